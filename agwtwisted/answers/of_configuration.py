@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 from twisted.internet.defer import Deferred
 from twisted.internet.posixbase import PosixReactorBase
@@ -18,6 +18,7 @@ from agwtwisted.core.operations.configuration_in_force import ConfigurationInFor
 from agwtwisted.core.operations.masking import masked
 from agwtwisted.core.plan.plan import Plan
 from agwtwisted.core.reports import report
+from agwtwisted.core.reports.facts import Facts, facts_of, masked_facts
 from agwtwisted.core.sections import ini
 from agwtwisted.core.sections.settings import beside
 from agwtwisted.loading import Files
@@ -64,13 +65,16 @@ class ConfigurationAnswers:
         return texts.addCallback(partial(_configuration, plan, files, generation, since))
 
 
-def _texts(plan: Plan, files: Files, now: datetime) -> tuple[str, str, tuple[NamedFile, ...]]:
-    """The masked text, the report and the files of a configuration."""
+_Texts: TypeAlias = tuple[str, str, tuple[NamedFile, ...], Facts]
+
+
+def _texts(plan: Plan, files: Files, now: datetime) -> _Texts:
+    """The masked text, the report, the files and the masked facts of a configuration."""
     text = files.main.data.decode("utf-8", "replace")
     named = [(files.file, files.main), *sorted(files.named.items())] if files.file else []
     passwords = frozenset(_password_files(files))
     found = tuple(NamedFile(path=path, sha256=None if path in passwords else file.digest.hex()) for path, file in named)
-    return masked(text), report.table(plan, now), found
+    return masked(text), report.table(plan, now), found, masked_facts(facts_of(plan))
 
 
 def _password_files(files: Files) -> Iterator[str]:
@@ -81,10 +85,8 @@ def _password_files(files: Files) -> Iterator[str]:
                 yield beside(files.file, entry.value)
 
 
-def _configuration(
-    plan: Plan, files: Files, generation: int, since: float, texts: tuple[str, str, tuple[NamedFile, ...]]
-) -> Mapping[str, Any]:
-    text, table, named = texts
+def _configuration(plan: Plan, files: Files, generation: int, since: float, texts: _Texts) -> Mapping[str, Any]:
+    text, table, named, facts = texts
     return ConfigurationInForce(
         file=files.file,
         generation=generation,
@@ -94,4 +96,5 @@ def _configuration(
         warnings=tuple(map(str, plan.config.warnings)),
         files=named,
         report=table,
+        resources=facts,
     ).members()

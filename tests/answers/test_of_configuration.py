@@ -34,6 +34,8 @@ class ConfigurationAnswersTests(TestCase):
         self.assertEqual(answer["text"], configurations.GOOD)
         self.assertEqual([each["path"] for each in answer["files"]], ["conf/gw.ini", "conf/pki/site.key"])
         self.assertIn("LISTENER", answer["report"])
+        resources = {each["path"]: each["properties"] for each in answer["resources"]}
+        self.assertEqual(resources["httpListeners/public"]["protocol"], "Https")
 
     async def test_password(self) -> None:
         """Of a file that holds a password there is no digest, by which it could be guessed."""

@@ -215,6 +215,7 @@ CONFIGURATION: Mapping[str, Any] = {
     "warnings": ["WARNING \x1b[31mw"],
     "files": [{"path": "/etc/gw.ini", "sha256": "ab"}],
     "report": "Listeners\n  a\n",
+    "resources": [{"path": "httpListeners/public", "properties": {"protocol": "Https"}}],
 }
 
 ANSWERS: Mapping[str, Mapping[str, Any]] = {

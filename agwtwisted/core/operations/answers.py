@@ -252,6 +252,12 @@ CONFIGURATION: Final[AnswerTree] = {
         }
     ],
     "report": _M("what `agw check` prints of it, secrets masked", "Listeners\n  …"),
+    "resources": [
+        {
+            "path": _M("of each resource in use, in the product's words", "httpListeners/public"),
+            "properties": _M("its properties with their values, defaults too, secrets masked", {"protocol": "Https"}),
+        }
+    ],
 }
 
 EXPLAIN: Final[AnswerTree] = {

@@ -30,6 +30,7 @@ class ConfigurationInForce:
     warnings: tuple[str, ...]
     files: tuple[NamedFile, ...]
     report: str = attrs.field(repr=False)  # that of --check
+    resources: Mapping[str, Mapping[str, Any]] = attrs.field(repr=False)  # by their paths, masked: core.reports.facts
 
     def members(self) -> Mapping[str, Any]:
         """It as the members of a JSON object."""
@@ -42,4 +43,5 @@ class ConfigurationInForce:
             "warnings": list(self.warnings),
             "files": [attrs.asdict(each) for each in self.files],
             "report": self.report,
+            "resources": [{"path": path, "properties": dict(each)} for path, each in self.resources.items()],
         }

@@ -23,6 +23,7 @@ class ConfigurationInForceTests(SynchronousTestCase):
             warnings=("WARNING a",),
             files=(NamedFile(path="gw.ini", sha256="00"),),
             report="Listeners",
+            resources={"gateway": {"idle_timeout": 75.0}},
         ).members()
         expected = {
             "file": "gw.ini",
@@ -33,5 +34,6 @@ class ConfigurationInForceTests(SynchronousTestCase):
             "warnings": ["WARNING a"],
             "files": [{"path": "gw.ini", "sha256": "00"}],
             "report": "Listeners",
+            "resources": [{"path": "gateway", "properties": {"idle_timeout": 75.0}}],
         }
         self.assertEqual(json.loads(json.dumps(found)), expected)

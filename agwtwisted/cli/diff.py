@@ -1,0 +1,176 @@
+"""`agw diff`: what is different between two configurations, or between the one in force and a file."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+from agwtwisted.cli.command import NO, OK, Command, Example, Group, Statuses
+from agwtwisted.cli.options import add_control, add_output
+from agwtwisted.cli.output import Output, Style, output_of
+from agwtwisted.core.base.errors import AgwError, printable
+
+if TYPE_CHECKING:  # they take their time
+    from agwtwisted.core.reports.facts import Difference, Fact, Facts
+
+IN_FORCE: Final = "the configuration in force"
+
+STYLES: Final = {"added": Style.GOOD, "removed": Style.BAD, "changed": Style.WARNING}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What `agw diff` takes."""
+    text = "configuration files; a single one is compared with the configuration that a running gateway has in force"
+    parser.add_argument("files", nargs="+", metavar="FILE", help=text)
+    add_control(parser)
+    add_output(parser)
+
+
+@attrs.frozen(kw_only=True)
+class Side:
+    """One of the two configurations."""
+
+    name: str
+    fingerprint: str
+    facts: Facts
+    masked: bool = False  # whether the facts are, as a running gateway answers them
+
+
+def run(options: argparse.Namespace) -> int:
+    """Compares, and prints what is different; returns 1 where something is."""
+    if len(options.files) > 2:
+        raise AgwError("agw diff compares two configurations: name one file or two")
+    sides = _sides(options)
+    if sides is None:
+        from agwtwisted.cli.asking import INTERRUPTED
+
+        return INTERRUPTED
+    before, after = sides
+    found = _differences(before, after)
+    output = output_of(options)
+    hidden = not found and before.fingerprint != after.fingerprint and before.masked
+    if options.json:
+        output.show_json(_members(before, after, found, hidden=hidden))
+    else:
+        output.show(_text(before, after, found, output, hidden=hidden))
+    return NO if found or hidden else OK
+
+
+def _sides(options: argparse.Namespace) -> tuple[Side, Side] | None:
+    """Both configurations; None: a signal came before the gateway's answer."""
+    *first, second = options.files
+    after = _of_file(second)
+    if first:
+        return _of_file(first[0]), after
+    before = _in_force(options, second)
+    return None if before is None else (before, after)
+
+
+def _of_file(file: str) -> Side:
+    from agwtwisted.core.reports.facts import facts_of
+    from agwtwisted.loading import load
+
+    plan = load(file, None)
+    return Side(name=file, fingerprint=plan.fingerprint, facts=facts_of(plan))
+
+
+def _in_force(options: argparse.Namespace, file: str) -> Side | None:
+    """What the gateway answers that runs by the configuration that is named, or by the file itself."""
+    from agwtwisted.cli.asking import ask, refusal
+
+    if options.config is None:
+        options.config = file
+    answer = ask(options, "/configuration")
+    if answer is None:
+        return None
+    if answer.status != 200:
+        raise AgwError(refusal(answer))
+    members = answer.members
+    if "resources" not in members:
+        raise AgwError("the gateway is of an older version, which does not say what its configuration comes to")
+    facts = {each["path"]: each["properties"] for each in members["resources"]}
+    return Side(name=IN_FORCE, fingerprint=members["fingerprint"], facts=facts, masked=True)
+
+
+def _differences(before: Side, after: Side) -> Sequence[Difference]:
+    from agwtwisted.core.reports.facts import differences, masked_facts
+
+    return differences(before.facts, masked_facts(after.facts) if before.masked else after.facts)
+
+
+def _members(before: Side, after: Side, found: Sequence[Difference], *, hidden: bool) -> Mapping[str, Any]:
+    return {
+        "before": before.name,
+        "after": after.name,
+        "equal": not (found or hidden),
+        "differences": [each.members() for each in found],
+        "hidden": hidden,
+    }
+
+
+_HIDDEN: Final = "They differ in what is not shown: in a value that may be a secret, in a file or in a private key."
+
+
+def _text(before: Side, after: Side, found: Sequence[Difference], output: Output, *, hidden: bool) -> str:
+    if hidden:
+        return _HIDDEN
+    if not found:
+        return f"{before.name} and {after.name} are equal"
+    return "\n".join(_line(each, output) for each in found)
+
+
+def _line(difference: Difference, output: Output) -> str:
+    """One line, which is not cut in a narrow terminal: a fingerprint says something as a whole only."""
+    word = difference.change.value
+    said = f"{difference.place}: {_said(difference.before, difference.after)}" if difference.name else difference.place
+    return f"{output.paint(word, STYLES[word])}{' ' * (9 - len(word))}{printable(said)}"
+
+
+def _said(before: Fact, after: Fact) -> str:
+    """What a property was, and what it is; of lists what was removed and added, or both orders."""
+    if isinstance(before, list) and isinstance(after, list) and sorted(before) != sorted(after):
+        gone, new = [each for each in before if each not in after], [each for each in after if each not in before]
+        return ", ".join([*(f"-{each}" for each in gone), *(f"+{each}" for each in new)])
+    return f"{_shown(before)} -> {_shown(after)}"
+
+
+def _shown(value: Fact) -> str:
+    match value:
+        case None | "" | []:
+            return "(none)"
+        case bool():
+            return str(value).lower()
+        case list():
+            return ", ".join(value)
+        case float():
+            return f"{value:g}"
+        case _:
+            return str(value)
+
+
+COMMAND: Final = Command(
+    name="diff",
+    group=Group.FILES,
+    help="show what is different between two configurations, in the product's words",
+    description=(
+        "Compared is what configurations come to, defaults included, not how they are written: resources by their"
+        " paths, certificates by subject and SHA-256. Secrets are compared, and never shown. A section that nothing in"
+        " force names does not count."
+    ),
+    examples=(
+        Example("agw diff old.ini new.ini", "added, removed and changed resources and properties"),
+        Example("agw diff gw.ini", "what a reload of gw.ini would change in the gateway that runs by it"),
+        Example("agw diff --control /run/agwtwisted/control.sock new.ini", "the same of another file"),
+        Example("agw diff --json old.ini new.ini", "for programs"),
+    ),
+    statuses=Statuses(
+        ok="they are equal",
+        no="they are different",
+        failed="wrong usage, a configuration that is not valid or cannot be read, or no gateway was reached",
+    ),
+    arguments=add_arguments,
+    run=run,
+)
