@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from agwtwisted.core.arm import templates
-from agwtwisted.core.arm.context import GATEWAY_TYPE, TemplateContext, FoundResource
+from agwtwisted.core.arm.context import GATEWAY_TYPE, FoundResource, TemplateContext
 from agwtwisted.core.arm.json_text import JsonNode, read_json, refusal
 from agwtwisted.core.arm.templates import is_template, text_of
 from agwtwisted.core.base.errors import ConfigError, Place, shown

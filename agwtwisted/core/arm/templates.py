@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import attrs
 
-from agwtwisted.core.arm.context import DEPLOYMENT_TYPE, TemplateContext, FoundResource
+from agwtwisted.core.arm.context import DEPLOYMENT_TYPE, FoundResource, TemplateContext
 from agwtwisted.core.arm.json_text import JsonNode, UnknownValue
 
 _HINT = "expressions of templates are not evaluated"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.arm.context import TemplateContext, FoundResource
+from agwtwisted.core.arm.context import FoundResource, TemplateContext
 from agwtwisted.core.arm.json_text import JsonNode
 from agwtwisted.core.base.errors import Place
 

@@ -6,7 +6,7 @@ import json
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.arm.context import TemplateContext, FoundResource
+from agwtwisted.core.arm.context import FoundResource, TemplateContext
 from agwtwisted.core.arm.documents import gateways, resources
 from agwtwisted.core.arm.json_text import UnknownValue, read_json
 from agwtwisted.core.base.errors import ConfigError
