@@ -31,9 +31,14 @@ class TlsPolicy:
     tls13_cipher_suites: tuple[str, ...]
 
 
+def is_retired(name: str) -> bool:
+    """Whether the product had a predefined policy of this name until TLS 1.0 and 1.1 left it."""
+    return name in _RETIRED_POLICIES
+
+
 def predefined(name: str) -> TlsPolicy | str:
     """The product's policy of this name, or why there is none."""
-    if name in _RETIRED_POLICIES:
+    if is_retired(name):
         return f"the TLS policy {name} was retired on 2025-08-31 with TLS 1.0 and 1.1"
     return _PREDEFINED.get(name) or f"unknown TLS policy {name!r}{_nearest(name, _PREDEFINED)}"
 
@@ -178,6 +183,9 @@ _UNUSED_SUITES: Final = frozenset(
     }
 )
 """Suites that the product's API still names."""
+
+SUITES: Final = (*_TLS_1_3_SUITES, *_OPENSSL_NAMES, *sorted(_UNUSED_SUITES))
+"""Every suite that the product's API names, in its spelling; `custom` says which of them may be used."""
 
 _LOST_BY_CUSTOM: Final = frozenset({"TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA384", "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256"})
 """Suites that only the predefined 2022 policy and CustomV2 kept."""

@@ -1,0 +1,17 @@
+"""The rows of tls_properties."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from agwtwisted.core.arm import tls_properties
+from agwtwisted.core.arm.table import COLLECTIONS
+
+
+class CollectionTests(SynchronousTestCase):
+    """The collections of this module."""
+
+    def test_are_in_the_table(self) -> None:
+        """Each of them is found by its name."""
+        for each in tls_properties.COLLECTIONS:
+            self.assertIs(COLLECTIONS[each.name], each)
