@@ -15,7 +15,7 @@ from agwtwisted.backends import affinity_key
 from agwtwisted.control.listening import LONGEST_PATH
 from agwtwisted.control.token_file import read_token
 from agwtwisted.core.base.errors import AgwError, ConfigError, Place, Problem, Severity
-from agwtwisted.core.configuration.certificate_warnings import WarningKind
+from agwtwisted.core.base.warning_kinds import WarningKind
 from agwtwisted.core.plan.descriptors import budget_of, too_few
 from agwtwisted.core.plan.plan import Plan
 from agwtwisted.core.reports import report

@@ -138,12 +138,13 @@ def load(file: str, now: datetime | None) -> Plan:
     return load_files(file, now).plan
 
 
-def load_files(file: str, now: datetime | None) -> Loaded:
+def load_files(file: str, now: datetime | None, *, may_be_empty: bool = False) -> Loaded:
     """The plan of a configuration file, and all that was read for it. Takes its time; may run in any thread.
 
     Args:
         file: its path; paths in it are relative to its directory.
         now: the time (aware) at which certificates have expired; None: dates do not count.
+        may_be_empty: as `parse` has it.
 
     Raises:
         ConfigError: with every problem, warnings included.
@@ -155,17 +156,22 @@ def load_files(file: str, now: datetime | None) -> Loaded:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise UnreadableError([Problem(place=Place(file=file), message=f"cannot be read: {reason}")]) from error
     reader = _Reader()
-    plan = _parsed(file, main, reader.read, now)
+    plan = _parsed(file, main, reader.read, now, may_be_empty=may_be_empty)
     return Loaded(plan=plan, files=reader.files(file, main))
 
 
 def plan_of(files: Files, now: datetime | None) -> Plan:
-    """The plan that the bytes of a configuration make, whatever stands in its files now; the rest as `load_files`."""
-    return _parsed(files.file, files.main, files.read, now)
+    """The plan that the bytes of a configuration make, whatever stands in its files now; the rest as `load_files`.
+
+    It may serve nothing: whether that is taken was decided when the bytes were read.
+    """
+    return _parsed(files.file, files.main, files.read, now, may_be_empty=True)
 
 
-def _parsed(file: str, main: SourceFile, read_file: ReadFile, now: datetime | None) -> Plan:
-    plan = parse(main.data, file, read_file, mode=main.mode, now=now, system_roots=_system_roots)
+def _parsed(file: str, main: SourceFile, read_file: ReadFile, now: datetime | None, *, may_be_empty: bool) -> Plan:
+    plan = parse(
+        *(main.data, file, read_file), mode=main.mode, now=now, system_roots=_system_roots, may_be_empty=may_be_empty
+    )
     return plan if now is None else plan.warned_of(certificate_warnings(plan, now))
 
 

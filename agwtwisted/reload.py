@@ -82,15 +82,17 @@ class FileSource:
         file: its path, absolute: a daemon has another working directory.
         now: returns the time (aware) at which certificates have expired.
         check: raises `ConfigError` for what this process cannot have.
+        may_be_empty: whether a configuration is taken that serves nothing.
     """
 
     file: str
     now: Callable[[], datetime]
     check: Callable[[Loaded], None] = lambda _: None
+    may_be_empty: bool = False
 
     def load(self) -> Loaded:
         """The configuration as its files have it now."""
-        return self._checked(load_files(self.file, self.now()))
+        return self._checked(load_files(self.file, self.now(), may_be_empty=self.may_be_empty))
 
     def reread(self, files: Files) -> Loaded:
         """The configuration with the same main text, and the files that it names as they are now."""

@@ -25,7 +25,7 @@ from agwtwisted.core.base.log_rate_limiter import LogRateLimiter
 from agwtwisted.core.operations.names import names_of
 from agwtwisted.core.plan.plan import Plan
 from agwtwisted.core.resources.gateway import Gateway
-from agwtwisted.core.resources.resources import ClientRevocation, HttpListener, Listener, SslProfile
+from agwtwisted.core.resources.resources import ClientRevocation, SslProfile
 from agwtwisted.interfaces import NO_SIBLINGS, Siblings
 from agwtwisted.listening.admission import Limits
 from agwtwisted.listening.shared_limits import SharedLimits
@@ -216,8 +216,7 @@ def _store(plan: Plan, directory: Path | None, wall: WallClock, reactor: PosixRe
 
 def asking_profiles(plan: Plan) -> tuple[SslProfile, ...]:
     """The profiles of a plan that ask responders, each once."""
-    listeners: tuple[HttpListener | Listener, ...] = (*plan.config.http_listeners, *plan.config.listeners)
-    profiles = dict.fromkeys(each.ssl_profile for each in listeners)
+    profiles = dict.fromkeys(each.ssl_profile for each in plan.config.served)
     return tuple(
         each for each in profiles if each is not None and each.verify_client_revocation is ClientRevocation.OCSP
     )

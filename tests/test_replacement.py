@@ -14,12 +14,14 @@ from random import Random
 from typing import Any
 from unittest import mock
 
+import attrs
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
 from agwtwisted import replacement
+from agwtwisted.core.operations.questions import Question, QuestionError
 from agwtwisted.core.plan.changes import Changes
 from agwtwisted.generation import Generation
 from agwtwisted.listening.activation import Binding, Inherited
@@ -166,6 +168,45 @@ class CommitTests(RunningGateway):
         self.serve("\n; the same\n", listener(self.ports[0]))
         self.assertFalse((await self.reloaded()).changes)
         self.assertIs(self.service.generation, generation)
+
+    async def test_to_nothing_and_back(self) -> None:
+        """Where that is allowed, a configuration may serve nothing: no port stays bound, until one that serves comes.
+
+        The clients of before are served to the end of their requests.
+        """
+        self.assertIn("serves nothing", (await self.rejected_with()).problems[0])
+        self.service.reloads._source = attrs.evolve(self.source, may_be_empty=True)
+        client = self.client(self.ports[0])
+        self.assertEqual(await self.location(client), "https://one.example/")
+        unserved, _, _ = listener(self.ports[1]).partition("\n[request_routing_rule")
+        self.serve(unserved)
+        outcome = await self.reloaded()
+        self.assertIn(f"http_listener l{self.ports[1]}", outcome.changes.added)
+        await until(lambda: read(client) is None)  # it was idle, so it is closed
+        await self.service.retired.all_closed()
+        for port in self.ports:
+            self.assert_refused(port)
+        self.assertEqual((self.service.listeners, self.service.status().listeners), ([], ()))
+        client.close()
+        await until(lambda: not self.service.connections)
+        for question in Question:
+            await self.service.ask(question, {}).addErrback(lambda failure: failure.trap(QuestionError))
+        self.service.measurements()
+        self.serve("")
+        await self.reloaded()
+        self.serve(listener(self.ports[0], "https://two.example/"))
+        self.assertEqual((await self.reloaded()).generation, self.service.reloads.generation)
+        self.assertEqual(await self.location(self.client(self.ports[0])), "https://two.example/")
+
+    async def test_begun_with_nothing(self) -> None:
+        """A gateway that starts without a listener serves the first one that comes."""
+        self.serve("")
+        self.source = attrs.evolve(self.source, may_be_empty=True)
+        self.service = self.started()
+        self.assertEqual(self.service.listeners, [])
+        self.serve(listener(self.ports[1]))
+        await self.reloaded()
+        self.assertEqual(await self.location(self.client(self.ports[1])), "https://one.example/")
 
     async def test_added(self) -> None:
         """A new address is listened on, and is no address to ask about certificates."""

@@ -127,7 +127,10 @@ def _site(plan: Plan, listener: str, configuration: str) -> tuple[PortPlan[Any],
     by_name = {site.listener.name: (port, site) for port, site in sites}
     found = by_title.get(listener) or by_name.get(listener)
     if found is None:
-        near = did_you_mean(listener, by_name) or f"; there are {', '.join(by_name)}"
+        unserved = {name for each in plan.config.unserved for name in (each.name, title_of(each))}
+        if listener in unserved:
+            raise NoListenerError(f"{configuration}: no rule names the listener {printable(listener)}: it is not bound")
+        near = did_you_mean(listener, by_name) or f"; there are {', '.join(by_name) or 'none'}"
         raise NoListenerError(f"{configuration} has no listener {printable(listener)}{near}")
     return found
 

@@ -374,6 +374,14 @@ class WrongTests(Explaining):
         self.assert_wrong(self.explain("plan", device), "gw.ini has no listener plan; did you mean 'plain'?")
         self.assert_wrong(self.explain("xyz\n", device), "no listener xyz\\n; there are ")
 
+    def test_listener_without_rule(self) -> None:
+        """One that no rule names is not bound, so it accepts no client: the answer says that."""
+        text = TEXT + PLAIN + "\n[http_listener other]\nport = 8999\nprotocol = Http\n"
+        self.write("conf/gw.ini", text.encode())
+        for name in ("other", "http_listener other"):
+            answer = self.explain(name, clients.device().pem)
+            self.assert_wrong(answer, f"gw.ini: no rule names the listener {name}: it is not bound")
+
     def test_time(self) -> None:
         """A time that is none, or that is beyond every calendar."""
         for at in ("yesterday", "2026-13-01", "", "0001-01-01T00:00+10:00", "9999-12-31T23:00-10:00"):

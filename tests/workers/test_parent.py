@@ -9,17 +9,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
-from twisted.internet.defer import inlineCallbacks
+import attrs
+from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.internet.posixbase import PosixReactorBase
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
 from agwtwisted.core.base.errors import ConfigError
-from agwtwisted.listening.listener import bind
+from agwtwisted.listening.listener import BindError, bind
 from agwtwisted.reload import FileSource, Rejected, Reloaded
 from agwtwisted.workers.parent import ParentService, build_parent
 from tests import clients, running
+from tests.sockets import until
 
 
 class ParentTests(TestCase):
@@ -86,6 +88,14 @@ class ParentTests(TestCase):
         """A client's connection."""
         socket.create_connection(("127.0.0.1", self.port)).close()
 
+    def is_free(self) -> bool:
+        """Whether no process has the port any more."""
+        try:
+            bind("127.0.0.1", self.port).close()
+        except BindError:
+            return False
+        return True
+
     @inlineCallbacks
     def test_reloads(self) -> Any:
         """A reload changes all workers, or none; its answer is as that of one process."""
@@ -98,6 +108,35 @@ class ParentTests(TestCase):
         outcome = yield parent.reload()
         self.assertIsInstance(outcome, Rejected)
         self.assertIn("unknown key", outcome.problems[0])
+
+    @inlineCallbacks
+    def test_to_nothing_and_back(self) -> Any:
+        """Where that is allowed, all workers give up every port, and take those that come again; so do new workers."""
+        self.source = attrs.evolve(self.source, may_be_empty=True)
+        parent = yield self.started()
+        served = self.file.read_text()
+        self.file.write_text("[gateway]\n")
+        outcome = yield parent.reload()
+        self.assertIsInstance(outcome, Reloaded, str(outcome))
+        self.assertEqual((parent.status().listeners, list(parent.sockets)), ((), []))
+        yield Deferred.fromCoroutine(until(self.is_free))
+        self.file.write_text(served)
+        outcome = yield parent.reload()
+        self.assertIsInstance(outcome, Reloaded, str(outcome))
+        yield deferToThread(self.connect)
+
+    @inlineCallbacks
+    def test_begun_with_nothing(self) -> Any:
+        """Workers that start without a port serve the first one that comes."""
+        served = self.file.read_text()
+        self.source = attrs.evolve(self.source, may_be_empty=True)
+        self.file.write_text("[gateway]\n")
+        parent = yield self.started()
+        self.assertTrue(all(worker.pid for worker in parent.workers))
+        self.file.write_text(served)
+        outcome = yield parent.reload()
+        self.assertIsInstance(outcome, Reloaded, str(outcome))
+        yield deferToThread(self.connect)
 
     def test_limit(self) -> None:
         """A stop has the time of `drain_timeout`, or no limit."""

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
-import attrs
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from agwtwisted.core.base.errors import Problem, Severity, shown
+from agwtwisted.core.base.warning_kinds import WarningKind
 from agwtwisted.core.certificates import extensions
 from agwtwisted.core.certificates.attributes import certificate_attributes
 from agwtwisted.core.certificates.der import DerError
@@ -32,15 +32,6 @@ T = TypeVar("T")
 
 MOST_NAMES: Final = 10
 """Names that a message lists."""
-
-
-@attrs.frozen(kw_only=True)
-class WarningKind:
-    """A kind of warning, for the reference page."""
-
-    name: str
-    meaning: str  # a sentence
-    remedy: str  # a sentence
 
 
 ENDING: Final = WarningKind(

@@ -154,7 +154,8 @@ def _ambiguous_hosts(draft: Draft) -> Iterator[Problem]:
             if name in earlier.get("host_names"):
                 yield row.problem(f"host name {shown(name)} is also one of {earlier.section.title}", key="host_names")
         if not row.get("host_names") and not earlier.get("host_names"):
-            yield row.problem(f"and {earlier.section.title} are both basic listeners (no host_names) of one port")
+            message = f"and {earlier.section.title} are both basic listeners (no host_names) of one port"
+            yield row.problem(message, code="ApplicationGatewayHttpListenersUsingSameFrontendPort")
 
 
 def _differing_policies(draft: Draft) -> Iterator[Problem]:
@@ -204,23 +205,6 @@ def _mixed_policies(draft: Draft) -> Iterator[Problem]:
             yield profile.row.problem(problem, key=policy_key(profile.row))
 
 
-def _rules(draft: Draft) -> Iterator[Problem]:
-    """Rules of both kinds, each kind for itself: ports are of one kind, so their priorities never meet."""
-    for kind, listener in (("request_routing_rule", "http_listener"), ("routing_rule", "listener")):
-        yield from _shared(draft, kind, "priority", "priority {0} is also that of {1}")
-        yield from _shared(draft, kind, listener, "the listener {0} already has the rule {1}: a listener has one rule")
-        routed = {row.get(listener).name for row in draft.of(kind, listener)}
-        for row in draft.of(listener):
-            if row.name not in routed:
-                yield row.problem(f"no {kind} names this listener, so it has no target")
-
-
-def _shared(draft: Draft, kind: str, key: str, message: str) -> Iterator[Problem]:
-    for earlier, row in equal_pairs(draft.of(kind, key), key):
-        value = row.get(key)
-        yield row.problem(message.format(getattr(value, "name", value), earlier.section.title), key=key)
-
-
 def _unused_profiles(draft: Draft) -> Iterator[Problem]:
     used = {getattr(row.get("ssl_profile"), "name", None) for row in draft.listening("ssl_profile")}
     for row in draft.of("ssl_profile"):
@@ -259,7 +243,9 @@ def _unused_probes(draft: Draft) -> Iterator[Problem]:
 
 
 def _shadowed_listeners(draft: Draft) -> Iterator[Problem]:
-    for lax, strict in permutations(draft.every_listener, 2):
+    used = {listener_of(rule.value) for rule in draft.every_rule}
+    served = [listener for listener in draft.every_listener if listener.value in used]
+    for lax, strict in permutations(served, 2):
         laxer = _STRICTNESS[_asks(lax.value)] < _STRICTNESS[_asks(strict.value)]
         if laxer and _one_port(lax.value, strict.value):
             yield from _shadows(lax, strict)
@@ -385,7 +371,6 @@ _CHECKS: tuple[Callable[[Draft], Iterator[Problem]], ...] = (
     _differing_policies,
     _differing_groups,
     _mixed_policies,
-    _rules,
     _unused_profiles,
     _probes,
     _unused_probes,

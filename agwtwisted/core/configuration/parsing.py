@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Final
 
 from agwtwisted.core.base.errors import ConfigError, Place, Problem, Severity, has_error, in_order, shown
 from agwtwisted.core.base.texts import did_you_mean
@@ -13,9 +14,11 @@ from agwtwisted.core.configuration import (
     relay_coherence,
     rewrite_coherence,
     route_coherence,
+    rule_coherence,
     trust_coherence,
 )
 from agwtwisted.core.configuration.building import Builder
+from agwtwisted.core.configuration.coherence import Draft
 from agwtwisted.core.plan.plan import Origins, Plan
 from agwtwisted.core.resources.resources import Config
 from agwtwisted.core.sections import hints, ini, settings
@@ -23,7 +26,15 @@ from agwtwisted.core.sections.schema import KINDS
 from agwtwisted.core.sections.settings import Row
 from agwtwisted.core.sections.sources import ReadFile, Sources, own_mode_problems
 
-_LISTENERS = ("http_listener", "listener")
+_CHECKS: Final = (
+    coherence,
+    rule_coherence,
+    control_coherence,
+    route_coherence,
+    rewrite_coherence,
+    relay_coherence,
+    trust_coherence,
+)
 
 
 def parse(
@@ -34,6 +45,7 @@ def parse(
     mode: int = 0o600,
     now: datetime.datetime | None = None,
     system_roots: Callable[[], frozenset[bytes]] = frozenset,
+    may_be_empty: bool = False,
 ) -> Plan:
     """A configuration from the bytes of its file, whole and compiled.
 
@@ -43,11 +55,15 @@ def parse(
         mode: the permission bits of the file.
         now: the time (aware) at which certificates have expired; None: it is not checked.
         system_roots: the keys of the authorities that the machine trusts for servers; asked where it matters.
+        may_be_empty: whether a configuration is taken that serves nothing, with a warning: no listener has a rule.
 
     Raises:
         ConfigError: with every problem of the file, warnings included.
     """
-    return parse_document(ini.parse(text, file), file, read, mode=mode, now=now, system_roots=system_roots)
+    document = ini.parse(text, file)
+    return parse_document(
+        *(document, file, read), mode=mode, now=now, system_roots=system_roots, may_be_empty=may_be_empty
+    )
 
 
 def parse_document(
@@ -58,6 +74,7 @@ def parse_document(
     mode: int = 0o600,
     now: datetime.datetime | None = None,
     system_roots: Callable[[], frozenset[bytes]] = frozenset,
+    may_be_empty: bool = False,
 ) -> Plan:
     """A configuration from its sections, in whatever form they stood; arguments and errors as `parse` has them.
 
@@ -68,8 +85,10 @@ def parse_document(
     builder = Builder(file=file, rows=rows, sources=sources)
     draft = builder.build(system_roots)
     found = [*own_mode_problems(file, mode), *document.problems, *problems, *sources.problems, *builder.problems]
-    for check in (coherence, control_coherence, route_coherence, rewrite_coherence, relay_coherence, trust_coherence):
+    for check in _CHECKS:
         found += check.problems(draft)
+    if not has_error(document.problems):
+        found += _emptiness(draft, file, Severity.WARNING if may_be_empty else Severity.ERROR)
     if not has_error(found):
         # A configuration is taken whole or not at all: no section may be lost without a word.
         found += [row.problem("could not be built: this is a defect of the gateway") for row in builder.unbuilt()]
@@ -89,6 +108,13 @@ def parse_document(
         notes=tuple(each for each in ordered if each.severity is Severity.NOTE),
     )
     return Plan.of(config, draft.actions, Origins(file=file, places=_places(document)))
+
+
+def _emptiness(draft: Draft, file: str, severity: Severity) -> Iterator[Problem]:
+    """What is said of a configuration that serves nothing."""
+    if message := rule_coherence.nothing_served(draft):
+        name = rule_coherence.NOTHING_SERVED.name
+        yield Problem(place=Place(file=file), message=message, severity=severity, name=name)
 
 
 def _places(document: ini.Document) -> dict[str, dict[str, Place]]:
@@ -111,9 +137,6 @@ def _rows(document: ini.Document, file: str) -> tuple[dict[str, dict[str, Row]],
             problems += found
             if not message:
                 rows[section.kind].setdefault(section.name, row)
-    if not document.problems and not any(section.kind in _LISTENERS for section in document.sections):
-        message = "has no http_listener and no listener: it needs one of them"
-        problems.append(Problem(place=Place(file=file), message=message))
     return rows, problems
 
 

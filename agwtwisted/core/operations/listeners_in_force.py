@@ -59,8 +59,7 @@ def listeners_in_force(plan: Plan, connections: Mapping[str, int]) -> tuple[List
         rules.setdefault(rule.http_listener, []).append(rule)
     for relay_rule in plan.config.routing_rules:
         rules.setdefault(relay_rule.listener, []).append(relay_rule)
-    every = (*plan.config.http_listeners, *plan.config.listeners)
-    return tuple(_of(each, rules[each], connections.get(each.name, 0)) for each in every if each in rules)
+    return tuple(_of(each, rules[each], connections.get(each.name, 0)) for each in plan.config.served)
 
 
 def _of(listener: HttpListener | Listener, rules: list[NamingRule], connections: int) -> ListenerInForce:

@@ -80,7 +80,7 @@ def budget_of(plan: Plan, limit: int) -> Budget:
     """The budget of a configuration, in a process that may have so many descriptors."""
     config = plan.config
     pools = [pool for pool, _ in plan.routes] + [rule.backend_address_pool for rule in config.routing_rules]
-    profiles = [each.ssl_profile for each in config.http_listeners] + [each.ssl_profile for each in config.listeners]
+    profiles = [each.ssl_profile for each in config.served]
     return budget(
         config.gateway.max_connections,
         limit,

@@ -158,8 +158,8 @@ class Plan:
 
     def listener_at(self, address: Address) -> str:
         """The title of the first section that wants this address and port; empty where none does."""
-        every: tuple[HttpListener | Listener, ...] = (*self.config.http_listeners, *self.config.listeners)
-        return next((title_of(each) for each in every if (each.address, each.port) == address), "")
+        served = self.config.served
+        return next((title_of(each) for each in served if (each.address, each.port) == address), "")
 
 
 class _Ports:

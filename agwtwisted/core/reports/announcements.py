@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 from agwtwisted.core.configuration.coherence import AnyListener
 from agwtwisted.core.plan.plan import Plan, title_of
 from agwtwisted.core.reports.report import ANY_HOST, as_used, mode, place
 from agwtwisted.core.resources.resources import Protocol, StreamProtocol
+
+NOWHERE: Final = "Listening nowhere: no listener has a rule"
 
 
 def start_lines(plan: Plan) -> Iterator[str]:
@@ -15,7 +18,8 @@ def start_lines(plan: Plan) -> Iterator[str]:
 
     ``Listening on 127.0.0.1:8443: http_listener shop (Https, any host; ssl_profile devices: Strict, Handshake)``
     """
-    yield from map(_came, in_force(plan).values())
+    listeners = in_force(plan)
+    yield from map(_came, listeners.values()) if listeners else [NOWHERE]
 
 
 def reload_lines(before: Plan, after: Plan) -> Iterator[str]:
@@ -23,13 +27,13 @@ def reload_lines(before: Plan, after: Plan) -> Iterator[str]:
     old, new = in_force(before), in_force(after)
     yield from (_went(listener) for key, listener in old.items() if key not in new)
     yield from (_came(listener) for key, listener in new.items() if key not in old)
+    if old and not new:
+        yield NOWHERE
 
 
 def in_force(plan: Plan) -> Mapping[tuple[str, str], AnyListener]:
     """The listeners that a rule leads from, by their titles and places."""
-    used = {title_of(site.listener) for port in plan.ports for site in port.sites.all()}
-    every: tuple[AnyListener, ...] = (*plan.config.http_listeners, *plan.config.listeners)
-    return {(title_of(each), place(each)): each for each in every if title_of(each) in used}
+    return {(title_of(each), place(each)): each for each in plan.config.served}
 
 
 def _went(listener: AnyListener) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Final
 import attrs
 
 from agwtwisted.core.base.errors import Problem, Severity, in_order
-from agwtwisted.core.configuration.certificate_warnings import WarningKind
+from agwtwisted.core.base.warning_kinds import WarningKind
 
 ACCESS_LOG: Final = WarningKind(
     name="access-log-unusable",

@@ -9,8 +9,8 @@ from enum import Enum
 from typing import Any, Final
 
 from agwtwisted.core.base.errors import UnacceptableError
-from agwtwisted.core.configuration import certificate_warnings
-from agwtwisted.core.configuration.certificate_warnings import WarningKind
+from agwtwisted.core.base.warning_kinds import WarningKind
+from agwtwisted.core.configuration import certificate_warnings, rule_coherence
 from agwtwisted.core.exchange import states as exchange_states
 from agwtwisted.core.http.pages import ErrorInfo
 from agwtwisted.core.operations.families import FAMILIES, FamilyKind, MetricFamily
@@ -60,6 +60,8 @@ def _warnings() -> Iterator[str]:
     )
     yield "## Certificates"
     yield _table(("name", "meaning", "what to do"), map(_warning_row, certificate_warnings.KINDS))
+    yield "## Listeners"
+    yield _table(("name", "meaning", "what to do"), map(_warning_row, rule_coherence.KINDS))
     yield "## Files and directories"
     yield "`agw check` tries them as the user that it runs as, and leaves nothing behind; the gateway itself uses them."
     yield _table(("name", "meaning", "what to do"), map(_warning_row, check_report.TRIALS))
@@ -213,6 +215,7 @@ PRODUCT_CODES: Final[Mapping[str, str]] = {
     "ApplicationGatewayProbeProtocolMustMatchBackendHttpSettinsProtocol": (
         "a probe has another protocol than its settings"
     ),
+    "ApplicationGatewayHttpListenersUsingSameFrontendPort": "two listeners of one port have no host names",
     "InvalidResourceReference": "a key names a section that does not exist",
 }
 

@@ -39,6 +39,7 @@ from agwtwisted.core.resources.resources import (
 from agwtwisted.core.tls.policies import TlsPolicy
 
 ANY_HOST = "any host"
+NOT_BOUND = "NOT BOUND: no rule"
 PICKED = "?"
 """In place of a server's host name, where that is sent."""
 
@@ -103,14 +104,16 @@ def place(listener: AnyListener) -> str:
 
 def _listeners(config: Config) -> str:
     heads = ("LISTENER", "ADDRESS", "PROTOCOL", "HOST NAMES", "SSL PROFILE", "MODE", "ISSUER DN")
-    return rendered("Listeners", heads, [_listener_row(listener) for listener in every_listener(config)])
+    served = frozenset(config.served)
+    rows = [_listener_row(listener, is_bound=listener in served) for listener in every_listener(config)]
+    return rendered("Listeners", heads, rows)
 
 
-def _listener_row(listener: AnyListener) -> tuple[str, ...]:
+def _listener_row(listener: AnyListener, *, is_bound: bool) -> tuple[str, ...]:
     profile = listener.ssl_profile
     return (
         listener.name,
-        place(listener),
+        place(listener) if is_bound else f"{place(listener)}\n{NOT_BOUND}",
         listener.protocol.value,
         "\n".join(listener.host_names) or ANY_HOST,
         profile.name if profile else "-",

@@ -369,3 +369,22 @@ class Config:
     custom_errors: tuple[CustomError, ...] = ()
     warnings: tuple[Problem, ...] = ()  # what is legal but unwise
     notes: tuple[Problem, ...] = ()  # what has no effect here
+
+    @property
+    def served(self) -> tuple[HttpListener | Listener, ...]:
+        """The listeners that a rule names, those of HTTP first: no other is bound."""
+        used = self._used()
+        return tuple(each for each in self._every() if each in used)
+
+    @property
+    def unserved(self) -> tuple[HttpListener | Listener, ...]:
+        """The others."""
+        used = self._used()
+        return tuple(each for each in self._every() if each not in used)
+
+    def _every(self) -> tuple[HttpListener | Listener, ...]:
+        return (*self.http_listeners, *self.listeners)
+
+    def _used(self) -> set[HttpListener | Listener]:
+        used: set[HttpListener | Listener] = {rule.http_listener for rule in self.request_routing_rules}
+        return used | {rule.listener for rule in self.routing_rules}

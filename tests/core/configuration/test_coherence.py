@@ -34,6 +34,7 @@ class PortTests(SynchronousTestCase):
         """Which of them should answer?"""
         [line] = said(GOOD + with_listener("other", profile="strict"))
         self.assertIn("[http_listener other] and http_listener public are both basic listeners", line)
+        self.assertTrue(line.endswith("(ApplicationGatewayHttpListenersUsingSameFrontendPort)"), line)
 
     def test_sites_by_name(self) -> None:
         """A basic listener and any number of named ones share a port."""
@@ -124,29 +125,8 @@ class PolicyTests(SynchronousTestCase):
         self.assertIn("[gateway] unknown TLS policy", line)
 
 
-class RuleTests(SynchronousTestCase):
-    """Rules and listeners."""
-
-    def test_priorities(self) -> None:
-        """Two rules of one priority have no order."""
-        [line] = said(GOOD + with_listener("other", port=8444, profile="strict", priority=100))
-        self.assertIn("priority 100 is also that of request_routing_rule public", line)
-
-    def test_one_rule_a_listener(self) -> None:
-        """A second rule for a listener would never be looked at."""
-        text = with_listener("other", port=8444, profile="strict").replace(
-            "http_listener = other", "http_listener = public"
-        )
-        lines = said(GOOD + text)
-        self.assertTrue(
-            any("the listener public already has the rule request_routing_rule public" in line for line in lines)
-        )
-
-    def test_listener_without_rule(self) -> None:
-        """A listener that leads nowhere is an error."""
-        listener, _, _ = with_listener("other", port=8444, profile="strict").partition("[request_routing_rule")
-        [line] = said(GOOD + listener)
-        self.assertIn("[http_listener other] no request_routing_rule names this listener", line)
+class ProfileTests(SynchronousTestCase):
+    """Profiles and listeners."""
 
     def test_unused_profile(self) -> None:
         """A profile that no listener uses protects nothing: a warning."""

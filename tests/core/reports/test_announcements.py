@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from agwtwisted.core.configuration.parsing import parse
 from agwtwisted.core.plan.plan import Plan
 from agwtwisted.core.reports.announcements import reload_lines, start_lines
 from tests import configurations
@@ -99,3 +100,14 @@ class LinesTests(SynchronousTestCase):
             ],
         )
         self.assertEqual(list(reload_lines(before, before)), [])
+
+    def test_nowhere(self) -> None:
+        """A configuration that serves nothing has a line of its own, at the start and where it comes by a reload."""
+        empty = parse(b"[gateway]", configurations.FILE, configurations.files().read, may_be_empty=True)
+        nowhere = "Listening nowhere: no listener has a rule"
+        self.assertEqual(list(start_lines(empty)), [nowhere])
+        some = plan(http("a", 1, port=80, protocol="Http"))
+        went = "No longer listening on 0.0.0.0:80: http_listener a"
+        self.assertEqual(list(reload_lines(some, empty)), [went, nowhere])
+        self.assertEqual(list(reload_lines(empty, some)), ["Listening on 0.0.0.0:80: http_listener a (Http, any host)"])
+        self.assertEqual(list(reload_lines(empty, empty)), [])

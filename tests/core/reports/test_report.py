@@ -35,6 +35,13 @@ def cells(text: str, title: str) -> list[list[str]]:
 class ReportTests(SynchronousTestCase):
     """What an operator sees."""
 
+    def test_listener_without_rule(self) -> None:
+        """A listener that is not bound is in the table, and says so below its place."""
+        text = clients.text("b -") + "\n[http_listener other]\nport = 8999\nprotocol = Http\n"
+        rows = cells(report(text), "Listeners")[2:]
+        self.assertEqual(rows[0][:2], ["other", "0.0.0.0:8999"])
+        self.assertEqual(rows[1], ["NOT BOUND: no rule"])
+
     def test_listeners(self) -> None:
         """Each with its place, its hosts, its profile and what that asks."""
         text = clients.text(
