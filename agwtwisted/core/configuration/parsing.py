@@ -61,9 +61,23 @@ def parse(
         ConfigError: with every problem of the file, warnings included.
     """
     document = ini.parse(text, file)
+    problems = (*document.problems, *_idle_arm_settings(document))
     return parse_document(
-        *(document, file, read), mode=mode, now=now, system_roots=system_roots, may_be_empty=may_be_empty
+        *(ini.Document(sections=document.sections, problems=problems), file, read),
+        mode=mode,
+        now=now,
+        system_roots=system_roots,
+        may_be_empty=may_be_empty,
     )
+
+
+def _idle_arm_settings(document: ini.Document) -> Iterator[Problem]:
+    """A warning about [arm] in a file that is no overlay, and that no control plane of Azure belongs to."""
+    has_plane = any(entry.key == "arm" for section in document.sections for entry in section.entries)
+    for section in document.sections:
+        if section.kind == "arm" and not has_plane:
+            message = "has no effect here: it belongs to the overlay of a gateway that comes as ARM JSON"
+            yield Problem(place=section.place, section=section.title, message=message, severity=Severity.WARNING)
 
 
 def parse_document(

@@ -58,3 +58,18 @@ class Gateway:
     log_refused_certificates: bool = True
     server_header: str = "agwtwisted"
     allow_demo: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class ArmSettings:
+    """The section ``[arm]``: how a gateway that comes as ARM JSON is run here. Its families of keys are read by name."""
+
+    name: str | None = None  # None: the only one of the document
+    address: str | None = None  # None: 127.0.0.1, and others of 127.0.0.0/8 where one is not enough
+    ports: tuple[tuple[int, int], ...] = ()  # of the document, and here
+    port_offset: int = 0
+    tls_policy: str | None = None
+    parameters: tuple[str, ...] = ()  # paths
+    subscription: str | None = None
+    resource_group: str | None = None
+    location: str | None = None

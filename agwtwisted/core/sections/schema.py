@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from agwtwisted.core.sections import backend_keys, control_keys, listener_keys, rule_keys, tls_keys
+from agwtwisted.core.sections import arm_keys, backend_keys, control_keys, listener_keys, rule_keys, tls_keys
 
 KINDS: Final = {
     kind.name: kind
     for kind in (
         listener_keys.GATEWAY,
         control_keys.CONTROL,
+        arm_keys.ARM,
         tls_keys.SSL_CERTIFICATE,
         tls_keys.TRUSTED_CLIENT_CERTIFICATE,
         tls_keys.TRUSTED_ROOT_CERTIFICATE,

@@ -149,9 +149,17 @@ class Sources:
 
     def _source(self, row: Row, key: str, *, secret: bool = False, most: Range | None = None) -> SourceFile | None:
         """The file that a key names; None where it names none or, with a problem, where the file will not do."""
-        if key not in row.values:
-            return None
-        path = row.file_at(key)
+        return None if key not in row.values else self.file(row, key, row.file_at(key), secret=secret, most=most)
+
+    def file(
+        self, row: Row, key: str, path: str, *, secret: bool = False, most: Range | None = None
+    ) -> SourceFile | None:
+        """The file at a path that a key names; None, with a problem, where it will not do.
+
+        Args:
+            secret: whether it must not be read by others.
+            most: how many bytes it may have.
+        """
         try:
             source = self.read(path)
         except OSError as error:

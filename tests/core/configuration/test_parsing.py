@@ -93,11 +93,11 @@ class ParseTests(SynchronousTestCase):
         self.assertIn("unknown kind of section 'DEFAULT'", said(f"{GOOD}[DEFAULT]\n")[0])
 
     def test_names_of_sections(self) -> None:
-        """Every section but [gateway] and [control] has a name."""
+        """Every section but [gateway], [control] and [arm] has a name."""
         for kind in KINDS:
-            if kind == "control":
-                [line] = said(f"{GOOD}\n[control main]\n")
-                self.assertIn("has a name, but there is only one: write [control]", line)
+            if kind in ("control", "arm"):
+                lines = said(f"{GOOD}\n[{kind} main]\n")
+                self.assertIn(f"has a name, but there is only one: write [{kind}]", lines[-1])
             elif kind == "gateway":
                 lines = said(changed(("[gateway]", "[gateway main]")))
                 self.assertIn("has a name, but there is only one: write [gateway]", lines[0])
@@ -186,6 +186,11 @@ class DocumentTests(SynchronousTestCase):
         document = attrs.evolve(self.document(), problems=(note,))
         config = parse_document(document, FILE, files().read, now=pki.NOW).config
         self.assertEqual((config.notes, config.warnings), ((note,), ()))
+
+    def test_settings_of_an_overlay(self) -> None:
+        """How an ARM document is run has no effect in a file that is no overlay, and that is said."""
+        [line] = said(f"{GOOD}\n[arm]\nport_offset = 8000\n")
+        self.assertIn("WARNING conf/gw.ini:34 [arm] has no effect here", line)
 
 
 TWO_PARTS = {"path_rule": "map/name", "rewrite_rule": "set/name", "custom_error": "listener/status"}

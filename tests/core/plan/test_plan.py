@@ -246,8 +246,8 @@ class FingerprintTests(SynchronousTestCase):
         self.assertEqual(differing(one, other), expected)
 
     def test_every_kind(self) -> None:
-        """Every kind of section has a title here, but for those that are parts of others."""
-        parts = {"path_rule", "rewrite_rule", "custom_error"}
+        """Every kind of section has a title here, but for those that are parts of others, or say how these are made."""
+        parts = {"path_rule", "rewrite_rule", "custom_error", "arm"}
         self.assertEqual({_KINDS.get(kind.resource, name) for name, kind in KINDS.items()}, {*KINDS})
         self.assertEqual({name for name, kind in KINDS.items() if kind.resource not in _KINDS}, parts)
 

@@ -45,15 +45,16 @@ class TableTests(SynchronousTestCase):
     def test_families_do_not_hide_keys(self) -> None:
         """No key looks like a member of a family, and no two families have one name in one kind."""
         for name, kind in KINDS.items():
-            self.assertFalse({key.partition(".")[0] for key in kind.keys} & {*kind.families}, name)
+            self.assertFalse({key.partition(".")[0] for key in kind.keys if "." in key} & {*kind.families}, name)
 
     def test_semicolons(self) -> None:
         """Values of headers, conditions, patterns and templates go on to the end of the line, no others do."""
         keys = {key for kind in KINDS.values() for key, how in kind.keys.items() if how.literal}
         self.assertEqual(keys, {"server_header", "match_body", "url_path", "url_query_string"})
-        families = [(name, how.key.literal) for kind in KINDS.values() for name, how in kind.families.items()]
-        self.assertTrue(families)
-        self.assertTrue(all(literal for _, literal in families), families)
+        families = {(kind.name, name): how.key for kind in KINDS.values() for name, how in kind.families.items()}
+        cut = {name for name, how in families.items() if not how.literal}
+        self.assertEqual(cut, {("arm", each) for each in ("address", "backend", "certificate", "password", "page")})
+        self.assertGreater(len(families), len(cut))
 
     def test_values_with_semicolons(self) -> None:
         """A header and a condition are taken whole, with a warning each, and a comment behind another value is none."""

@@ -1,0 +1,78 @@
+"""The overlay of an ARM document: an INI file beside it, for keys without a counterpart in Azure.
+
+Its sections name resources of the document, and set further keys of them, or other values; ``[gateway]``, ``[control]``
+and ``[arm]`` are its own. The document itself is never changed.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable
+from typing import Final
+
+import attrs
+
+from agwtwisted.core.base.errors import Problem, shown
+from agwtwisted.core.base.texts import did_you_mean
+from agwtwisted.core.sections.ini import Document, Section
+from agwtwisted.core.sections.schema import KINDS
+
+ADDED_KINDS: Final = ("gateway", "control", "arm", "custom_error")
+"""Kinds of sections that an overlay may have although the document has none of that name."""
+
+
+def overlay_path(file: str) -> str:
+    """Where the overlay of a document is looked for: ``gateway.overlay.ini`` beside ``gateway.json``."""
+    return f"{posixpath.splitext(file)[0]}.overlay.ini"
+
+
+def overlaid(document: Document, overlay: Document) -> Document:
+    """A document with the sections of an overlay; what is wrong with either is among its problems.
+
+    A key that both have is the overlay's, at its place. A section that names no resource of the document is an error:
+    it would have no effect where it is misspelt.
+    """
+    sections = {_identity(section): section for section in document.sections}
+    problems = [*document.problems, *overlay.problems]
+    for section in overlay.sections:
+        under = sections.get(_identity(section))
+        if under is None and not _may_be_added(section):
+            problems.append(_unknown(section, document.sections))
+        else:
+            sections[_identity(section)] = section if under is None else _merged(under, section)
+    return Document(sections=tuple(sections.values()), problems=tuple(problems))
+
+
+def without_document(overlay: Document) -> Document:
+    """What of an overlay counts while there is no document: its own sections, not those that wait for resources."""
+    own = tuple(section for section in overlay.sections if section.kind in ("gateway", "control", "arm"))
+    return attrs.evolve(overlay, sections=own)
+
+
+def _identity(section: Section) -> tuple[str, str]:
+    """Names of a document are compared without case."""
+    return section.kind, section.name.casefold()
+
+
+def _may_be_added(section: Section) -> bool:
+    """Of kinds that are none, and of names where none belongs, more is said when the sections are read."""
+    kind = KINDS.get(section.kind)
+    return kind is None or section.kind in ADDED_KINDS or (kind.named and not section.name)
+
+
+def _merged(under: Section, over: Section) -> Section:
+    entries = {entry.key: entry for entry in under.entries} | {entry.key: entry for entry in over.entries}
+    return attrs.evolve(under, entries=tuple(entries.values()))
+
+
+def _unknown(section: Section, sections: Iterable[Section]) -> Problem:
+    names = [each.name for each in sections if each.kind == section.kind]
+    message = (
+        f"the document has no {section.kind} {shown(section.name)}{did_you_mean(section.name, names) or _listed(names)}"
+        f"; an overlay sets keys of what the document has"
+    )
+    return Problem(place=section.place, section=section.title, message=message)
+
+
+def _listed(names: list[str]) -> str:
+    return f", but {', '.join(map(shown, names[:10]))}" if names else ""
