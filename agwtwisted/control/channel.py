@@ -128,6 +128,8 @@ class ControlChannel(HTTPChannel):
     maxHeaders = HEADER_LINES  # noqa: N815
     totalHeadersSize = HEAD  # noqa: N815
     timeOut = None  # noqa: N815 - that of Twisted begins anew with each byte
+    request_timeout = REQUEST_TIMEOUT
+    malformed = _MALFORMED
 
     def __init__(self, owner: ChannelOwner) -> None:
         super().__init__()
@@ -140,7 +142,7 @@ class ControlChannel(HTTPChannel):
     def connectionMade(self) -> None:
         """Begins to wait for the request."""
         super().connectionMade()
-        self._limit(REQUEST_TIMEOUT)
+        self._limit(self.request_timeout)
 
     def dataReceived(self, data: bytes) -> None:
         """Bytes of the request; others are dropped."""
@@ -166,12 +168,16 @@ class ControlChannel(HTTPChannel):
         request: ControlRequest = self.requests[-1]
         if self.length is None:
             request.fault = (411, "the body needs a Content-Length")
-        elif self.length > BODY:
-            request.fault = (413, f"the body has {self.length} bytes, of at most {BODY}")
+        elif self.length > (most := self.longest_body(request)):
+            request.fault = (413, f"the body has {self.length} bytes, of at most {most}")
         if request.fault is not None:
             self.length = 0
             request.requestHeaders.removeHeader(b"Expect")
         super().allHeadersReceived()
+
+    def longest_body(self, request: ControlRequest) -> int:
+        """How many bytes a body may have, by the head of its request."""
+        return BODY
 
     def checkPersistence(self, request: Request, version: bytes) -> bool:  # noqa: N802
         """No connection has a second request."""
@@ -226,7 +232,7 @@ class ControlChannel(HTTPChannel):
 
     def _respondToBadRequestAndDisconnect(self) -> None:  # noqa: N802
         if self.state is ChannelState.WAITING and self.transport is not None:
-            self.transport.write(_MALFORMED)
+            self.transport.write(self.malformed)
             self.loseConnection()
 
     def _close(self) -> None:

@@ -14,7 +14,7 @@ from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 
-from agwtwisted.control.channel import ChannelState, ControlChannel, ControlRequest
+from agwtwisted.control.channel import ChannelOwner, ChannelState, ControlChannel, ControlRequest
 
 CONNECTIONS: Final = 32
 """Connections of one socket at once."""
@@ -29,14 +29,21 @@ class ControlConnections(Factory):
     Args:
         reactor: has the clock.
         respond: answers a complete request, now or later; a defect is answered here.
+        channel: makes each connection.
     """
 
     noisy = False
     _log = Logger()
 
-    def __init__(self, reactor: IReactorTime, respond: Callable[[ControlRequest], None]) -> None:
+    def __init__(
+        self,
+        reactor: IReactorTime,
+        respond: Callable[[ControlRequest], None],
+        channel: Callable[[ChannelOwner], ControlChannel] = ControlChannel,
+    ) -> None:
         self._reactor = reactor
         self._respond = respond
+        self._channel = channel
         self.channels: dict[ControlChannel, None] = {}
         """In the order in which they came."""
 
@@ -44,7 +51,7 @@ class ControlConnections(Factory):
         """A connection has come; None: it is closed, since all others are being answered."""
         if len(self.channels) >= CONNECTIONS and not self._make_room():
             return None
-        channel = ControlChannel(self)
+        channel = self._channel(self)
         channel.factory = self
         self.channels[channel] = None
         return channel

@@ -32,6 +32,8 @@ class ControlPort(Service):
     """
 
     _log = Logger()
+    serves = "Control API and console on http://{where}/"
+    """What the log says once it serves."""
 
     def __init__(
         self, reactor: PosixReactorBase, address: str, port: int, factory: IProtocolFactory, *, waits: bool = False
@@ -87,7 +89,7 @@ class ControlPort(Service):
             return True
         if taken and self._acceptor is not None:
             self._acceptor.start()
-            ControlPort._log.info("Control API and console on http://{where}/", where=self.where)
+            self._log.info(self.serves, where=self.where)
         else:
             self._timer = self._reactor.callLater(AGAIN, self._serve)
         return taken

@@ -78,7 +78,8 @@ def _made(path: str) -> str:
         descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with open(descriptor, "w") as file:
             os.fchmod(descriptor, 0o600)
-            file.write(f"{token_urlsafe(BYTES)}\n")
+            # It begins with a letter: what begins with a dash, some programs take for an option.
+            file.write(f"t{token_urlsafe(BYTES)}\n")
             file.flush()
             os.fsync(descriptor)
         beside.rename(place)

@@ -39,11 +39,21 @@ class Issuing:
     lifetime: timedelta
 
     def authority(
-        self, common_name: str, start: datetime, *, path_length: int, issuer: IssuedCertificate | None = None
+        self,
+        common_name: str,
+        start: datetime,
+        *,
+        path_length: int,
+        issuer: IssuedCertificate | None = None,
+        constraints: x509.NameConstraints | None = None,
     ) -> IssuedCertificate:
-        """A CA with at most `path_length` CAs below it; without an issuer it signs itself: a root."""
-        constraints = x509.BasicConstraints(ca=True, path_length=path_length)
-        return self._issue(common_name, issuer, start, [constraints, _usage(signs_certificates=True)])
+        """A CA with at most `path_length` CAs below it, for the names of the constraints, else for all names.
+
+        Without an issuer it signs itself: a root.
+        """
+        basic = x509.BasicConstraints(ca=True, path_length=path_length)
+        extensions = [basic, _usage(signs_certificates=True), *([constraints] if constraints else [])]
+        return self._issue(common_name, issuer, start, extensions)
 
     def server(
         self, common_name: str, issuer: IssuedCertificate, start: datetime, names: Iterable[str]
@@ -78,7 +88,7 @@ class Issuing:
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
         )
         for extension in extensions:
-            critical = isinstance(extension, x509.BasicConstraints | x509.KeyUsage)
+            critical = isinstance(extension, x509.BasicConstraints | x509.KeyUsage | x509.NameConstraints)
             builder = builder.add_extension(extension, critical=critical)
         return IssuedCertificate(certificate=builder.sign(signer, hashes.SHA256()), key=key)
 

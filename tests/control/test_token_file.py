@@ -36,7 +36,7 @@ class TokenFileTests(SynchronousTestCase):
         """It is made where there is none, its owner's alone whatever the umask is; and then it stays."""
         self.addCleanup(os.umask, os.umask(0))
         token = token_of(str(self.path))
-        self.assertTrue(re.fullmatch(r"[A-Za-z0-9_-]{43}", token))
+        self.assertTrue(re.fullmatch(r"t[A-Za-z0-9_-]{43}", token))
         self.assertEqual(self.path.stat().st_mode & 0o777, 0o600)
         self.assertEqual(token_of(str(self.path)), token)
         self.assertEqual([each.name for each in self.path.parent.iterdir()], ["control.token"])
