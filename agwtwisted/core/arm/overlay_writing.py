@@ -1,0 +1,180 @@
+"""What an ARM body does not say of the configuration that it was written from: as the sections of an overlay.
+
+The body is read again, as a run would read it, and compared with the sections: whatever has another value is set by the
+overlay. So nothing is lost that this table or the product has no place for, whatever it is.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator, Mapping, Sequence
+from enum import Enum
+from typing import Any, Final
+
+import attrs
+
+from agwtwisted.core.arm.writing import Frontends
+from agwtwisted.core.base.errors import Place, Problem, Severity
+from agwtwisted.core.resources.resources import ClientAuth
+from agwtwisted.core.rules.conditions import Condition
+from agwtwisted.core.sections import settings
+from agwtwisted.core.sections.backend_keys import backend_port
+from agwtwisted.core.sections.ini import Document, Entry, Section
+from agwtwisted.core.sections.rewrite_rules import Matcher
+from agwtwisted.core.sections.settings import Row, SectionReference
+from agwtwisted.core.sections.tls_keys import client_auth
+
+_FILES: Final[Mapping[str, tuple[str, ...]]] = {
+    "ssl_certificate": ("certificate_file", "key_file", "password_file"),
+    "trusted_client_certificate": ("file",),
+    "trusted_root_certificate": ("file",),
+}
+"""Keys that name what the body holds itself."""
+
+_PLACES: Final = ("address",)
+"""Keys that `[arm]` gives for all listeners together."""
+
+_IMPLIED: Final[Mapping[str, frozenset[str]]] = {"policy_type": frozenset({"", "Predefined"})}
+"""Values that say the same as others, by key."""
+
+_DEFAULT_ADDRESS: Final = "127.0.0.1"
+
+PROTECTING: Final = frozenset(
+    {
+        *("accept_proxy_protocol", "client_certificate", "client_ssl_certificate", "deny_unless"),
+        *("default_deny_unless", "header_names", "max_connections_per_address", "ocsp_scope"),
+    }
+)
+"""Keys, and beginnings of keys, by which something is refused that Azure would let through."""
+
+
+def overlay_of(
+    rows: Sequence[Row], reading: Sequence[Row], frontends: Frontends, *, beside: str, with_keys: bool
+) -> Document:
+    """The overlay.
+
+    Args:
+        rows: the sections of the configuration.
+        reading: those that the body is read as.
+        frontends: that the body has.
+        beside: the directory of the overlay, as the places of the rows have theirs.
+        with_keys: whether the body has the certificates with their keys.
+    """
+    read = {(row.kind.name, row.name.casefold()): row for row in reading}
+    sections = list(_arm_section(frontends))
+    for row in rows:
+        entries = list(_entries(row, read.get((row.kind.name, row.name.casefold())), with_keys=with_keys))
+        if entries or (row.kind.name, row.name.casefold()) not in read:
+            placed = tuple(_beside(row, entry, beside) for entry in entries)
+            if placed:
+                sections.append(attrs.evolve(row.section, entries=placed))
+    return Document(sections=tuple(sections), problems=())
+
+
+def _arm_section(frontends: Frontends) -> Iterator[Section]:
+    """The addresses, unless they are the one that is taken anyway."""
+    if tuple(frontends.addresses) in ((), (_DEFAULT_ADDRESS,)):
+        return
+    place = Place(file="")
+    entries = tuple(_entry(f"address.{name}", address, place) for address, name in frontends.addresses.items())
+    yield Section(kind="arm", place=place, entries=entries)
+
+
+def _entry(key: str, text: str, place: Place) -> Entry:
+    return Entry(key=key, value=text, uncut=text, place=place)
+
+
+def _entries(row: Row, read: Row | None, *, with_keys: bool) -> Iterator[Entry]:
+    """The keys of a section that are read with another value; all of one that is not read at all."""
+    held = () if row.kind.name == "ssl_certificate" and not with_keys else _FILES.get(row.kind.name, ())
+    known = {entry.key: entry for entry in row.section.entries}
+    for key in dict.fromkeys((*row.values, *(() if read is None else read.values))):
+        if key in held or (key in _PLACES and row.kind.name in ("http_listener", "listener")):
+            continue
+        ours, theirs = value_of(row, key), _default(row, key) if read is None else value_of(read, key)
+        if ours != theirs and {_plain(ours), _plain(theirs)} - _IMPLIED.get(key, frozenset()):
+            yield known.get(key) or _entry(key, text_of(ours), row.section.place)
+
+
+def _plain(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+def _default(row: Row, key: str) -> Any:
+    return comparable(row.kind.default(key))
+
+
+def value_of(row: Row, key: str) -> Any:
+    """The value that a section comes to have for a key, defaults and what follows from other keys included."""
+    if row.kind.name == "backend_http_settings" and key == "port":
+        return backend_port(row)
+    if key == "verify_client_auth_mode":
+        mode = client_auth(row)
+        return None if mode is ClientAuth.NONE else mode
+    return comparable(row.get(key))
+
+
+def comparable(value: Any) -> Any:
+    """A value that equals another one where both say the same."""
+    match value:
+        case Condition() | Matcher():
+            return value.text
+        case SectionReference():
+            return value.kind, value.name.casefold()
+        case tuple():
+            return tuple(map(comparable, value))
+        case float() if value.is_integer():
+            return int(value)
+        case _:
+            return value
+
+
+def text_of(value: Any) -> str:
+    """A default, as it is written in a file."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case Enum():
+            return str(value.value)
+        case None:
+            return ""
+        case tuple() | frozenset():
+            return ", ".join(map(text_of, value))
+        case _:
+            return str(value)
+
+
+def _beside(row: Row, entry: Entry, directory: str) -> Entry:
+    """A key whose path is relative to the directory of the overlay."""
+    how = row.kind.key(entry.key)
+    if how is None or how.convert is not settings.path or entry.value in ("-", "off"):
+        return entry
+    where = posixpath.join(posixpath.dirname(entry.place.file), entry.value)
+    text = where if posixpath.isabs(where) != posixpath.isabs(directory) else posixpath.relpath(where, directory or ".")
+    return attrs.evolve(entry, value=text, uncut=text)
+
+
+def findings(overlay: Document) -> Iterator[Problem]:
+    """What Azure will not know: a warning where it would let through what is refused here, else a note."""
+    for section in overlay.sections:
+        if section.kind in ("arm", "control"):
+            continue
+        for entry in section.entries:
+            protects = entry.key.partition(".")[0] in PROTECTING
+            yield Problem(
+                place=entry.place,
+                section=section.title,
+                key=entry.key,
+                severity=Severity.WARNING if protects else Severity.NOTE,
+                message=_message(section, entry, protects=protects),
+                name="export-unprotected" if protects else "",
+            )
+
+
+def _message(section: Section, entry: Entry, *, protects: bool) -> str:
+    if section.kind == "custom_error" and entry.key == "file":
+        return "Azure takes an error page by its URL alone: the file stays in the overlay"
+    if section.kind == "backend_address_pool":
+        return f"{entry.key}: in Azure servers have no port of their own: the overlay has it"
+    end = ": what it refuses is let through there" if protects else ""
+    return f"Azure does not know {entry.key}, or not with this value: it stays in the overlay{end}"
