@@ -92,6 +92,16 @@ def openssl_ciphersuites(policy: TlsPolicy) -> bytes:
     return ":".join(policy.tls13_cipher_suites).encode()
 
 
+def predefined_names() -> tuple[str, ...]:
+    """The names of the product's policies that are not retired, the newest last."""
+    return tuple(_PREDEFINED)
+
+
+def available_cipher_suites() -> tuple[str, ...]:
+    """Every suite that a policy can name, those of TLS 1.3 first."""
+    return (*_TLS_1_3_SUITES, *_OPENSSL_NAMES)
+
+
 def _version_problem(policy_type: str, version: str) -> str:
     if version in _MINIMUM_VERSIONS[policy_type]:
         return ""

@@ -1,0 +1,52 @@
+"""Problems of a configuration in the service's codes."""
+
+from __future__ import annotations
+
+import json
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from agwtwisted.core.base.errors import Place, Problem, Severity
+from agwtwisted.core.resource_manager.answering import answer, refusal
+from agwtwisted.core.resource_manager.messages import Work
+from agwtwisted.core.resource_manager.refusals import OWN_CODE, refused
+from tests.control_planes import GATEWAY, StandIn, gateway_body
+
+PLACE = Place(file="gateway.json", line=3, path="properties.x")
+
+
+class RefusedTests(SynchronousTestCase):
+    """Codes, messages and paths."""
+
+    def test_codes(self) -> None:
+        """A problem has its own code, or that of what it is about, or ours."""
+        expected = {
+            "cannot be opened: it is not PKCS #12, or the password is wrong": "SslCertificatePasswordIncorrect",
+            "the TLS policy X was retired on 2025-08-31 with TLS 1.0": "DeprecatedTlsVersionUsedInSslPolicy",
+            "something else": "InvalidConfiguration",
+        }
+        for message, code in expected.items():
+            self.assertEqual(refused([Problem(place=PLACE, message=message)]).code, f"ApplicationGateway{code}")
+        self.assertEqual(refused([Problem(place=PLACE, message="x", code="Known")]).code, "Known")
+
+    def test_errors_alone(self) -> None:
+        """Warnings and notes are no reason; every error is in the details, with section and path."""
+        problems = [
+            Problem(place=PLACE, message="a", section="probe p"),
+            Problem(place=PLACE, message="b", severity=Severity.WARNING),
+            Problem(place=Place(file="x"), message="c"),
+        ]
+        details = refused(problems).details
+        self.assertEqual([each.message for each in details], ["[probe p] a. Path properties.x.", "c."])
+        self.assertEqual(details[0].target, "properties.x")
+        self.assertEqual(refused([]).code, OWN_CODE)
+
+    def test_answer(self) -> None:
+        """A refusal is a complete answer, and the state is as it was."""
+        plane = StandIn().with_group()
+        request = plane.request("PUT", GATEWAY, gateway_body())
+        work = answer(request, plane.state)
+        assert isinstance(work, Work)
+        given = refusal(request, work, [Problem(place=PLACE, message="no")])
+        self.assertEqual((given.status, given.headers["x-ms-request-id"]), (400, request.request_id))
+        self.assertEqual(json.loads(given.body)["error"]["code"], OWN_CODE)
