@@ -35,6 +35,7 @@ from agwtwisted.core.sections import rewrite_rules
 from agwtwisted.core.sections.backend_keys import backend_port
 from agwtwisted.core.sections.control_keys import OFF
 from agwtwisted.core.sections.ini import Section
+from agwtwisted.core.sections.names import WHOLE_GATEWAY
 from agwtwisted.core.sections.rule_keys import CUSTOM_ERROR_STATUSES
 from agwtwisted.core.sections.schema import KINDS
 from agwtwisted.core.sections.settings import Row, SectionReference
@@ -42,9 +43,6 @@ from agwtwisted.core.sections.sources import Sources
 from agwtwisted.core.sections.tls_keys import client_auth, tls_policy
 from agwtwisted.core.tls import policies
 from agwtwisted.core.tls.policies import TlsPolicy
-
-WHOLE_GATEWAY = "gateway"
-"""In the name of a custom error, instead of a listener's."""
 
 _END_KEYS = ("backend_address_pool", "backend_http_settings", "redirect_configuration")
 
@@ -106,6 +104,7 @@ class Builder:
             "probe": lambda row: Probe(name=row.name, **row.fields()),
             "backend_http_settings": self._backend_http_settings,
             "rewrite_rule": rewrite_rules.rewrite_rule,
+            "rewrite_rule_set": lambda row: self._rewrite_rule_set(row.name),
             "backend_settings": self._backend_settings,
             "redirect_configuration": self._redirect_configuration,
             "path_rule": self._path_rule,
@@ -286,7 +285,8 @@ class Builder:
     def _names(self, kind: str) -> Iterable[str]:
         """What can be referred to: sections, and sets of them."""
         if kind == "rewrite_rule_set":
-            return dict.fromkeys(rewrite_rules.set_name(row) for row in self.rows["rewrite_rule"].values())
+            sets = map(rewrite_rules.set_name, self.rows["rewrite_rule"].values())
+            return dict.fromkeys([*self.rows["rewrite_rule_set"], *sets])
         return self.rows[kind]
 
 

@@ -21,7 +21,7 @@ from agwtwisted.core.configuration.building import Builder
 from agwtwisted.core.configuration.coherence import Draft
 from agwtwisted.core.plan.plan import Origins, Plan
 from agwtwisted.core.resources.resources import Config
-from agwtwisted.core.sections import hints, ini, settings
+from agwtwisted.core.sections import hints, ini, names, settings
 from agwtwisted.core.sections.schema import KINDS
 from agwtwisted.core.sections.settings import Row
 from agwtwisted.core.sections.sources import ReadFile, Sources, own_mode_problems
@@ -94,11 +94,14 @@ def parse_document(
 
     Each section, and each key, has its place: a relative path is looked for beside the file in which its key stands.
     """
-    rows, problems = _rows(document, file)
+    found = [*own_mode_problems(file, mode), *document.problems, *names.duplicates(document)]
+    document = names.declared(document)
+    rows, problems = _rows(document)
+    rows = names.resolved(rows)
     sources = Sources(read=read, now=now)
     builder = Builder(file=file, rows=rows, sources=sources)
     draft = builder.build(system_roots)
-    found = [*own_mode_problems(file, mode), *document.problems, *problems, *sources.problems, *builder.problems]
+    found += [*problems, *sources.problems, *builder.problems]
     for check in _CHECKS:
         found += check.problems(draft)
     if not has_error(document.problems):
@@ -139,13 +142,15 @@ def _places(document: ini.Document) -> dict[str, dict[str, Place]]:
     return places
 
 
-def _rows(document: ini.Document, file: str) -> tuple[dict[str, dict[str, Row]], list[Problem]]:
+def _rows(document: ini.Document) -> tuple[dict[str, dict[str, Row]], list[Problem]]:
     """The sections of known kinds by kind and name, and every problem about kinds and keys."""
     rows: dict[str, dict[str, Row]] = {kind: {} for kind in KINDS}
     problems: list[Problem] = []
     for index, section in enumerate(document.sections):
         if message := _kind_problem(section):
             problems.append(Problem(place=section.place, section=section.title, message=message))
+        elif problem := names.name_problem(section):
+            problems.append(problem)
         if section.kind in KINDS:
             row, found = settings.read(section, KINDS[section.kind], index)
             problems += found

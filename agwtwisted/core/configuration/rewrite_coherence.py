@@ -20,7 +20,7 @@ from agwtwisted.core.rules.patterns import has_class_with, tied_to_end, tied_to_
 from agwtwisted.core.rules.rewriting import HOST, identifying_headers
 from agwtwisted.core.rules.server_variables import Comparison, server_variable
 from agwtwisted.core.sections.rewrite_rules import actions, set_name
-from agwtwisted.core.sections.settings import Row, SectionReference
+from agwtwisted.core.sections.settings import Row, SectionReference, in_file_order
 
 _EVERYDAY_HEADERS: Final = frozenset(
     b"accept accept-encoding accept-language authorization cache-control content-encoding content-type cookie if-match"
@@ -38,13 +38,14 @@ def problems(draft: Draft) -> Iterator[Problem]:
 
 def _crowds(draft: Draft) -> Iterator[Problem]:
     """What is wrong with how many there are of them: sets in all, and conditions and actions in one set."""
+    every = _sets(draft)
+    for first in list(every.values())[limits.REWRITE_RULE_SETS.highest :]:
+        yield first.problem(
+            f"belongs to one of {len(every)} sets: a gateway has at most {limits.REWRITE_RULE_SETS.highest}"
+        )
     sets: dict[str, list[Row]] = {}
     for row in draft.of("rewrite_rule"):
         sets.setdefault(set_name(row), []).append(row)
-    for first, *_ in list(sets.values())[limits.REWRITE_RULE_SETS.highest :]:
-        yield first.problem(
-            f"belongs to one of {len(sets)} sets: a gateway has at most {limits.REWRITE_RULE_SETS.highest}"
-        )
     for members in sets.values():
         yield from _crowded(
             members, "conditions", limits.CONDITIONS_PER_SET.highest, lambda row: row.family("condition")
@@ -68,9 +69,17 @@ def _unused_sets(draft: Draft) -> Iterator[Problem]:
         for value in row.values.values()
         if isinstance(value, SectionReference) and value.kind == "rewrite_rule_set"
     }
-    for row in {set_name(row): row for row in reversed(draft.of("rewrite_rule"))}.values():
-        if set_name(row) not in used:
-            yield row.warning(f"the rewrite rule set {set_name(row)} is not used by any rule")
+    for name, row in _sets(draft).items():
+        if name not in used:
+            yield row.warning(f"the rewrite rule set {name} is not used by any rule")
+
+
+def _sets(draft: Draft) -> dict[str, Row]:
+    """Each set, by its own section or else by the first of its rules, in the order of the file."""
+    own = {row.name: row for row in draft.of("rewrite_rule_set")}
+    by_rules = {set_name(row): row for row in reversed(draft.of("rewrite_rule"))}
+    rows = in_file_order((by_rules | own).values())
+    return {row.name if row.name in own else set_name(row): row for row in rows}
 
 
 def _reroutes(draft: Draft) -> Iterator[Problem]:

@@ -54,7 +54,8 @@ class Action:
     @is_plain.default
     def _is_plain(self) -> bool:
         asks = self.client_certificate is not PathCertificate.NONE or self.deny_unless or self.path_deny_unless
-        changes = self.redirect or self.rewrite_rule_set or (self.settings and self.settings.path)
+        rewrites = self.rewrite_rule_set is not None and self.rewrite_rule_set.rules
+        changes = self.redirect or rewrites or (self.settings and self.settings.path)
         return not asks and not changes
 
 

@@ -78,7 +78,9 @@ def _configuration() -> Iterator[str]:
     yield (
         "A section is `[kind]` or `[kind NAME]`, a key `key = value`; an indented line continues a value. "
         "Durations are in seconds, sizes in bytes; the values of a list are separated by commas or lines; booleans"
-        " are `true`, `yes`, `on`, `Enabled` and their opposites, in any case. Paths are relative to the file."
+        " are `true`, `yes`, `on`, `Enabled` and their opposites, in any case. Paths are relative to the file. A NAME"
+        " has at most 80 letters, digits, `.`, `-` and `_`, and does not begin or end with `.` or `-`; names are"
+        " compared without case, so a reference may be spelled otherwise."
     )
     yield (
         "A comment begins with `;` or `#` at the start of a line, with `;` also on an indented line, and with `;` after"
@@ -88,7 +90,8 @@ def _configuration() -> Iterator[str]:
     for name, kind in KINDS.items():
         yield f"## [{name}{' NAME' if kind.named else ''}]"
         yield kind.meaning
-        yield _table(("key", "default", "meaning"), _key_rows(name, kind))
+        if kind.keys:
+            yield _table(("key", "default", "meaning"), _key_rows(name, kind))
 
 
 def _literal_keys() -> Iterator[str]:
@@ -216,6 +219,8 @@ PRODUCT_CODES: Final[Mapping[str, str]] = {
         "a probe has another protocol than its settings"
     ),
     "ApplicationGatewayHttpListenersUsingSameFrontendPort": "two listeners of one port have no host names",
+    "DuplicateResourceName": "two sections of a kind have the same name, but for case",
+    "InvalidResourceName": "a name is too long, or has a character that names have not",
     "InvalidResourceReference": "a key names a section that does not exist",
 }
 

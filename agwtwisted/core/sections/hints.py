@@ -127,6 +127,7 @@ _KEYS: Final[Mapping[str, Mapping[str, str]]] = {
         "client_auth_configuration": _write("verify_client_auth_mode, verify_client_cert_issuer_dn and the like"),
     },
     "url_path_map": {"path_rules": _SECTIONS + "[path_rule MAP/NAME]"},
+    "rewrite_rule_set": {"rewrite_rules": _SECTIONS + "[rewrite_rule SET/NAME]"},
     "rewrite_rule": {
         "conditions": _write("condition.1, condition.2 and so on"),
         "action_set": _write("request_header.NAME, response_header.NAME, url_path and url_query_string"),
@@ -165,8 +166,7 @@ _KINDS: Final[Mapping[str, str]] = {
     "http_settings": _write("[backend_http_settings NAME]"),
     "load_distribution_policy": _NOT_YET,
     "pool": _write("[backend_address_pool NAME]"),
-    "rewrite_rule_set": _SECTIONS + "[rewrite_rule SET/NAME]",
-    "rewrite_rule_sets": _SECTIONS + "[rewrite_rule SET/NAME]",
+    "rewrite_rule_sets": _write("[rewrite_rule_set NAME], and for each rule [rewrite_rule SET/NAME]"),
     "rule": _write("[request_routing_rule NAME]"),
     "ssl_policy": "it is a key here, of [gateway] or of an [ssl_profile NAME]: ssl_policy",
     "web_application_firewall_configuration": _NOT_YET,

@@ -24,6 +24,10 @@ _BLANKS = " \t"
 _BOM = b"\xef\xbb\xbf"
 _COMMENT = re.compile(r"[ \t];")
 _HEADER = re.compile(r"\[[ \t]*(?P<kind>\w+)(?:[ \t]+(?P<name>[\w.-]+)(?P<rest>/[\w.-]+)?)?[ \t]*\]", re.ASCII)
+_FREE_HEADER = re.compile(
+    r"\[[ \t]*(?P<kind>rewrite_rule)[ \t]+(?P<name>[\w.-]+)(?P<rest>/[^ \t](?:.*[^ \t])?)[ \t]*\]", re.ASCII
+)
+"""Of a section whose own name is free text."""
 _HEADER_RULE = "is not a section: write [kind] or [kind name], a name of A-Z a-z 0-9 . _ -"
 _TWO_PART_KINDS = {"path_rule": "map/name", "rewrite_rule": "set/name", "custom_error": "listener/status"}
 _HEADER_ACTIONS = ("request_header.", "response_header.", "response_header_matcher.")
@@ -212,10 +216,10 @@ def _is_wide(data: bytes) -> bool:
 
 def _header(text: str) -> tuple[str, str]:
     """Kind and name between the brackets; two empty texts for a header that cannot be read."""
-    match = _HEADER.fullmatch(text)
+    match = _FREE_HEADER.fullmatch(text) or _HEADER.fullmatch(text)
     if match is None or bool(match["rest"]) != (match["kind"] in _TWO_PART_KINDS):
         return "", ""
-    return match["kind"], (match["name"] or "") + (match["rest"] or "")
+    return match["kind"], _unescaped((match["name"] or "") + (match["rest"] or ""))
 
 
 def _header_rule(text: str) -> str:

@@ -41,8 +41,12 @@ def written(
 
 
 def _section(section: Section, comments: Iterable[str]) -> str:
-    lines = [*map(_comment, comments), f"[{section.title}]\n", *map(_entry, section.entries)]
+    lines = [*map(_comment, comments), _header(section), *map(_entry, section.entries)]
     return "".join(lines)
+
+
+def _header(section: Section) -> str:
+    return f"[{_escaped(section.title)}]\n"
 
 
 def _comment(text: str) -> str:
@@ -81,7 +85,7 @@ def _problems(document: Document) -> Iterator[Problem]:
     for section in document.sections:
         if titles[section.title] > 1:
             yield _of_section(section, "there is more than one section of this name")
-        elif _read(f"[{section.title}]\n") != [(section.kind, section.name, [])]:
+        elif _read(_header(section)) != [(section.kind, section.name, [])]:
             yield _of_section(section, "its name cannot stand in an INI file: A-Z a-z 0-9 . _ - can")
         else:
             yield from _of_entries(section)
@@ -100,7 +104,7 @@ def _fault(section: Section, entry: Entry) -> str:
     """Why a key cannot be written; empty where it can be."""
     if reason := _fault_of_value(entry.uncut) or _fault_of_value(entry.value):
         return f"cannot stand in an INI file: its value {reason}"
-    found = _read(f"[{section.title}]\n{_entry(entry)}")
+    found = _read(f"{_header(section)}{_entry(entry)}")
     same = [(section.kind, section.name, [(entry.key, entry.value, entry.uncut)])]
     return "" if found == same else "cannot stand in an INI file: it would be read as something else"
 

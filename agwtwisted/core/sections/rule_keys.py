@@ -24,7 +24,7 @@ from agwtwisted.core.resources.resources import (
 )
 from agwtwisted.core.rules.conditions import Condition, access_condition
 from agwtwisted.core.rules.path_patterns import path_pattern
-from agwtwisted.core.rules.rewriting import RewriteRule
+from agwtwisted.core.rules.rewriting import RewriteRule, RewriteRuleSet
 from agwtwisted.core.sections import rewrite_rules
 from agwtwisted.core.sections.settings import (
     Empty,
@@ -47,7 +47,7 @@ _REDIRECT_TYPES = tuple(f"`{each.value}` ({each.status})" for each in RedirectTy
 _POOL = Key(reference("backend_address_pool"), "The pool that requests go to.")
 _SETTINGS = Key(reference("backend_http_settings"), "The backend settings.")
 _REDIRECT = Key(reference("redirect_configuration"), "A redirect, instead of both.")
-_REWRITES = Key(reference("rewrite_rule_set"), "The set of `rewrite_rule` sections by its name.")
+_REWRITES = Key(reference("rewrite_rule_set"), "The set of rewrite rules.")
 _PRIORITY = Key(whole(limits.PRIORITY), "1 to 20000, unique; smaller numbers first.", required=True)
 _ACCESS = numbered(
     Key(
@@ -207,9 +207,16 @@ REQUEST_ROUTING_RULE = Kind(
     check=_request_routing_rule,
 )
 
+REWRITE_RULE_SET = Kind(
+    name="rewrite_rule_set",
+    meaning="A set of rewrite rules; needed for one without rules, which changes nothing.",
+    resource=RewriteRuleSet,
+    keys={},
+)
+
 REWRITE_RULE = Kind(
     name="rewrite_rule",
-    meaning="One rule of a rewrite rule set: `[rewrite_rule SET/NAME]`.",
+    meaning="One rule of a rewrite rule set: `[rewrite_rule SET/NAME]`. The name of the rule is free text.",
     resource=RewriteRule,
     keys={
         "rule_sequence": Key(whole(limits.RULE_SEQUENCE), "Rules of a set run in the order of this number."),

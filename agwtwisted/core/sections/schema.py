@@ -25,6 +25,7 @@ KINDS: Final = {
         backend_keys.BACKEND_ADDRESS_POOL,
         backend_keys.PROBE,
         backend_keys.BACKEND_HTTP_SETTINGS,
+        rule_keys.REWRITE_RULE_SET,
         rule_keys.REWRITE_RULE,
         backend_keys.BACKEND_SETTINGS,
         rule_keys.REDIRECT_CONFIGURATION,

@@ -125,7 +125,7 @@ class SectionReference:
     """The name of another section, as a key gives it."""
 
     kind: str
-    name: str
+    name: str = attrs.field(eq=str.lower)  # as it is compared
 
 
 @attrs.frozen(kw_only=True, eq=False)

@@ -91,10 +91,10 @@ class ReferenceTests(SynchronousTestCase):
             [line] = said(changed((key, "")))
             self.assertTrue(line.endswith(f"] {key.partition(' ')[0]} is missing"), line)
 
-    def test_names_have_case(self) -> None:
-        """A reference is spelt as the section is."""
-        [unused, line] = said(changed(("ssl_profile = strict", "ssl_profile = Strict")))
-        self.assertIn("there is no ssl_profile 'Strict'; did you mean 'strict'?", line)
+    def test_unknown_name(self) -> None:
+        """A similar name is offered, and what it would have used is unused."""
+        [unused, line] = said(changed(("ssl_profile = strict", "ssl_profile = Strikt")))
+        self.assertIn("there is no ssl_profile 'Strikt'; did you mean 'strict'?", line)
         self.assertIn("no listener uses this profile", unused)
 
     def test_broken_sections_are_not_missing(self) -> None:

@@ -118,6 +118,19 @@ class WrittenTests(SynchronousTestCase):
             self.assertEqual(without_places(ini.parse(found.encode(), "")), without_places(document))
 
 
+class FreeNameTests(SynchronousTestCase):
+    """Names of rewrite rules."""
+
+    def test_written_and_read(self) -> None:
+        """Text that a name of a rule may have comes back as it was."""
+        for name in ("s/Set X-Forwarded-For", "s/a ; b]", "s/[1]; (ä) #x", "s/a/b"):
+            document = ini.parse(text(section(kind="rewrite_rule", name=name)).encode(), "")
+            self.assertEqual([each.name for each in document.sections], [name])
+        for name in ("s/ a", "s/a ", "s/", "a b/c"):
+            [line] = refused(section(kind="rewrite_rule", name=name))
+            self.assertIn("its name cannot stand in an INI file", line)
+
+
 class RefusedTests(SynchronousTestCase):
     """What the grammar cannot say."""
 

@@ -13,6 +13,7 @@ from tests.configurations import changed, load, said
 DERIVED = {
     *("name", "client_auth", "certificates", "key", "source", "chain", "path_rules", "listener", "status", "page"),
     *("conditions", "request_conditions", "response_conditions", "request_headers", "response_headers"),
+    "rules",
 }
 """Fields of resources that are no keys: they come from the section's name, other keys, or files."""
 
