@@ -215,6 +215,8 @@ def _backends(plan: Plan, shared: Shared, previous: Generation | None) -> tuple[
     )
     for _, settings in plan.routes:
         backends.prepare(settings)
+    for policy, settings in plan.policy_routes:
+        backends.policy(policy, settings)
     for _, relay_settings in plan.relay_routes:
         relay_backends.prepare(relay_settings)
     return backends, relay_backends

@@ -13,7 +13,8 @@ from agwtwisted.core.http.messages import RequestHead, ResponseHead, UnfitReques
 from agwtwisted.core.http.pages import ErrorInfo
 from agwtwisted.core.identity.clients import Admitted, Client
 from agwtwisted.core.listening.admission import Awaited
-from agwtwisted.core.plan.routing import Action, Sites
+from agwtwisted.core.plan.actions import Action
+from agwtwisted.core.plan.routing import Sites
 from agwtwisted.core.resources.gateway import Gateway
 from agwtwisted.core.resources.resources import SslProfile
 

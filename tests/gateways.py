@@ -16,10 +16,9 @@ from agwtwisted.core.http.header_names import HeaderNames
 from agwtwisted.core.identity.clients import Admitted
 from agwtwisted.core.plan.plan import PortPlan
 from agwtwisted.core.plan.routing import Site, Sites
+from agwtwisted.core.resources.backend_pools import BackendAddress, BackendAddressPool
 from agwtwisted.core.resources.gateway import Gateway
 from agwtwisted.core.resources.resources import (
-    BackendAddress,
-    BackendAddressPool,
     BackendHttpSettings,
     ClientAuth,
     HttpListener,

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.configuration.parsing import parse
 from agwtwisted.core.http.paths import override_path
-from agwtwisted.core.plan.routing import actions_of
+from agwtwisted.core.plan.actions import actions_of
 from agwtwisted.core.resources.resources import (
     ClientAuth,
     Config,

@@ -21,7 +21,8 @@ from agwtwisted.backends.upstream import Server, UpstreamConnection
 from agwtwisted.core.backends.health import LOOKED_AT, TIMED_OUT, ProbeFinding
 from agwtwisted.core.http.messages import ResponseHead
 from agwtwisted.core.plan.probing import HttpProbe, http_probe
-from agwtwisted.core.resources.resources import BackendAddressPool, BackendHttpSettings
+from agwtwisted.core.resources.backend_pools import BackendAddressPool
+from agwtwisted.core.resources.resources import BackendHttpSettings
 
 MAX_HEAD_BYTES: Final = 32768
 """Of the response to a probe; the product's limit for headers."""

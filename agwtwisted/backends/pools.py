@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from secrets import token_bytes
+from typing import Final
 
 import attrs
 from twisted.internet.posixbase import PosixReactorBase as Reactor
@@ -11,19 +12,36 @@ from twisted.internet.posixbase import PosixReactorBase as Reactor
 from agwtwisted.backends.connecting import Dialer, Encryption
 from agwtwisted.backends.failure_log import ConnectionFailureLog
 from agwtwisted.backends.resolver import Resolver, resolver_of
-from agwtwisted.backends.server_pools import ServerKey, ServerPools
+from agwtwisted.backends.server_pools import PolicyPool, ServerKey, ServerPools
 from agwtwisted.backends.upstream import Server
 from agwtwisted.core.backends.affinity import KEY_BYTES, Affinity, cookie_value
 from agwtwisted.core.backends.balancing import Balancer, LeastConnections, Pool, RoundRobin
+from agwtwisted.core.backends.weighted_balancing import IpHash, WeightedLeastConnections, WeightedRoundRobin
 from agwtwisted.core.plan.server_identity import IdentityRule
-from agwtwisted.core.resources.resources import (
+from agwtwisted.core.resources.backend_pools import (
     BackendAddressPool,
-    BackendHttpSettings,
     LoadDistributionAlgorithm,
-    Protocol,
+    LoadDistributionPolicy,
 )
+from agwtwisted.core.resources.resources import BackendHttpSettings, Protocol
 from agwtwisted.tls.backend_contexts import BackendContexts
 from agwtwisted.transport.outbox import NO_OUTBOX, Outbox
+
+
+def _ip_hash() -> IpHash[Server]:
+    return IpHash(lambda server: server.name)
+
+
+_BALANCERS: Final[Mapping[LoadDistributionAlgorithm, Callable[[], Balancer[Server]]]] = {
+    LoadDistributionAlgorithm.ROUND_ROBIN: RoundRobin,
+    LoadDistributionAlgorithm.LEAST_CONNECTIONS: LeastConnections,
+    LoadDistributionAlgorithm.IP_HASH: _ip_hash,
+}
+_WEIGHTED_BALANCERS: Final[Mapping[LoadDistributionAlgorithm, Callable[[], Balancer[Server]]]] = {
+    LoadDistributionAlgorithm.ROUND_ROBIN: WeightedRoundRobin,
+    LoadDistributionAlgorithm.LEAST_CONNECTIONS: WeightedLeastConnections,
+    LoadDistributionAlgorithm.IP_HASH: _ip_hash,
+}
 
 
 class IdleReserve:
@@ -91,6 +109,10 @@ class Backends:
         """The servers of a pool under these settings."""
         return self._servers.pool(pool, settings)
 
+    def policy(self, policy: LoadDistributionPolicy, settings: BackendHttpSettings) -> PolicyPool[Server]:
+        """The servers of all pools of a policy under these settings."""
+        return self._servers.policy(policy, settings, self._maker.new_policy_pool)
+
     def server_to_probe(self, host: str, port: int, settings: BackendHttpSettings) -> Server:
         """A way to a server as requests have it under these settings, but apart from them."""
         return self._maker.new_server(host, port, settings)
@@ -143,9 +165,16 @@ class _ServerMaker:
 
     def new_pool(self, servers: tuple[Server, ...], settings: BackendHttpSettings) -> Pool[Server]:
         """A pool of these servers, under the settings."""
-        least = settings.load_distribution_algorithm is LoadDistributionAlgorithm.LEAST_CONNECTIONS
-        balancer: Balancer[Server] = LeastConnections() if least else RoundRobin()
-        return Pool(servers, balancer, self._affinity(servers, settings))
+        return Pool(servers, _BALANCERS[settings.load_distribution_algorithm](), self._affinity(servers, settings))
+
+    def new_policy_pool(
+        self, weights: Mapping[Server, int], policy: LoadDistributionPolicy, settings: BackendHttpSettings
+    ) -> Pool[Server]:
+        """A pool of the servers of a policy, under the settings; equal weights cost nothing."""
+        balancers = _BALANCERS if len({*weights.values()}) < 2 else _WEIGHTED_BALANCERS
+        servers = tuple(weights)
+        balancer = balancers[policy.load_distribution_algorithm]()
+        return Pool(servers, balancer, self._affinity(servers, settings), weights)
 
     def new_server(self, host: str, port: int, settings: BackendHttpSettings) -> Server:
         """A server under the settings."""

@@ -7,20 +7,37 @@ next one says the same.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Generic, TypeAlias, TypeVar
+
+import attrs
 
 from agwtwisted.backends.targets import Target
 from agwtwisted.core.backends.balancing import Pool
 from agwtwisted.core.plan.fingerprints import Fingerprints
 from agwtwisted.core.plan.server_settings import of_server
-from agwtwisted.core.resources.resources import BackendAddressPool, BackendHttpSettings, BackendSettings
+from agwtwisted.core.resources.backend_pools import BackendAddressPool, LoadDistributionPolicy
+from agwtwisted.core.resources.resources import BackendHttpSettings, BackendSettings
 
 T = TypeVar("T", bound=Target)
 B = TypeVar("B", BackendHttpSettings, BackendSettings)
 
 ServerKey: TypeAlias = tuple[str, str, int]
 """What a server is known by: the fingerprint of what settings say about servers, its host and its port."""
+
+
+@attrs.frozen(eq=False)
+class PolicyPool(Generic[T]):
+    """The servers of a load distribution policy."""
+
+    pool: Pool[T]  # all of them
+    names: Mapping[T, str]  # of the pool that each server counts for
+    settings: str  # their fingerprint
+
+
+NewPolicyPool: TypeAlias = Callable[[Mapping[T, int], LoadDistributionPolicy, B], Pool[T]]
+"""Makes the pool of a policy's servers, which come with their weights, under the settings."""
 
 
 class ServerPools(Generic[T, B]):
@@ -51,6 +68,7 @@ class ServerPools(Generic[T, B]):
         self._servers: dict[ServerKey, T] = {}
         self._pools: dict[tuple[str, str], Pool[T]] = {}
         self._settings_of: dict[tuple[str, str], str] = {}  # the fingerprint, by the names of pool and settings
+        self._policies: dict[tuple[str, str], PolicyPool[T]] = {}  # by the names of policy and settings
 
     def __iter__(self) -> Iterator[T]:
         """Every server that was made, or taken."""
@@ -70,6 +88,25 @@ class ServerPools(Generic[T, B]):
         if found is None:
             found = self._pools[pool.name, settings.name] = self._made(pool, settings)
             self._settings_of[pool.name, settings.name] = self._fingerprint(settings)
+        return found
+
+    def policy(self, policy: LoadDistributionPolicy, settings: B, new_pool: NewPolicyPool[T, B]) -> PolicyPool[T]:
+        """The servers of all pools of a policy under these settings: the same as those of its pools.
+
+        One that is in several of these counts for the first one, with the sum of its weights.
+        """
+        found = self._policies.get((policy.name, settings.name))
+        if found is None:
+            weights: Counter[T] = Counter()
+            pools: dict[T, str] = {}
+            for target in policy.targets:
+                for server in self.pool(target.backend_address_pool, settings).servers:
+                    weights[server] += target.weight_per_server
+                    pools.setdefault(server, target.backend_address_pool.name)
+            pool = new_pool(dict(weights), policy, settings)
+            found = self._policies[policy.name, settings.name] = PolicyPool(pool, pools, self._fingerprint(settings))
+            if self._in_force:
+                self._subscribe(pool)
         return found
 
     def server(self, host: str, port: int, settings: B) -> T:
@@ -93,19 +130,27 @@ class ServerPools(Generic[T, B]):
         previous._withdraw()
         if not self._in_force:
             self._in_force = True
-            for pool in self._pools.values():
+            for pool in self._every_pool():
                 self._subscribe(pool)
         for names, pool in self._pools.items():
             if previous._settings_of.get(names) == self._settings_of[names]:
                 pool.take_over(previous._pools[names])
+        for names, policy in self._policies.items():
+            before = previous._policies.get(names)
+            if before is not None and before.settings == policy.settings:
+                policy.pool.take_over(before.pool)
         previous._servers = {key: each for key, each in previous._servers.items() if self._servers.get(key) is not each}
         addresses = {(host, port) for _, host, port in self._servers}
         for (_, *address), server in previous._servers.items():
             server.retire(drain=tuple(address) not in addresses)
 
+    def _every_pool(self) -> Iterator[Pool[T]]:
+        yield from self._pools.values()
+        yield from (each.pool for each in self._policies.values())
+
     def _withdraw(self) -> None:
         """Servers report nothing here any more."""
-        for pool in self._pools.values():
+        for pool in self._every_pool():
             pool.not_notified()
             for server in pool.servers:
                 server.unsubscribe(pool.changed)

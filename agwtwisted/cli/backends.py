@@ -15,6 +15,7 @@ from agwtwisted.cli.output import Output, Style
 from agwtwisted.cli.tables import Cell, Value, endpoint, table
 
 HEADS: Final = ("POOL", "SETTINGS", "SERVER", "HEALTH", "SINCE", "REQUESTS", "CONNECTIONS", "LAST PROBE")
+POLICY_HEADS: Final = ("POLICY", "ALGORITHM", "SETTINGS", "POOL", "WEIGHT PER SERVER")
 
 HEALTH: Final = {"Up": Style.GOOD, "Down": Style.BAD, "Draining": Style.WARNING, "Partial": Style.WARNING}
 
@@ -45,8 +46,17 @@ def run_action(action: str, options: argparse.Namespace) -> int:
 
 
 def backends_text(members: Mapping[str, Any], output: Output) -> str:
-    """A row for each server of each pool and settings."""
-    return table(HEADS, _rows(members), output)
+    """A row for each server of each pool and settings, then one for each target of each policy."""
+    servers = table(HEADS, _rows(members), output)
+    targets = list(_targets(members))
+    return f"{servers}\n{table(POLICY_HEADS, targets, output)}" if targets else servers
+
+
+def _targets(members: Mapping[str, Any]) -> Iterator[tuple[Value, ...]]:
+    for policy in members["load_distribution_policies"]:
+        for target in policy["targets"]:
+            algorithm, settings = policy["load_distribution_algorithm"], ", ".join(policy["backend_http_settings"])
+            yield policy["name"], algorithm, settings, target["backend_address_pool"], target["weight_per_server"]
 
 
 def _rows(members: Mapping[str, Any]) -> Iterator[tuple[Value, ...]]:

@@ -373,7 +373,7 @@ class ExchangeActions:
         finally:
             server = attempts.server
             if server is not None:
-                self.record.server_name = server.name
+                self.record.asked(server)
             self.record.write(status, self._writer.bytes_sent)
 
     def _stop_waiting(self) -> None:

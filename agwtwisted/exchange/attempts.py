@@ -30,9 +30,8 @@ _NO_BODY: Final = Framing.NONE  # before Python 3.12 each look at a member of an
 class Counting(Protocol):
     """Whose servers are counted: `record.ExchangeRecord`."""
 
-    @property
-    def backend(self) -> BackendCounters:
-        """What counts the servers of its pool."""
+    def backend(self, server: Server) -> BackendCounters:
+        """What counts the servers of the pool that a server is asked for."""
 
 
 class Attempts:
@@ -97,7 +96,7 @@ class Attempts:
 
     def repeat(self, server: Server) -> None:
         """Sends the request to this server, over a new connection: another idle one may be as dead as the first."""
-        self._count_retry()
+        self._count_retry(server)
         self._connect(server)
 
     def _choice_after(self, server: Server) -> ServerChoice[Server]:
@@ -170,7 +169,7 @@ class Attempts:
     def _connected(self, connection: UpstreamConnection, server: Server, began: float) -> None:
         self._connecting = None
         if self._counting is not None:
-            self._counting.backend.connects.observe(server.seconds() - began)
+            self._counting.backend(server).connects.observe(server.seconds() - began)
         if server.state is HealthState.DOWN:
             server.reached()
         self._take(connection, server)
@@ -182,13 +181,13 @@ class Attempts:
             return failure  # cancelled, or a defect
         server.complain(failure)
         if self._counting is not None:
-            self._counting.backend.server(server.name).connect_failures += 1
+            self._counting.backend(server).server(server.name).connect_failures += 1
         refused = failure.check(ConnectionRefusedError) is not None
         if refused:
             server.refused()
         following = self._choice_after(server).after_failed_connection(refused=refused)
         if following is not None:
-            self._count_retry()
+            self._count_retry(following)
         connection = self._ask(following)
         if connection is not None:
             self._go_on(connection)
@@ -202,9 +201,9 @@ class Attempts:
         self._user.broken()
         return None
 
-    def _count_retry(self) -> None:
+    def _count_retry(self, server: Server) -> None:
         if self._counting is not None:
-            self._counting.backend.retries += 1
+            self._counting.backend(server).retries += 1
 
     def _take(self, connection: UpstreamConnection, server: Server) -> None:
         self.connection = connection

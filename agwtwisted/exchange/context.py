@@ -19,8 +19,8 @@ from agwtwisted.core.http.messages import Framing, ResponseHead
 from agwtwisted.core.http.pages import ErrorInfo, Page
 from agwtwisted.core.identity.clients import TurnedAway
 from agwtwisted.core.operations.records import RecordFrame
+from agwtwisted.core.plan.actions import Action
 from agwtwisted.core.plan.error_pages import NO_ERROR_PAGES, ErrorPages
-from agwtwisted.core.plan.routing import Action
 from agwtwisted.core.resources.gateway import Gateway
 from agwtwisted.core.verification.verdicts import Missing, Refusing
 from agwtwisted.operations.access_log import AccessLog
@@ -103,7 +103,7 @@ class ExchangeContext:
         self.access_log = access_log
         self._complaints = LogRateLimiter(clock.seconds)
         self._random = random
-        self._routes: dict[tuple[str, Action | None], RecordedRoute] = {}
+        self._routes: dict[tuple[str, Action | None, str], RecordedRoute] = {}
 
     def complain(self, server: str, lost: Lost, outcome: str) -> None:
         """Logs what is wrong with a server: a few times a minute each, whatever its clients do."""
@@ -156,16 +156,16 @@ class ExchangeContext:
             content_length=len(page.body),
         )
 
-    def route(self, listener: str, action: Action | None) -> RecordedRoute:
-        """What is the same for all requests to a listener with one action."""
-        route = self._routes.get((listener, action))
+    def route(self, listener: str, action: Action | None, pool: str = "") -> RecordedRoute:
+        """What is the same for all requests to a listener with one action, and with a policy, to a server of `pool`."""
+        route = self._routes.get((listener, action, pool))
         if route is None:
-            route = self._routes[listener, action] = self._route(listener, action)
+            route = self._routes[listener, action, pool] = self._route(listener, action, pool)
         return route
 
-    def _route(self, listener: str, action: Action | None) -> RecordedRoute:
+    def _route(self, listener: str, action: Action | None, pool: str) -> RecordedRoute:
         rule = "" if action is None else action.rule
-        pool = "" if action is None or action.pool is None else action.pool.name
+        pool = pool if action is None or action.pool is None else action.pool.name
         settings = "" if action is None or action.settings is None else action.settings.name
         metrics = self.metrics
         return RecordedRoute(

@@ -38,11 +38,11 @@ from agwtwisted.core.identity.clients import (
     PendingClient,
     identify,
 )
-from agwtwisted.core.plan.routing import Action, Site, Sites
+from agwtwisted.core.plan.actions import Action
+from agwtwisted.core.plan.routing import Site, Sites
+from agwtwisted.core.resources.backend_pools import BackendAddress, BackendAddressPool
 from agwtwisted.core.resources.gateway import Gateway
 from agwtwisted.core.resources.resources import (
-    BackendAddress,
-    BackendAddressPool,
     BackendHttpSettings,
     CertificateHeaders,
     HttpListener,

@@ -5,15 +5,19 @@ Filled by `exchange.deciding` and `exchange.actions` while the exchange lasts; a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import Final
 
+from agwtwisted.backends.upstream import Server
 from agwtwisted.core.http.header_lines import value_of
 from agwtwisted.core.http.messages import RequestHead, ResponseHead, UnfitRequest
 from agwtwisted.core.http.pages import ErrorInfo
 from agwtwisted.core.identity.clients import Client
 from agwtwisted.core.operations.records import AccessRecord, client_members, render
-from agwtwisted.core.plan.routing import Action, Site
+from agwtwisted.core.plan.actions import Action
+from agwtwisted.core.plan.routing import Site
 from agwtwisted.exchange.context import ExchangeContext, RecordedRoute
 from agwtwisted.operations.counters import BackendCounters
 
@@ -37,6 +41,8 @@ class ExchangeRecord:
     host = b""  # that the backend got
     head: ResponseHead | None = None  # that the client got
     server_name = b""  # of the backend server that was asked last
+    pools: Mapping[Server, str] = MappingProxyType({})  # of a load distribution policy, by their servers
+    pool = ""  # of these, that of the server that was asked last
     server_status: int | None = None  # of the backend's answer, whatever the client got
     upstream_port: int | None = None
     body_size = 0  # of the request, in bytes
@@ -57,10 +63,15 @@ class ExchangeRecord:
         self.head = head
         self._answered = self._context.clock.seconds()
 
-    @property
-    def backend(self) -> BackendCounters:
-        """What counts the servers of its pool."""
-        return self._context.route(self.listener, self.action).backend
+    def asked(self, server: Server) -> None:
+        """This server was asked last."""
+        self.server_name = server.name
+        if self.pools:
+            self.pool = self.pools.get(server, "")
+
+    def backend(self, server: Server) -> BackendCounters:
+        """What counts the servers of the pool that a server is asked for."""
+        return self._context.route(self.listener, self.action, self.pools.get(server, "")).backend
 
     def write(self, status: int | None, bytes_sent: int) -> None:
         """The exchange is over: it is counted, and has its line, soon; `status` is one that the client did not get."""
@@ -74,7 +85,7 @@ class ExchangeRecord:
 
         Both with those of others: the counters of all, touched between other work for each, cost thrice as much.
         """
-        route = self._context.route(self.listener, self.action)
+        route = self._context.route(self.listener, self.action, self.pool)
         self._count(route, status, bytes_sent, now - self._began)
         if not self._context.access_log.enabled:
             return b""

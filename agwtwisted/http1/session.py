@@ -18,7 +18,8 @@ from agwtwisted.core.http.heads import RequestParser
 from agwtwisted.core.identity.clients import Admitted, Client, PendingClient, TurnedAway
 from agwtwisted.core.listening.admission import Awaited
 from agwtwisted.core.operations.live_clients import ClientState, LiveClient
-from agwtwisted.core.plan.routing import Action, Site, Sites
+from agwtwisted.core.plan.actions import Action
+from agwtwisted.core.plan.routing import Site, Sites
 from agwtwisted.core.resources.gateway import Gateway
 from agwtwisted.core.resources.resources import SslProfile
 from agwtwisted.core.verification.verdicts import Refusing

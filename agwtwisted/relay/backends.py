@@ -20,7 +20,8 @@ from agwtwisted.backends.targets import Target
 from agwtwisted.core.backends.balancing import Pool, RoundRobin
 from agwtwisted.core.http.host_names import bracketed
 from agwtwisted.core.plan.server_identity import IdentityRule, server_identity
-from agwtwisted.core.resources.resources import BackendAddressPool, BackendSettings, StreamProtocol
+from agwtwisted.core.resources.backend_pools import BackendAddressPool
+from agwtwisted.core.resources.resources import BackendSettings, StreamProtocol
 from agwtwisted.tls.backend_contexts import BackendContexts, BackendTls
 from agwtwisted.transport.connection import Connection
 from agwtwisted.transport.outbox import NO_OUTBOX, Outbox

@@ -15,7 +15,8 @@ from agwtwisted.backends.health import Probing, Watch, connection_problem, watch
 from agwtwisted.core.backends.health import CONNECTED, ProbeFinding
 from agwtwisted.core.listening.proxy_protocol import LOCAL
 from agwtwisted.core.plan.probing import RelayProbe, relay_probe
-from agwtwisted.core.resources.resources import BackendAddressPool, BackendSettings
+from agwtwisted.core.resources.backend_pools import BackendAddressPool
+from agwtwisted.core.resources.resources import BackendSettings
 from agwtwisted.relay.backends import RelayBackends, RelayServer
 from agwtwisted.transport.connection import Connection
 

@@ -15,7 +15,8 @@ from agwtwisted.backends.http_probe import http_watches
 from agwtwisted.backends.pools import Backends
 from agwtwisted.backends.targets import Target
 from agwtwisted.core.backends.health import ConnectionRefused, HealthState, LastProbe, ProbeFinding, Shortage
-from agwtwisted.core.resources.resources import BackendAddress, BackendAddressPool, BackendHttpSettings, Probe
+from agwtwisted.core.resources.backend_pools import BackendAddress, BackendAddressPool
+from agwtwisted.core.resources.resources import BackendHttpSettings, Probe
 from tests.identities import admitted
 from tests.wires import Network
 

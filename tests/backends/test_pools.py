@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from collections import Counter
 from tempfile import NamedTemporaryFile
 from typing import Any
 from unittest import mock
@@ -11,16 +12,18 @@ from unittest import mock
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.backends.pools import Backends
+from agwtwisted.backends.server_pools import PolicyPool
 from agwtwisted.backends.upstream import Server
 from agwtwisted.core.backends.affinity import cookie_value
 from agwtwisted.core.backends.balancing import Pool
 from agwtwisted.core.backends.health import Health
-from agwtwisted.core.resources.resources import (
+from agwtwisted.core.resources.backend_pools import (
     BackendAddressPool,
-    BackendHttpSettings,
     LoadDistributionAlgorithm,
-    Protocol,
+    LoadDistributionPolicy,
+    LoadDistributionTarget,
 )
+from agwtwisted.core.resources.resources import BackendHttpSettings, Protocol
 from agwtwisted.core.sections.backend_keys import backend_address
 from agwtwisted.tls import system_roots
 from tests.identities import admitted
@@ -50,7 +53,7 @@ class BackendsTests(SynchronousTestCase):
 
     def test_turns(self) -> None:
         """The servers of a pool take turns, by the algorithm of the settings."""
-        for algorithm, expected in zip(LoadDistributionAlgorithm, ("abab", "abbb"), strict=True):
+        for algorithm, expected in zip(LoadDistributionAlgorithm, ("abab", "abbb", "bbbb"), strict=True):
             self.setUp()
             pool = self.pool("a", "b", load_distribution_algorithm=algorithm)
             busy = pool.order(admitted())
@@ -76,6 +79,91 @@ class BackendsTests(SynchronousTestCase):
         [(_, line)] = pool.affinity.lines(pool.servers[1], (), secure=False)
         self.assertEqual(line, b"Own=%b; Path=/" % cookie_value(b"key", "t", "b", "80"))
         self.assertEqual([server.host for server in pool.order(admitted(), [(b"Cookie", line)])], ["b", "a"])
+
+    def policy(self, algorithm: LoadDistributionAlgorithm, **pools: tuple[int, str]) -> PolicyPool[Server]:
+        """The servers of a policy over pools of these names, each with the weight and the hosts of its servers."""
+        targets = tuple(
+            LoadDistributionTarget(
+                name=name,
+                weight_per_server=weight,
+                backend_address_pool=BackendAddressPool(
+                    name=name, backend_addresses=tuple(map(backend_address, hosts))
+                ),
+            )
+            for name, (weight, hosts) in pools.items()
+        )
+        policy = LoadDistributionPolicy(name="canary", load_distribution_algorithm=algorithm, targets=targets)
+        return self.backends.policy(policy, BackendHttpSettings(name="s", cookie_based_affinity=True))
+
+    def test_policy(self) -> None:
+        """The servers of all pools take turns by their weights; they are the same as those of the pools."""
+        for algorithm in (LoadDistributionAlgorithm.ROUND_ROBIN, LoadDistributionAlgorithm.LEAST_CONNECTIONS):
+            self.setUp()
+            found = self.policy(algorithm, old=(3, "ab"), new=(1, "c"))
+            asked = [next(found.pool.order(admitted())) for _ in range(14)]
+            self.assertEqual(Counter(server.host for server in asked), {"a": 6, "b": 6, "c": 2})
+            self.assertEqual([found.names[server] for server in found.pool.servers], ["old", "old", "new"])
+            self.assertIs(self.pool("c", of="new").servers[0], found.pool.servers[2])
+
+    def test_policy_by_address(self) -> None:
+        """A client has its server, whichever way it came to the policy."""
+        found = self.policy(LoadDistributionAlgorithm.IP_HASH, old=(3, "abcdefgh"), new=(1, "ijkl"))
+        led = {number: next(found.pool.order(admitted(address=f"192.0.2.{number}"))) for number in range(100)}
+        self.assertGreater(len({*led.values()}), 6)
+        gone = led[0]
+        gone.found(Health().failed(0, 1))
+        for number, server in led.items():
+            again = next(found.pool.order(admitted(address=f"192.0.2.{number}")))
+            self.assertEqual(again is server, server is not gone)
+
+    def test_policy_of_equal_weights(self) -> None:
+        """Where all weights are equal turns are taken as in one pool."""
+        found = self.policy(LoadDistributionAlgorithm.ROUND_ROBIN, old=(7, "ab"), new=(7, "c"))
+        self.assertEqual("".join(next(found.pool.order(admitted())).host for _ in range(6)), "abcabc")
+
+    def test_policy_with_a_server_in_two_pools(self) -> None:
+        """It counts for the first one, with the sum of its weights."""
+        found = self.policy(LoadDistributionAlgorithm.ROUND_ROBIN, old=(1, "ab"), new=(2, "b"))
+        self.assertEqual(
+            [(server.host, found.names[server]) for server in found.pool.servers], [("a", "old"), ("b", "old")]
+        )
+        self.assertEqual(Counter(next(found.pool.order(admitted())).host for _ in range(8)), {"a": 2, "b": 6})
+
+    def test_policy_hears_of_health_and_drains(self) -> None:
+        """What happens to a server of one of its pools counts for the policy from the next request on."""
+        found = self.policy(LoadDistributionAlgorithm.ROUND_ROBIN, old=(2, "a"), new=(1, "b"))
+        first, second = found.pool.servers
+        self.pool("b", of="new").servers[0].found(Health().failed(0, 1))
+        self.assertEqual([server.host for server in found.pool.order(admitted())], ["a"])
+        second.found(second.health.succeeded(1))
+        first.drain_for_operator(True)
+        self.assertEqual({next(found.pool.order(admitted())).host for _ in range(4)}, {"b"})
+
+    def test_policy_with_affinity(self) -> None:
+        """A cookie leads to its server in whichever pool, also one that the pool itself has set."""
+        found = self.policy(LoadDistributionAlgorithm.ROUND_ROBIN, old=(9, "a"), new=(1, "b"))
+        alone = self.backends.pool(
+            BackendAddressPool(name="new", backend_addresses=(backend_address("b"),)),
+            BackendHttpSettings(name="s", cookie_based_affinity=True),
+        )
+        assert alone.affinity
+        [(_, line)] = alone.affinity.lines(alone.servers[0], (), secure=False)
+        self.assertEqual([server.host for server in found.pool.order(admitted(), [(b"Cookie", line)])], ["b", "a"])
+
+    def test_policy_taken_over(self) -> None:
+        """The next configuration goes on with what is in progress, and the old one hears of nothing any more."""
+        pools = {"old": (1, "a"), "new": (2, "b")}
+        before = self.policy(LoadDistributionAlgorithm.LEAST_CONNECTIONS, **pools)
+        kept = [before.pool.order(admitted()) for _ in range(3)]
+        self.assertEqual(sorted(next(order).host for order in kept), ["a", "b", "b"])
+        previous = self.backends
+        self.backends = Backends(self.network, affinity_key=b"key", previous=previous)  # type: ignore[arg-type]
+        after = self.policy(LoadDistributionAlgorithm.LEAST_CONNECTIONS, **pools | {"old": (100, "a")})
+        self.backends.take_over(previous)
+        more = [after.pool.order(admitted()) for _ in range(9)]
+        self.assertEqual({next(order).host for order in more}, {"a"})
+        after.pool.servers[0].found(Health().failed(0, 1))
+        self.assertEqual([server.host for server in after.pool.order(admitted())], ["b"])
 
     def test_drained_by_operator(self) -> None:
         """A server that an operator has taken out has no turn; where all are out there is none to ask."""

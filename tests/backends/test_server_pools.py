@@ -10,7 +10,8 @@ from agwtwisted.backends.server_pools import ServerPools
 from agwtwisted.backends.targets import Target
 from agwtwisted.core.backends.balancing import Pool, RoundRobin
 from agwtwisted.core.backends.health import Health
-from agwtwisted.core.resources.resources import BackendAddress, BackendAddressPool, BackendHttpSettings, Probe
+from agwtwisted.core.resources.backend_pools import BackendAddress, BackendAddressPool
+from agwtwisted.core.resources.resources import BackendHttpSettings, Probe
 from tests.identities import admitted
 
 SETTINGS = BackendHttpSettings(name="s", port=80)

@@ -15,7 +15,8 @@ from agwtwisted.backends.pools import Backends
 from agwtwisted.backends.resolver import resolver_of
 from agwtwisted.backends.upstream import IDLE_TIMEOUT, MAX_IDLE, Server, UpstreamConnection
 from agwtwisted.core.backends.health import Health
-from agwtwisted.core.resources.resources import BackendAddress, BackendAddressPool, BackendHttpSettings
+from agwtwisted.core.resources.backend_pools import BackendAddress, BackendAddressPool
+from agwtwisted.core.resources.resources import BackendHttpSettings
 from agwtwisted.tls.backend_contexts import ClientCertificateError
 from agwtwisted.transport.outbox import Outbox
 from tests import pki, servers

@@ -104,7 +104,8 @@ BACKENDS: Mapping[str, Any] = {
                 }
             ],
         }
-    ]
+    ],
+    "load_distribution_policies": [],
 }
 
 

@@ -12,7 +12,8 @@ from agwtwisted.core.backends.health import Health, HealthState
 from agwtwisted.core.exchange.attempts import KEPT_BODY
 from agwtwisted.core.http.messages import Framing, RequestHead
 from agwtwisted.core.http.pages import ErrorInfo
-from agwtwisted.core.resources.resources import BackendAddress, BackendAddressPool, BackendHttpSettings
+from agwtwisted.core.resources.backend_pools import BackendAddress, BackendAddressPool
+from agwtwisted.core.resources.resources import BackendHttpSettings
 from agwtwisted.exchange.attempts import Attempts
 from agwtwisted.interfaces import BackendConnection
 from tests.http_backends import OK, TIMEOUT, User

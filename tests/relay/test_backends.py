@@ -17,8 +17,9 @@ from agwtwisted.backends.connecting import UntrustedError
 from agwtwisted.backends.reactor_resolver import resolve_by_reactor
 from agwtwisted.backends.resolver import Resolver
 from agwtwisted.core.backends.health import Health, HealthState
+from agwtwisted.core.resources.backend_pools import BackendAddress, BackendAddressPool
 from agwtwisted.core.resources.certificates import TrustedRootCertificate
-from agwtwisted.core.resources.resources import BackendAddress, BackendAddressPool, BackendSettings, StreamProtocol
+from agwtwisted.core.resources.resources import BackendSettings, StreamProtocol
 from agwtwisted.relay.backends import RelayBackends
 from tests import pki
 from tests.identities import admitted

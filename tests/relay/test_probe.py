@@ -15,16 +15,9 @@ from agwtwisted.backends.resolver import Resolver
 from agwtwisted.core.backends.health import HealthState
 from agwtwisted.core.listening.proxy_protocol import LOCAL
 from agwtwisted.core.plan.probing import relay_probe
+from agwtwisted.core.resources.backend_pools import BackendAddress, BackendAddressPool
 from agwtwisted.core.resources.certificates import TrustedRootCertificate
-from agwtwisted.core.resources.resources import (
-    BackendAddress,
-    BackendAddressPool,
-    BackendSettings,
-    Listener,
-    Probe,
-    RoutingRule,
-    StreamProtocol,
-)
+from agwtwisted.core.resources.resources import BackendSettings, Listener, Probe, RoutingRule, StreamProtocol
 from agwtwisted.relay.backends import RelayBackends
 from agwtwisted.relay.probe import ask, relay_watches
 from tests.servers import NAME, Server, root

@@ -14,7 +14,7 @@ export const backends = {
     const done = h("div", {});
     const place = h("section", {});
     view.root.append(heading("Backends"), h("p", { class: "lead" }, "Each pool with the settings that it is used by, and the health of its servers."), done, place);
-    const poll = live(view, place, "backends", 3, (answer) => pools(answer.backend_pools, act));
+    const poll = live(view, place, "backends", 3, (answer) => [pools(answer.backend_pools, act), policies(answer.load_distribution_policies)]);
     view.heard("health", () => poll.now());
 
     async function act(pool, settings, server) {
@@ -41,6 +41,23 @@ function pools(found, act) {
         empty: "The pool has no server.",
         columns: columns(pool, settings, act),
       })))));
+}
+
+function policies(found) {
+  return found.map((policy) => h("section", { key: `policy ${policy.name}`, class: "group" },
+    h("h2", {}, policy.name, h("span", { class: "beside" }, "load distribution policy")),
+    h("p", { class: "under" }, h("span", {}, policy.load_distribution_algorithm),
+      h("span", {}, "HTTP settings ", code(policy.backend_http_settings.join(", ")))),
+    table({
+      label: `Targets of ${policy.name}`,
+      rows: policy.targets,
+      key: (each) => each.name,
+      empty: "The policy has no target.",
+      columns: [
+        { label: "Pool", cell: (each) => code(each.backend_address_pool) },
+        { label: "Weight per server", tone: "number", cell: (each) => count(each.weight_per_server) },
+      ],
+    })));
 }
 
 function summary(pool) {

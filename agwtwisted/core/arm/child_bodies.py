@@ -14,7 +14,8 @@ import attrs
 
 from agwtwisted.core.arm import rewrite_bodies
 from agwtwisted.core.arm.properties import Collection, Meaning, Property, Shape
-from agwtwisted.core.resources.resources import BackendAddress, Protocol
+from agwtwisted.core.resources.backend_pools import BackendAddress
+from agwtwisted.core.resources.resources import Protocol
 from agwtwisted.core.sections.backend_keys import backend_port
 from agwtwisted.core.sections.settings import Row, SectionReference
 

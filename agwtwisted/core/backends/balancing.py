@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from itertools import chain
-from typing import Generic, Protocol, TypeAlias, TypeVar
+from types import MappingProxyType
+from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar
 
 from agwtwisted.core.backends.affinity import Affinity
 from agwtwisted.core.backends.health import HealthState
@@ -30,14 +31,25 @@ the request until the next is asked for, or the order closed.
 """
 
 
+EQUAL: Final[Mapping[Any, int]] = MappingProxyType({})
+"""The weights of servers that have none: each counts like any other."""
+
+
 class Balancer(Protocol[T]):
     """Decides whose turn it is."""
 
-    def use(self, servers: Sequence[T], others: Sequence[T] = ()) -> None:
-        """These take turns from now on; `others` are asked once none of them is left that is not down."""
+    def use(self, servers: Sequence[T], others: Sequence[T] = (), weights: Mapping[T, int] = EQUAL) -> None:
+        """These take turns from now on; `others` are asked once none of them is left that is not down.
 
-    def order(self, bound: T | None = None) -> Order[T]:
-        """The order for one request; a server that it is bound to comes first, even if it takes no turns."""
+        Those here heed no weights; those of `core.backends.weighted_balancing` do.
+        """
+
+    def order(self, bound: T | None = None, client: str = "") -> Order[T]:
+        """The order for one request; a server that it is bound to comes first, even if it takes no turns.
+
+        Args:
+            client: the address of who has sent the request.
+        """
 
 
 class RoundRobin(Generic[T]):
@@ -48,11 +60,11 @@ class RoundRobin(Generic[T]):
         self._others: tuple[T, ...] = ()
         self._next = 0
 
-    def use(self, servers: Sequence[T], others: Sequence[T] = ()) -> None:
+    def use(self, servers: Sequence[T], others: Sequence[T] = (), weights: Mapping[T, int] = EQUAL) -> None:
         """As Balancer says."""
         self._servers, self._others = tuple(servers), tuple(others)
 
-    def order(self, bound: T | None = None) -> Order[T]:
+    def order(self, bound: T | None = None, client: str = "") -> Order[T]:
         """As Balancer says; a request that is bound to a server does not take the turn of another."""
         servers = self._servers
         if bound is not None:
@@ -72,7 +84,7 @@ class RoundRobin(Generic[T]):
                 asked.add(server)
                 yield server
         for server in chain(in_turn, self._others):
-            if server not in asked and _may_be_back(server):
+            if server not in asked and may_be_back(server):
                 asked.add(server)
                 yield server
 
@@ -90,14 +102,14 @@ class LeastConnections(Generic[T]):
         self._others: tuple[T, ...] = ()
         self._least = 0  # no line has a smaller number
 
-    def use(self, servers: Sequence[T], others: Sequence[T] = ()) -> None:
+    def use(self, servers: Sequence[T], others: Sequence[T] = (), weights: Mapping[T, int] = EQUAL) -> None:
         """As Balancer says."""
         self._lines, self._others = {}, tuple(others)
         for server in servers:
             self._line_up(server, self._counts.get(server, 0))
         self._least = min(self._lines, default=0)
 
-    def order(self, bound: T | None = None) -> Order[T]:
+    def order(self, bound: T | None = None, client: str = "") -> Order[T]:
         """As Balancer says."""
         asked: list[T] = []
         server = self._best(asked) if bound is None else bound
@@ -121,7 +133,7 @@ class LeastConnections(Generic[T]):
         standing = [server for number in sorted(self._lines) for server in self._lines[number] if server not in asked]
         up = next((each for each in standing if each.state is not HealthState.DOWN), None)
         others = (each for each in self._others if each not in asked)
-        return up or next(filter(_may_be_back, chain(standing, others)), None)
+        return up or next(filter(may_be_back, chain(standing, others)), None)
 
     def _count(self, server: T, change: int) -> None:
         before = self._counts.get(server, 0)
@@ -142,13 +154,13 @@ class LeastConnections(Generic[T]):
         self._lines.setdefault(number, OrderedDict())[server] = None
 
 
-def _may_be_back(server: Candidate) -> bool:
+def may_be_back(server: Candidate) -> bool:
     """Whether a server may be asked that does not take turns."""
     return server.state is not HealthState.DOWN or server.refusing
 
 
 class Pool(Generic[T]):
-    """The servers of one pool under one backend settings.
+    """The servers of one pool under one backend settings, or those of all pools of a load distribution policy.
 
     Those that are healthy are asked. Where none is known to be, those that no probe has asked yet are, too: else all
     requests that come before the first probes are answered would be lost, at every start. Where all are down, those are
@@ -159,10 +171,18 @@ class Pool(Generic[T]):
         servers: each once.
         balancer: decides whose turn it is.
         affinity: leads clients back to their server; None: every request is asked of whose turn it is.
+        weights: of the servers, for a balancer that heeds them.
     """
 
-    def __init__(self, servers: Sequence[T], balancer: Balancer[T], affinity: Affinity[T] | None = None) -> None:
+    def __init__(
+        self,
+        servers: Sequence[T],
+        balancer: Balancer[T],
+        affinity: Affinity[T] | None = None,
+        weights: Mapping[T, int] = EQUAL,
+    ) -> None:
         self.servers = tuple(servers)
+        self._weights = weights
         self.affinity = affinity
         self._balancer = balancer
         self._stale = True
@@ -194,8 +214,9 @@ class Pool(Generic[T]):
             self._stale = not self._notified
             usable = self._usable()
             taken = {*usable}
-            self._balancer.use(usable, [server for server in self.servers if server not in taken])
-        return self._balancer.order(None if self.affinity is None else self._bound(self.affinity, headers))
+            self._balancer.use(usable, [server for server in self.servers if server not in taken], self._weights)
+        bound = None if self.affinity is None else self._bound(self.affinity, headers)
+        return self._balancer.order(bound, client.connection.address)
 
     def _usable(self) -> list[T]:
         up = [server for server in self.servers if server.state is HealthState.UP]

@@ -11,9 +11,9 @@ import attrs
 from agwtwisted.core.base.errors import Place, Problem, shown
 from agwtwisted.core.base.texts import did_you_mean
 from agwtwisted.core.configuration.coherence import Built, Draft
+from agwtwisted.core.resources.backend_pools import BackendAddressPool, LoadDistributionPolicy, LoadDistributionTarget
 from agwtwisted.core.resources.gateway import Control, Gateway
 from agwtwisted.core.resources.resources import (
-    BackendAddressPool,
     BackendHttpSettings,
     BackendSettings,
     CustomError,
@@ -36,15 +36,13 @@ from agwtwisted.core.sections.backend_keys import backend_port
 from agwtwisted.core.sections.control_keys import OFF
 from agwtwisted.core.sections.ini import Section
 from agwtwisted.core.sections.names import WHOLE_GATEWAY
-from agwtwisted.core.sections.rule_keys import CUSTOM_ERROR_STATUSES
+from agwtwisted.core.sections.rule_keys import CUSTOM_ERROR_STATUSES, END_KEYS
 from agwtwisted.core.sections.schema import KINDS
 from agwtwisted.core.sections.settings import Row, SectionReference
 from agwtwisted.core.sections.sources import Sources
 from agwtwisted.core.sections.tls_keys import client_auth, tls_policy
 from agwtwisted.core.tls import policies
 from agwtwisted.core.tls.policies import TlsPolicy
-
-_END_KEYS = ("backend_address_pool", "backend_http_settings", "redirect_configuration")
 
 
 class _Lost:
@@ -101,6 +99,8 @@ class Builder:
             "http_listener": self._http_listener,
             "listener": self._listener,
             "backend_address_pool": lambda row: BackendAddressPool(name=row.name, **row.fields()),
+            "load_distribution_target": self._load_distribution_target,
+            "load_distribution_policy": self._load_distribution_policy,
             "probe": lambda row: Probe(name=row.name, **row.fields()),
             "backend_http_settings": self._backend_http_settings,
             "rewrite_rule": rewrite_rules.rewrite_rule,
@@ -173,6 +173,22 @@ class Builder:
             return None
         return row.fields() | {"ssl_certificate": certificate, "ssl_profile": profile, "ssl_policy": policy}
 
+    def _load_distribution_target(self, row: Row) -> LoadDistributionTarget | None:
+        found = self._all_found(row, "backend_address_pool")
+        policy, _, name = row.name.partition("/")
+        if not self._exists(row, "", SectionReference(kind="load_distribution_policy", name=policy)) or found is None:
+            return None
+        return LoadDistributionTarget(name=name, **found)
+
+    def _load_distribution_policy(self, row: Row) -> LoadDistributionPolicy | None:
+        targets = self._parts("load_distribution_target", row)
+        return None if _LOST in targets else LoadDistributionPolicy(name=row.name, targets=targets, **row.fields())
+
+    def _parts(self, kind: str, row: Row) -> tuple[Any, ...]:
+        """What the sections ``[kind NAME/...]`` describe, in the order of the file; _LOST where one is none."""
+        names = [name for name in self.rows[kind] if name.partition("/")[0] == row.name]
+        return tuple(self._resources.get((kind, name), _LOST) for name in names)
+
     def _backend_http_settings(self, row: Row) -> BackendHttpSettings | None:
         roots = self._roots(row)
         certificate, probe = self._found(row, "client_ssl_certificate"), self._found(row, "probe")
@@ -200,16 +216,15 @@ class Builder:
         return RedirectConfiguration(name=row.name, **found)
 
     def _path_rule(self, row: Row) -> PathRule | None:
-        found = self._all_found(row, *_END_KEYS, "rewrite_rule_set")
+        found = self._all_found(row, *END_KEYS, "rewrite_rule_set")
         map_name, _, name = row.name.partition("/")
         if not self._exists(row, "", SectionReference(kind="url_path_map", name=map_name)) or found is None:
             return None
         return PathRule(name=name, deny_unless=_conditions(row, "deny_unless"), **found)
 
     def _url_path_map(self, row: Row) -> UrlPathMap | None:
-        found = self._all_found(row, *(f"default_{key}" for key in (*_END_KEYS, "rewrite_rule_set")))
-        names = [name for name in self.rows["path_rule"] if name.partition("/")[0] == row.name]
-        path_rules = tuple(self._resources.get(("path_rule", name), _LOST) for name in names)
+        found = self._all_found(row, *(f"default_{key}" for key in (*END_KEYS, "rewrite_rule_set")))
+        path_rules = self._parts("path_rule", row)
         if found is None or _LOST in path_rules:
             return None
         conditions = _conditions(row, "default_deny_unless")
@@ -225,7 +240,7 @@ class Builder:
         return CustomError(listener=listener, status=int(status), page=page)
 
     def _request_routing_rule(self, row: Row) -> RequestRoutingRule | None:
-        found = self._all_found(row, "http_listener", "url_path_map", "rewrite_rule_set", *_END_KEYS)
+        found = self._all_found(row, "http_listener", "url_path_map", "rewrite_rule_set", *END_KEYS)
         if found is None:
             return None
         return RequestRoutingRule(name=row.name, deny_unless=_conditions(row, "deny_unless"), **found)

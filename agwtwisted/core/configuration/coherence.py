@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from agwtwisted.core.base.errors import Problem, shown
 from agwtwisted.core.certificates.attributes import certificate_attributes, issuer_organizations
 from agwtwisted.core.http.host_names import intersect, is_loopback, overlap
-from agwtwisted.core.plan.routing import Action, Actions, actions_of
+from agwtwisted.core.plan.actions import Action, Actions, actions_of
 from agwtwisted.core.resources.gateway import Gateway
 from agwtwisted.core.resources.resources import (
     CertificateHeaders,
@@ -312,8 +312,9 @@ def _servers(actions: Iterable[Action]) -> frozenset[tuple[str, int]]:
     return frozenset(
         (server.host, server.port or action.settings.port)
         for action in actions
-        if action.pool and action.settings
-        for server in action.pool.backend_addresses
+        if action.settings
+        for pool in action.pools
+        for server in pool.backend_addresses
     )
 
 

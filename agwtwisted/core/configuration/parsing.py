@@ -11,6 +11,7 @@ from agwtwisted.core.base.texts import did_you_mean
 from agwtwisted.core.configuration import (
     coherence,
     control_coherence,
+    distribution_coherence,
     relay_coherence,
     rewrite_coherence,
     route_coherence,
@@ -31,6 +32,7 @@ _CHECKS: Final = (
     rule_coherence,
     control_coherence,
     route_coherence,
+    distribution_coherence,
     rewrite_coherence,
     relay_coherence,
     trust_coherence,

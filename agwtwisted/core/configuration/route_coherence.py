@@ -13,8 +13,9 @@ from agwtwisted.core.base import limits
 from agwtwisted.core.base.errors import Problem
 from agwtwisted.core.configuration.coherence import Draft
 from agwtwisted.core.http.paths import normalised
+from agwtwisted.core.plan.actions import Action, Actions
 from agwtwisted.core.plan.redirects import DEFAULT_PORTS
-from agwtwisted.core.plan.routing import Action, Actions, decides_by_path
+from agwtwisted.core.plan.routing import decides_by_path
 from agwtwisted.core.resources.resources import (
     ClientAuth,
     ClientRevocation,

@@ -14,7 +14,8 @@ from agwtwisted.core.http.messages import RequestHead
 from agwtwisted.core.http.pages import ErrorInfo
 from agwtwisted.core.http.paths import UnclearPath, normalised, override_path
 from agwtwisted.core.identity.clients import Admitted, Client, TurnedAway
-from agwtwisted.core.plan.routing import Action, Site
+from agwtwisted.core.plan.actions import Action
+from agwtwisted.core.plan.routing import Site
 from agwtwisted.core.resources.resources import PathCertificate
 from agwtwisted.core.rules.conditions import hold
 from agwtwisted.core.rules.rewriting import Bad, RewriteRuleSet, RewrittenRequest, rewrite_request
@@ -210,7 +211,7 @@ class _Deciding:
 
 def share_servers(one: Action, other: Action) -> bool:
     """Whether requests of both may come to the same host: then a path there is one and the same."""
-    if one.pool is None or other.pool is None:
+    if not one.pools or not other.pools:
         return False
-    hosts, others = ({each.host for each in pool.backend_addresses} for pool in (one.pool, other.pool))
-    return one.pool is other.pool or not hosts.isdisjoint(others)
+    hosts, others = ({host.host for pool in each.pools for host in pool.backend_addresses} for each in (one, other))
+    return not {*one.pools}.isdisjoint(other.pools) or not hosts.isdisjoint(others)

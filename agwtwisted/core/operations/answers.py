@@ -124,7 +124,21 @@ BACKENDS: Final[AnswerTree] = {
                 }
             ],
         }
-    ]
+    ],
+    "load_distribution_policies": [
+        {
+            "name": _M("of a policy that rules lead to", "canary"),
+            "load_distribution_algorithm": _M("`RoundRobin`, `LeastConnections` or `IpHash`", "RoundRobin"),
+            "backend_http_settings": _M("the settings by which it is used", ["app"]),
+            "targets": [
+                {
+                    "name": _M("of the target", "new"),
+                    "backend_address_pool": _M("its pool, one of those above", "app"),
+                    "weight_per_server": _M("1 to 100", 10),
+                }
+            ],
+        }
+    ],
 }
 
 CERTIFICATES: Final[AnswerTree] = {

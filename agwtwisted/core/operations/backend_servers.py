@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import attrs
@@ -72,7 +72,28 @@ def backend_members(plan: Plan, servers: Servers) -> Mapping[str, Any]:
         probe = None if relay_settings.probe is None else relay_settings.probe.name
         members = _settings("backend_settings", relay_settings.name, relay_settings.protocol.value, probe, found)
         pools.setdefault(pool.name, []).append(members)
-    return {"backend_pools": [{"name": name, "backend_settings": settings} for name, settings in pools.items()]}
+    return {
+        "backend_pools": [{"name": name, "backend_settings": settings} for name, settings in pools.items()],
+        "load_distribution_policies": list(_policies(plan)),
+    }
+
+
+def _policies(plan: Plan) -> Iterator[Mapping[str, Any]]:
+    """Each policy that a rule leads to, with its settings and targets."""
+    for policy in dict.fromkeys(route.policy for route in plan.policy_routes):
+        yield {
+            "name": policy.name,
+            "load_distribution_algorithm": policy.load_distribution_algorithm.value,
+            "backend_http_settings": [route.settings.name for route in plan.policy_routes if route.policy is policy],
+            "targets": [
+                {
+                    "name": target.name,
+                    "backend_address_pool": target.backend_address_pool.name,
+                    "weight_per_server": target.weight_per_server,
+                }
+                for target in policy.targets
+            ],
+        }
 
 
 def _settings(

@@ -78,7 +78,8 @@ def _backends(arguments: Mapping[str, Any], answers: Answers) -> Members:
     for key, found in drained.items():
         if len(found) > 1:
             servers[key] |= {"draining": True, "health": PARTIAL}
-    return {"backend_pools": _with_servers(_any_of(arguments, answers)["backend_pools"], servers)}
+    one = _any_of(arguments, answers)
+    return {**one, "backend_pools": _with_servers(one["backend_pools"], servers)}
 
 
 def _servers(answer: Members) -> Iterable[tuple[object, Members]]:

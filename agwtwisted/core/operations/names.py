@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from agwtwisted.core.http.host_names import bracketed
+from agwtwisted.core.plan.actions import Route
 from agwtwisted.core.plan.plan import Plan
-from agwtwisted.core.plan.routing import RelayRoute, Route
+from agwtwisted.core.plan.routing import RelayRoute
 
 
 def names_of(plan: Plan) -> Iterator[tuple[str, str]]:

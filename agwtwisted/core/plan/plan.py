@@ -16,12 +16,13 @@ from typing import Any, Final, Generic, TypeAlias
 import attrs
 
 from agwtwisted.core.base.errors import Place, Problem, in_order
+from agwtwisted.core.plan.actions import Actions, PolicyRoute, Route, actions_of
 from agwtwisted.core.plan.fingerprints import Fingerprints
-from agwtwisted.core.plan.routing import Actions, NamedSites, RelayRoute, RelaySite, Route, S, Site, actions_of
+from agwtwisted.core.plan.routing import NamedSites, RelayRoute, RelaySite, S, Site
+from agwtwisted.core.resources.backend_pools import BackendAddressPool, LoadDistributionPolicy
 from agwtwisted.core.resources.certificates import SslCertificate, TrustedClientCertificate, TrustedRootCertificate
 from agwtwisted.core.resources.gateway import Control, Gateway
 from agwtwisted.core.resources.resources import (
-    BackendAddressPool,
     BackendHttpSettings,
     BackendSettings,
     Config,
@@ -91,6 +92,8 @@ class Plan:
     relay_ports: Mapping[Address, PortPlan[RelaySite]] = attrs.field(eq=False, repr=False)
     routes: tuple[Route, ...] = attrs.field(eq=False, repr=False)
     """Every pool that some rule of HTTP leads to with the settings for it, each pair once."""
+    policy_routes: tuple[PolicyRoute, ...] = attrs.field(eq=False, repr=False)
+    """The same of load distribution policies, whose pools are among `routes`."""
     relay_routes: tuple[RelayRoute, ...] = attrs.field(eq=False, repr=False)
     """The same of L4."""
     identifying_headers: frozenset[bytes] = attrs.field(eq=False, repr=False)
@@ -124,12 +127,14 @@ class Plan:
         ports = _Ports(config, identifying, fingerprints)
         named = {title: fingerprints.of(value) for title, value in in_use(config).items()}
         routes = [route for rule in config.request_routing_rules for route in compiled[rule].routes()]
+        policies = [route for rule in config.request_routing_rules for route in compiled[rule].policy_routes()]
         return cls(
             fingerprint=fingerprints.of(frozenset((*named.items(), *config.custom_errors))),
             config=config,
             http_ports=ports.of(sites),
             relay_ports=ports.of(relay_sites),
             routes=tuple({(pool.name, settings.name): Route(pool, settings) for pool, settings in routes}.values()),
+            policy_routes=tuple({(each.policy.name, each.settings.name): each for each in policies}.values()),
             relay_routes=tuple(dict.fromkeys(site.route for site in relay_sites)),
             identifying_headers=identifying,
             fingerprints=named,
@@ -226,6 +231,7 @@ _KINDS: Final[Mapping[type, str]] = {
     HttpListener: "http_listener",
     Listener: "listener",
     BackendAddressPool: "backend_address_pool",
+    LoadDistributionPolicy: "load_distribution_policy",
     Probe: "probe",
     BackendHttpSettings: "backend_http_settings",
     BackendSettings: "backend_settings",
@@ -235,4 +241,4 @@ _KINDS: Final[Mapping[type, str]] = {
     RequestRoutingRule: "request_routing_rule",
     RoutingRule: "routing_rule",
 }
-"""Resources with fingerprints of their own. Path rules and rewrite rules are parts of others."""
+"""Resources with fingerprints of their own. Path rules, rewrite rules and targets of policies are parts of others."""

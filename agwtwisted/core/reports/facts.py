@@ -24,7 +24,8 @@ from agwtwisted.core.certificates.variables import certificate_variables
 from agwtwisted.core.operations.masking import masked
 from agwtwisted.core.plan.plan import Plan, in_use, title_of
 from agwtwisted.core.reports import product_names
-from agwtwisted.core.resources.resources import BackendAddress, UrlPathMap
+from agwtwisted.core.resources.backend_pools import BackendAddress, LoadDistributionPolicy
+from agwtwisted.core.resources.resources import UrlPathMap
 from agwtwisted.core.rules.rewriting import HeaderAction, RewriteRule, RewriteRuleSet
 from agwtwisted.core.tls.policies import TlsPolicy
 
@@ -37,7 +38,7 @@ Facts: TypeAlias = Mapping[str, Mapping[str, Fact]]
 _DERIVED: Final = frozenset({("http_listener", "ssl_policy"), ("listener", "ssl_policy")})
 """What follows from other resources, by kind and field."""
 
-_LEFT_OUT: Final = frozenset({"name", "key", "source", "path_rules"})
+_LEFT_OUT: Final = frozenset({"name", "key", "source", "path_rules", "targets"})
 """Fields that say nothing of their own."""
 
 _CONDITIONS: Final = frozenset({"deny_unless", "default_deny_unless"})
@@ -81,6 +82,10 @@ def _resource(kind: str, value: Any, directory: str) -> dict[str, Mapping[str, F
         for rule in value.path_rules:
             at = product_names.path_of("path_rule", f"{value.name}/{rule.name}")
             found[at] = _properties("path_rule", rule, directory)
+    if isinstance(value, LoadDistributionPolicy):
+        for target in value.targets:
+            at = product_names.path_of("load_distribution_target", f"{value.name}/{target.name}")
+            found[at] = _properties("load_distribution_target", target, directory)
     return found
 
 

@@ -13,6 +13,7 @@ COLLECTIONS: Final[Mapping[str, str]] = {
     "http_listener": "httpListeners",
     "listener": "listeners",
     "backend_address_pool": "backendAddressPools",
+    "load_distribution_policy": "loadDistributionPolicies",
     "probe": "probes",
     "backend_http_settings": "backendHttpSettingsCollection",
     "backend_settings": "backendSettingsCollection",
@@ -28,6 +29,7 @@ COLLECTIONS: Final[Mapping[str, str]] = {
 _PARTS: Final[Mapping[str, tuple[str, str]]] = {
     "path_rule": ("urlPathMaps", "pathRules"),
     "rewrite_rule": ("rewriteRuleSets", "rewriteRules"),
+    "load_distribution_target": ("loadDistributionPolicies", "loadDistributionTargets"),
 }
 """The collections of sections whose name has two parts: of the first and of the second one."""
 
@@ -46,11 +48,13 @@ _OURS: Final = frozenset(
     {
         *("accept_proxy_protocol", "advertise_ca_names", "allow_weak", "alpn_protocols", "client_certificate"),
         *("client_certificate_headers", "client_ssl_certificate", "default_deny_unless", "deny_unless"),
-        *("load_distribution_algorithm", "missing_client_auth_eku", "proxy_protocol_tls", "refusal"),
-        *("session_resumption", "tls_groups"),
+        *("missing_client_auth_eku", "proxy_protocol_tls", "refusal", "session_resumption", "tls_groups"),
     }
 )
 """Fields that the product does not have; those whose names begin with `ocsp_` are others."""
+
+_OURS_OF_KINDS: Final = frozenset({("backend_http_settings", "load_distribution_algorithm")})
+"""Fields that the product has in other kinds only."""
 
 _OUR_KINDS: Final = frozenset({"gateway", "control"})
 
@@ -68,7 +72,12 @@ def path_of(kind: str, name: str) -> str:
 
 def property_of(kind: str, field: str) -> str:
     """``sslProfile`` of ``ssl_profile``; what the product does not have is as in the file."""
-    ours = field in _OURS or field.startswith("ocsp_") or (kind in _OUR_KINDS and field != "ssl_policy")
+    ours = (
+        field in _OURS
+        or (kind, field) in _OURS_OF_KINDS
+        or field.startswith("ocsp_")
+        or (kind in _OUR_KINDS and field != "ssl_policy")
+    )
     return field if ours else _PROPERTIES.get(field) or _camel_case(field)
 
 

@@ -8,10 +8,10 @@ from typing import TypeVar
 from agwtwisted.core.base.errors import printable
 from agwtwisted.core.base.tables import table as rendered
 from agwtwisted.core.operations.masking import masked, masked_condition
+from agwtwisted.core.plan.actions import actions_of
 from agwtwisted.core.plan.routing import redirects_of
+from agwtwisted.core.resources.backend_pools import BackendAddress, BackendAddressPool, LoadDistributionPolicy
 from agwtwisted.core.resources.resources import (
-    BackendAddress,
-    BackendAddressPool,
     BackendHttpSettings,
     BackendSettings,
     Config,
@@ -31,6 +31,7 @@ def tables(config: Config) -> Iterator[str]:
     maps = distinct(rule.url_path_map for rule in config.request_routing_rules)
     yield _rules(config)
     yield from map(_url_path_map, maps)
+    yield from _policies(config)
     yield from _redirects(config)
     yield from _custom_errors(config)
     yield from _access(config)
@@ -67,18 +68,50 @@ def _rule_row(rule: RequestRoutingRule) -> tuple[str, ...]:
     if url_path_map is not None:
         end: tuple[str, ...] = (f"URL path map {url_path_map.name}", "", "")
     else:
-        end = _end(rule.backend_address_pool, rule.backend_http_settings, rule.redirect_configuration)
+        end = _end(
+            rule.backend_address_pool,
+            rule.load_distribution_policy,
+            rule.backend_http_settings,
+            rule.redirect_configuration,
+        )
     return (str(rule.priority), rule.name, rule.http_listener.name, *end)
 
 
 def _end(
-    pool: BackendAddressPool | None, settings: BackendHttpSettings | None, redirect: RedirectConfiguration | None
+    pool: BackendAddressPool | None,
+    policy: LoadDistributionPolicy | None,
+    settings: BackendHttpSettings | None,
+    redirect: RedirectConfiguration | None,
 ) -> tuple[str, str, str]:
     """Where requests go: three cells."""
-    if pool is None or settings is None:
+    if settings is None or (pool is None and policy is None):
         return (f"redirect {redirect.name}" if redirect else "-", "", "")
-    servers = "\n".join(server_place(each, settings) for each in pool.backend_addresses) or "(none: 502)"
-    return pool.name, servers, settings.name
+    if policy is not None:
+        pools = [target.backend_address_pool for target in policy.targets]
+        name = f"load distribution policy {policy.name}"
+    else:
+        pools, name = ([], "") if pool is None else ([pool], pool.name)
+    servers = dict.fromkeys(server_place(each, settings) for each_pool in pools for each in each_pool.backend_addresses)
+    return name, "\n".join(servers) or "(none: 502)", settings.name
+
+
+def _policies(config: Config) -> Iterator[str]:
+    """The policies that are used, with their targets."""
+    routes = [route for rule in config.request_routing_rules for route in actions_of(rule).policy_routes()]
+    heads = ("POLICY", "ALGORITHM", "TARGET", "POOL", "WEIGHT PER SERVER")
+    rows = [
+        (
+            policy.name,
+            policy.load_distribution_algorithm.value,
+            target.name,
+            target.backend_address_pool.name,
+            str(target.weight_per_server),
+        )
+        for policy in distinct(route.policy for route in routes)
+        for target in policy.targets
+    ]
+    if rows:
+        yield rendered("Load distribution policies", heads, rows)
 
 
 def _url_path_map(url_path_map: UrlPathMap) -> str:
@@ -88,7 +121,12 @@ def _url_path_map(url_path_map: UrlPathMap) -> str:
         (
             "\n".join(rule.paths),
             rule.name,
-            *_end(rule.backend_address_pool, rule.backend_http_settings, rule.redirect_configuration),
+            *_end(
+                rule.backend_address_pool,
+                rule.load_distribution_policy,
+                rule.backend_http_settings,
+                rule.redirect_configuration,
+            ),
             _name(rule.rewrite_rule_set),
             "-" if rule.client_certificate is PathCertificate.NONE else rule.client_certificate.value,
         )
@@ -96,6 +134,7 @@ def _url_path_map(url_path_map: UrlPathMap) -> str:
     ]
     default = _end(
         url_path_map.default_backend_address_pool,
+        url_path_map.default_load_distribution_policy,
         url_path_map.default_backend_http_settings,
         url_path_map.default_redirect_configuration,
     )

@@ -62,7 +62,7 @@ class Gateway:
 
 @attrs.frozen(kw_only=True)
 class ArmSettings:
-    """The section ``[arm]``: how a gateway that comes as ARM JSON is run here. Its families of keys are read by name."""
+    """The section ``[arm]``: how a gateway in ARM JSON is run here. Its families of keys are read by name."""
 
     name: str | None = None  # None: the only one of the document
     address: str | None = None  # None: 127.0.0.1, and others of 127.0.0.0/8 where one is not enough

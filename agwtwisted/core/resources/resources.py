@@ -14,6 +14,11 @@ from agwtwisted.core.backends.affinity import DEFAULT_NAME
 from agwtwisted.core.backends.health import HEALTHY_STATUSES, StatusRange
 from agwtwisted.core.base.errors import Problem
 from agwtwisted.core.http.destinations import Network, PortRange
+from agwtwisted.core.resources.backend_pools import (
+    BackendAddressPool,
+    LoadDistributionAlgorithm,
+    LoadDistributionPolicy,
+)
 from agwtwisted.core.resources.certificates import SslCertificate, TrustedClientCertificate, TrustedRootCertificate
 from agwtwisted.core.resources.gateway import Control, Gateway
 from agwtwisted.core.rules.conditions import Condition
@@ -76,13 +81,6 @@ class Protocol(Enum):
 
     HTTP = "Http"
     HTTPS = "Https"
-
-
-class LoadDistributionAlgorithm(Enum):
-    """Whose turn it is among the healthy servers of a pool (`load_distribution_algorithm`)."""
-
-    ROUND_ROBIN = "RoundRobin"
-    LEAST_CONNECTIONS = "LeastConnections"
 
 
 class StreamProtocol(Enum):
@@ -202,22 +200,6 @@ class Listener:
 
 
 @attrs.frozen(kw_only=True)
-class BackendAddress:
-    """A backend server; a port of its own overrides the one of the backend settings."""
-
-    host: str
-    port: int | None = None
-
-
-@attrs.frozen(kw_only=True)
-class BackendAddressPool:
-    """Servers that do the same work."""
-
-    name: str
-    backend_addresses: tuple[BackendAddress, ...] = ()
-
-
-@attrs.frozen(kw_only=True)
 class Probe:
     """How it is found out whether a server is well; by default as the product does it where settings name no probe."""
 
@@ -299,6 +281,7 @@ class PathRule:
     name: str  # within its map
     paths: tuple[str, ...]  # as they were written: `core.rules.path_patterns`
     backend_address_pool: BackendAddressPool | None = None
+    load_distribution_policy: LoadDistributionPolicy | None = None  # instead of the pool
     backend_http_settings: BackendHttpSettings | None = None
     redirect_configuration: RedirectConfiguration | None = None
     rewrite_rule_set: RewriteRuleSet | None = None
@@ -313,6 +296,7 @@ class UrlPathMap:
     name: str
     path_rules: tuple[PathRule, ...] = ()
     default_backend_address_pool: BackendAddressPool | None = None
+    default_load_distribution_policy: LoadDistributionPolicy | None = None  # instead of the pool
     default_backend_http_settings: BackendHttpSettings | None = None
     default_redirect_configuration: RedirectConfiguration | None = None
     default_rewrite_rule_set: RewriteRuleSet | None = None
@@ -328,6 +312,7 @@ class RequestRoutingRule:
     http_listener: HttpListener
     rule_type: RuleType = RuleType.BASIC
     backend_address_pool: BackendAddressPool | None = None
+    load_distribution_policy: LoadDistributionPolicy | None = None  # instead of the pool
     backend_http_settings: BackendHttpSettings | None = None
     redirect_configuration: RedirectConfiguration | None = None
     url_path_map: UrlPathMap | None = None

@@ -13,13 +13,17 @@ from agwtwisted.core.base import limits
 from agwtwisted.core.base.errors import Problem, UnacceptableError, shown
 from agwtwisted.core.base.texts import one_line
 from agwtwisted.core.http.host_names import backend_host, host_and_port, host_header, server_name
-from agwtwisted.core.resources.resources import (
+from agwtwisted.core.resources.backend_pools import (
     BackendAddress,
     BackendAddressPool,
+    LoadDistributionAlgorithm,
+    LoadDistributionPolicy,
+    LoadDistributionTarget,
+)
+from agwtwisted.core.resources.resources import (
     BackendHttpSettings,
     BackendSettings,
     CertificateHeaders,
-    LoadDistributionAlgorithm,
     Probe,
     Protocol,
     StreamProtocol,
@@ -102,6 +106,32 @@ BACKEND_ADDRESS_POOL = Kind(
         ),
     },
     check=_backend_address_pool,
+)
+
+
+LOAD_DISTRIBUTION_TARGET = Kind(
+    name="load_distribution_target",
+    meaning="A pool of a load distribution policy: `[load_distribution_target POLICY/NAME]`.",
+    resource=LoadDistributionTarget,
+    keys={
+        "backend_address_pool": Key(reference("backend_address_pool"), "The pool.", required=True),
+        "weight_per_server": Key(
+            whole(limits.WEIGHT_PER_SERVER), "1 to 100: how much each server of the pool gets, compared with others."
+        ),
+    },
+)
+
+LOAD_DISTRIBUTION_POLICY = Kind(
+    name="load_distribution_policy",
+    meaning="Distributes requests over the servers of several pools; it stands where a pool may stand.",
+    resource=LoadDistributionPolicy,
+    keys={
+        "load_distribution_algorithm": Key(
+            choice(*LoadDistributionAlgorithm),
+            "`RoundRobin`, `LeastConnections` or `IpHash` (by the client's address), each by the weights of the"
+            " targets; instead of that of the backend settings.",
+        ),
+    },
 )
 
 
@@ -229,7 +259,11 @@ BACKEND_HTTP_SETTINGS = Kind(
         "affinity_cookie_name": Key(cookie_name, "The name of that cookie."),
         "path": Key(url_path, "A path that replaces the part that the path rule matched."),
         "probe": Key(reference("probe"), "The `probe`; unset: the default probe."),
-        "load_distribution_algorithm": Key(choice(*LoadDistributionAlgorithm), "`RoundRobin` or `LeastConnections`."),
+        "load_distribution_algorithm": Key(
+            choice(*LoadDistributionAlgorithm),
+            "`RoundRobin`, `LeastConnections` or `IpHash` (by the client's address), for requests that go to a pool; a"
+            " `load_distribution_policy` has its own.",
+        ),
         "connection_draining_timeout": Key(
             seconds(limits.CONNECTION_DRAINING_TIMEOUT),
             "Seconds for requests in progress at a server that goes down.",

@@ -141,7 +141,7 @@ _KEYS: Final[Mapping[str, Mapping[str, str]]] = {
         "ignore_case": "a condition is one line here: the operators ~* and ==* ignore case",
         "negate": "a condition is one line here: the operators !~ and != negate",
     },
-    "request_routing_rule": {"load_distribution_policy": _NOT_YET, "backend_settings": _write("backend_http_settings")},
+    "request_routing_rule": {"backend_settings": _write("backend_http_settings")},
     "routing_rule": {"backend_http_settings": _write("backend_settings"), "http_listener": _write("listener")},
 }
 
@@ -164,7 +164,6 @@ _KINDS: Final[Mapping[str, str]] = {
     "frontend_ip_configuration": "a listener has its own address: the key address",
     "frontend_ip_configurations": "a listener has its own address: the key address",
     "http_settings": _write("[backend_http_settings NAME]"),
-    "load_distribution_policy": _NOT_YET,
     "pool": _write("[backend_address_pool NAME]"),
     "rewrite_rule_sets": _write("[rewrite_rule_set NAME], and for each rule [rewrite_rule SET/NAME]"),
     "rule": _write("[request_routing_rule NAME]"),

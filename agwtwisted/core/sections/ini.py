@@ -29,7 +29,12 @@ _FREE_HEADER = re.compile(
 )
 """Of a section whose own name is free text."""
 _HEADER_RULE = "is not a section: write [kind] or [kind name], a name of A-Z a-z 0-9 . _ -"
-_TWO_PART_KINDS = {"path_rule": "map/name", "rewrite_rule": "set/name", "custom_error": "listener/status"}
+_TWO_PART_KINDS = {
+    "path_rule": "map/name",
+    "rewrite_rule": "set/name",
+    "load_distribution_target": "policy/name",
+    "custom_error": "listener/status",
+}
 _HEADER_ACTIONS = ("request_header.", "response_header.", "response_header_matcher.")
 
 

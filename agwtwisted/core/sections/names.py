@@ -20,6 +20,7 @@ from agwtwisted.core.sections.settings import Row, SectionReference
 PARENTS: Final[Mapping[str, str]] = {
     "path_rule": "url_path_map",
     "rewrite_rule": "rewrite_rule_set",
+    "load_distribution_target": "load_distribution_policy",
     "custom_error": "http_listener",
 }
 """Kinds whose names begin with that of a section of another kind: ``[path_rule MAP/NAME]``."""

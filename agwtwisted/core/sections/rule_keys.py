@@ -45,6 +45,10 @@ from agwtwisted.core.sections.settings import (
 _REDIRECT_TYPES = tuple(f"`{each.value}` ({each.status})" for each in RedirectType)
 
 _POOL = Key(reference("backend_address_pool"), "The pool that requests go to.")
+_POLICY = Key(
+    reference("load_distribution_policy"),
+    "Instead of the pool: the policy whose targets have the servers.",
+)
 _SETTINGS = Key(reference("backend_http_settings"), "The backend settings.")
 _REDIRECT = Key(reference("redirect_configuration"), "A redirect, instead of both.")
 _REWRITES = Key(reference("rewrite_rule_set"), "The set of rewrite rules.")
@@ -59,18 +63,22 @@ _ACCESS = numbered(
     )
 )
 
-_END_KEYS = ("backend_address_pool", "backend_http_settings", "redirect_configuration")
+END_KEYS = ("backend_address_pool", "load_distribution_policy", "backend_http_settings", "redirect_configuration")
+"""Of a section that says where requests go."""
 
 
 def _end(row: Row, prefix: str = "") -> Iterator[Problem]:
-    """Requests go to a pool by some settings, or they are redirected."""
-    pool, settings, redirect = (prefix + key for key in _END_KEYS)
+    """Requests go to a pool, or to those of a policy, by some settings, or they are redirected."""
+    pool, policy, settings, redirect = (prefix + key for key in END_KEYS)
     rewrites = f"{prefix}rewrite_rule_set"
-    for key in (pool, settings):
-        if row.unset(redirect) and row.unset(key):
+    for key in (pool, settings) if row.unset(redirect) else ():
+        if row.unset(key) and (key == settings or row.unset(policy)):
             yield row.problem(f"{key} is missing")
-        elif not row.unset(redirect) and not row.unset(key):
+    for key in () if row.unset(redirect) else (pool, policy, settings):
+        if not row.unset(key):
             yield row.problem(f"{key} cannot be used with {redirect}: requests are forwarded or redirected", key=key)
+    if not row.unset(pool) and not row.unset(policy):
+        yield row.warning(f"{pool} has no effect: {policy} decides which servers get the requests", key=pool)
     if not row.unset(redirect) and not row.unset(rewrites):
         yield row.warning(f"{rewrites} has no effect: redirects are not rewritten", key=rewrites)
 
@@ -111,6 +119,7 @@ PATH_RULE = Kind(
             required=True,
         ),
         "backend_address_pool": _POOL,
+        "load_distribution_policy": _POLICY,
         "backend_http_settings": _SETTINGS,
         "redirect_configuration": _REDIRECT,
         "rewrite_rule_set": _REWRITES,
@@ -136,6 +145,7 @@ URL_PATH_MAP = Kind(
     resource=UrlPathMap,
     keys={
         "default_backend_address_pool": _POOL,
+        "default_load_distribution_policy": _POLICY,
         "default_backend_http_settings": _SETTINGS,
         "default_redirect_configuration": _REDIRECT,
         "default_rewrite_rule_set": _REWRITES,
@@ -179,7 +189,7 @@ def _request_routing_rule(row: Row) -> Iterator[Problem]:
         return
     if row.unset("url_path_map"):
         yield row.problem("PathBasedRouting needs url_path_map", key="rule_type")
-    for key in (*_END_KEYS, "rewrite_rule_set"):
+    for key in (*END_KEYS, "rewrite_rule_set"):
         if not row.unset(key):
             yield row.problem(
                 f"{key} is not allowed in a rule with PathBasedRouting: set it in the url_path_map", key=key
@@ -194,6 +204,7 @@ REQUEST_ROUTING_RULE = Kind(
         "priority": _PRIORITY,
         "http_listener": Key(reference("http_listener"), "The listener; each has one rule.", required=True),
         "backend_address_pool": _POOL,
+        "load_distribution_policy": _POLICY,
         "backend_http_settings": _SETTINGS,
         "rule_type": Key(
             choice(RuleType.BASIC, RuleType.PATH_BASED_ROUTING, later=("AdvancedRouting",)),

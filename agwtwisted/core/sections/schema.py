@@ -23,6 +23,8 @@ KINDS: Final = {
         listener_keys.HTTP_LISTENER,
         listener_keys.LISTENER,
         backend_keys.BACKEND_ADDRESS_POOL,
+        backend_keys.LOAD_DISTRIBUTION_TARGET,
+        backend_keys.LOAD_DISTRIBUTION_POLICY,
         backend_keys.PROBE,
         backend_keys.BACKEND_HTTP_SETTINGS,
         rule_keys.REWRITE_RULE_SET,

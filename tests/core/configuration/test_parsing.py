@@ -193,7 +193,12 @@ class DocumentTests(SynchronousTestCase):
         self.assertIn("WARNING conf/gw.ini:34 [arm] has no effect here", line)
 
 
-TWO_PARTS = {"path_rule": "map/name", "rewrite_rule": "set/name", "custom_error": "listener/status"}
+TWO_PARTS = {
+    "path_rule": "map/name",
+    "rewrite_rule": "set/name",
+    "load_distribution_target": "policy/name",
+    "custom_error": "listener/status",
+}
 """The kinds of sections whose names have two parts."""
 
 PIECES = st.sampled_from(GOOD.splitlines(keepends=True))

@@ -23,14 +23,8 @@ from agwtwisted.core.http.messages import RequestHead
 from agwtwisted.core.http.pages import ErrorInfo
 from agwtwisted.core.identity.clients import Client
 from agwtwisted.core.plan.routing import Site
-from agwtwisted.core.resources.resources import (
-    BackendAddress,
-    BackendAddressPool,
-    PathCertificate,
-    PathRule,
-    RedirectConfiguration,
-    RedirectType,
-)
+from agwtwisted.core.resources.backend_pools import BackendAddress, BackendAddressPool
+from agwtwisted.core.resources.resources import PathCertificate, PathRule, RedirectConfiguration, RedirectType
 from agwtwisted.core.rules.conditions import Condition, access_condition
 from agwtwisted.core.rules.rewriting import HeaderAction, RewriteRule, RewriteRuleSet
 from agwtwisted.core.rules.templates import Scope, Template

@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.http.messages import MAX_TARGET
 from agwtwisted.core.http.paths import UnclearPath, normalised, override_path
-from agwtwisted.core.plan.routing import Action, Actions
+from agwtwisted.core.plan.actions import Action, Actions
 
 UNCLEAR = (
     # what is no encoding, and what is encoded twice

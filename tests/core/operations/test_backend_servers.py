@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from agwtwisted.core.backends.health import HealthState
 from agwtwisted.core.operations.backend_servers import BackendServer, backend_members
 from tests import configurations
+from tests.core.configuration import test_distribution_coherence
 from tests.core.operations.test_listeners_in_force import RELAY
 
 
@@ -55,3 +56,21 @@ class BackendMembersTests(SynchronousTestCase):
             [("app", "backend_http_settings", "Http", None, 1), ("raw", "backend_settings", "Tcp", None, 0)],
         )
         self.assertEqual(json.loads(json.dumps(members)), members)
+
+    def test_policies(self) -> None:
+        """A policy that a rule leads to has its settings and its targets; its pools are among the others."""
+        members = backend_members(configurations.plan(test_distribution_coherence.distributed()), {})
+        self.assertEqual([pool["name"] for pool in members["backend_pools"]], ["app", "new"])
+        [policy] = members["load_distribution_policies"]
+        self.assertEqual(
+            policy,
+            {
+                "name": "canary",
+                "load_distribution_algorithm": "RoundRobin",
+                "backend_http_settings": ["app"],
+                "targets": [
+                    {"name": "old", "backend_address_pool": "app", "weight_per_server": 9},
+                    {"name": "new", "backend_address_pool": "new", "weight_per_server": 1},
+                ],
+            },
+        )

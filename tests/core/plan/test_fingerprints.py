@@ -6,14 +6,9 @@ import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.plan.fingerprints import Fingerprints
+from agwtwisted.core.resources.backend_pools import BackendAddress, BackendAddressPool
 from agwtwisted.core.resources.gateway import Gateway
-from agwtwisted.core.resources.resources import (
-    BackendAddress,
-    BackendAddressPool,
-    CertificateHeaders,
-    Config,
-    SslProfile,
-)
+from agwtwisted.core.resources.resources import CertificateHeaders, Config, SslProfile
 from agwtwisted.core.rules.conditions import Condition, access_condition
 from agwtwisted.core.rules.rewriting import HeaderAction
 from agwtwisted.core.rules.templates import Scope, Template

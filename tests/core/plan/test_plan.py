@@ -247,7 +247,7 @@ class FingerprintTests(SynchronousTestCase):
 
     def test_every_kind(self) -> None:
         """Every kind of section has a title here, but for those that are parts of others, or say how these are made."""
-        parts = {"path_rule", "rewrite_rule", "custom_error", "arm"}
+        parts = {"path_rule", "rewrite_rule", "load_distribution_target", "custom_error", "arm"}
         self.assertEqual({_KINDS.get(kind.resource, name) for name, kind in KINDS.items()}, {*KINDS})
         self.assertEqual({name for name, kind in KINDS.items() if kind.resource not in _KINDS}, parts)
 

@@ -6,6 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.operations.masking import MASK
 from tests import configurations
+from tests.core.configuration import test_distribution_coherence
 from tests.core.reports.test_report import cells, report
 
 
@@ -47,6 +48,21 @@ class RouteReportTests(SynchronousTestCase):
         self.assertEqual(
             cells(shown, "Access control")[1:],
             [["map/b", "var_host exists"], ["map, any other path", "var_http_method == GET"]],
+        )
+
+    def test_policies(self) -> None:
+        """A rule that leads to a policy shows the servers of all its pools; the policy has a table of its targets."""
+        shown = report(test_distribution_coherence.distributed())
+        self.assertEqual(
+            cells(shown, "Request routing rules")[1:],
+            [
+                ["100", "public", "public", "load distribution policy canary", "127.0.0.1:9000", "app"],
+                ["127.0.0.1:9001"],
+            ],
+        )
+        self.assertEqual(
+            cells(shown, "Load distribution policies")[1:],
+            [["canary", "RoundRobin", "old", "app", "9"], ["canary", "RoundRobin", "new", "new", "1"]],
         )
 
     def test_redirects(self) -> None:

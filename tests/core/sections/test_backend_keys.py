@@ -6,7 +6,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.backends.health import StatusRange
 from agwtwisted.core.base.errors import UnacceptableError
-from agwtwisted.core.resources.resources import CertificateHeaders, LoadDistributionAlgorithm, Probe
+from agwtwisted.core.resources.backend_pools import LoadDistributionAlgorithm
+from agwtwisted.core.resources.resources import CertificateHeaders, Probe
 from agwtwisted.core.sections.backend_keys import BACKEND_HTTP_SETTINGS, certificate_headers
 from tests.configurations import (
     changed,
@@ -210,7 +211,7 @@ class ProbeTests(SynchronousTestCase):
         self.assertEqual((settings.cookie_based_affinity, settings.affinity_cookie_name), (True, "own"))
         self.assertEqual(settings.connection_draining_timeout, 3600)
         for wrong in (
-            "load_distribution_algorithm = IpHash",
+            "load_distribution_algorithm = Random",
             "affinity_cookie_name = a b",
             "connection_draining_timeout = 3601",
             "connection_draining_timeout = 0",

@@ -11,7 +11,19 @@ from agwtwisted.core.sections.schema import KINDS
 from tests.configurations import changed, load, said
 
 DERIVED = {
-    *("name", "client_auth", "certificates", "key", "source", "chain", "path_rules", "listener", "status", "page"),
+    *(
+        "name",
+        "client_auth",
+        "certificates",
+        "key",
+        "source",
+        "chain",
+        "path_rules",
+        "targets",
+        "listener",
+        "status",
+        "page",
+    ),
     *("conditions", "request_conditions", "response_conditions", "request_headers", "response_headers"),
     "rules",
 }
