@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from agwtwisted.core.rules.conditions import Condition
-from agwtwisted.core.sections.rewrite_rules import Matcher
+from agwtwisted.core.sections.rewrite_rules import Matcher, header_targets
 from agwtwisted.core.sections.settings import Row
 
 _HEADERS: Final = (
@@ -55,19 +55,13 @@ def _pattern(operator: str, operand: str) -> dict[str, Any]:
 
 def _actions(row: Row, family: str) -> Iterator[dict[str, Any]]:
     """The headers that are set or deleted, those without a value."""
-    matchers = dict(_named(row, f"{family}_matcher"))
-    for name, value in _named(row, family):
-        matcher = matchers.get(name)
-        found = {"headerName": name, "headerValue": value}
+    matched = f"{family}_matcher"
+    targets = header_targets(row, matched) if matched in row.kind.families else []
+    matchers = {(target.canonical, target.number): row.values[key] for key, target in targets}
+    for key, target in header_targets(row, family):
+        matcher = matchers.get((target.canonical, target.number))
+        found = {"headerName": target.name.decode(), "headerValue": row.values[key]}
         yield found if matcher is None else found | {"headerValueMatcher": _matcher(matcher)}
-
-
-def _named(row: Row, family: str) -> Iterator[tuple[str, Any]]:
-    """The values of a family of keys, by what follows the first dot."""
-    for key, value in row.values.items():
-        beginning, _, name = key.partition(".")
-        if beginning == family:
-            yield name, value
 
 
 def _matcher(matcher: Matcher) -> dict[str, Any]:

@@ -12,14 +12,14 @@ from typing import Any, Final
 from agwtwisted.core.base import limits
 from agwtwisted.core.base.errors import Problem, shown
 from agwtwisted.core.configuration.coherence import Built, Draft
-from agwtwisted.core.http.managed import MANAGED_NAMES, canonical
+from agwtwisted.core.http.managed import MANAGED_NAMES
 from agwtwisted.core.http.paths import normalised
 from agwtwisted.core.resources.resources import ClientAuth, PathCertificate, RequestRoutingRule
 from agwtwisted.core.rules.conditions import Condition
 from agwtwisted.core.rules.patterns import has_class_with, tied_to_end, tied_to_start
 from agwtwisted.core.rules.rewriting import HOST, identifying_headers
 from agwtwisted.core.rules.server_variables import Comparison, server_variable
-from agwtwisted.core.sections.rewrite_rules import actions, set_name
+from agwtwisted.core.sections.rewrite_rules import actions, header_targets, set_name
 from agwtwisted.core.sections.settings import Row, SectionReference, in_file_order
 
 _EVERYDAY_HEADERS: Final = frozenset(
@@ -104,13 +104,10 @@ def _everyday_headers(draft: Draft) -> Iterator[Problem]:
     """Everyday request headers that the gateway deletes from every request."""
     identifying = identifying_headers(draft.rewrite_rule_sets)
     for row in draft.of("rewrite_rule"):
-        for name in row.family("request_header"):
-            if canonical(name) in identifying & _EVERYDAY_HEADERS:
-                yield row.warning(
-                    f"request_header.{name.decode()} identifies the client: the gateway deletes this header from"
-                    " requests of clients, on every listener",
-                    key=f"request_header.{name.decode()}",
-                )
+        for key, target in header_targets(row, "request_header"):
+            if target.canonical in identifying & _EVERYDAY_HEADERS:
+                message = "the gateway deletes this header from requests of clients, on every listener"
+                yield row.warning(f"{key} identifies the client: {message}", key=key)
 
 
 def _words_of_clients(draft: Draft) -> Iterator[Problem]:
@@ -119,7 +116,7 @@ def _words_of_clients(draft: Draft) -> Iterator[Problem]:
     rows = {row.name: row for row in draft.of("rewrite_rule")}
     for rule in (rule for rule_set in draft.rewrite_rule_sets for rule in rule_set.rules):
         for action in rule.request_headers:
-            key = f"request_header.{action.name.decode()}"
+            key = f"request_header.{action.key}"
             if action.canonical == HOST and HOST in identifying:
                 message = f"{key} identifies the client, but any client can send that Host itself"
                 yield rows[rule.name].warning(message, key=key)

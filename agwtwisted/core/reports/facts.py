@@ -155,7 +155,7 @@ def _rewrite_rule(rule: RewriteRule) -> Iterator[tuple[str, Fact]]:
 
 def _headers(family: str, actions: Iterable[HeaderAction]) -> Iterator[tuple[str, Fact]]:
     for action in actions:
-        name = f"{family}.{action.name.decode()}"
+        name = f"{family}.{action.key}"
         yield name, action.value.text if action.value else "(deleted)"
         if action.matcher:
             yield f"{name} where", action.matcher_text

@@ -207,7 +207,7 @@ def rewrite_actions(rule: RewriteRule) -> Iterator[str]:
     """What a rule does, in the words of the file."""
     for kind, actions in (("request_header", rule.request_headers), ("response_header", rule.response_headers)):
         for action in actions:
-            name = f"{kind}.{action.name.decode()}"
+            name = f"{kind}.{action.key}"
             matched = " where it matches" if action.matcher else ""
             yield f"{name} = {action.value.text}{matched}" if action.value else f"{name} deleted{matched}"
     if rule.url_path is not None:

@@ -3,7 +3,8 @@
 Rules run in the order of their sequence numbers, and each sees what those before it made of the headers. A rule acts
 where all of its conditions hold. What it takes of the request with its patterns is at the hand of its response headers,
 too; conditions on the response are looked at once the response is there. Within one rule there is no order: all of its
-values are of the moment at which the rule began.
+values are of the moment at which the rule began. Only several actions on one header follow each other: each sees that
+header as the one before it left it.
 
 Nothing a variable holds can add a line to a head or break its first one: such a value ends the request, with 400, or
 with 502 where the response has it. A value that turns out empty leaves no header.
@@ -12,7 +13,7 @@ with 502 where the response has it. A value that turns out empty leaves no heade
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import attrs
@@ -31,6 +32,9 @@ MAX_VALUE: Final = 65536
 """Bytes that the value of one header may have: a template can name a large one many times."""
 
 HOST: Final = b"host"
+
+NUMBERED: Final = re.compile(r"(.+)\.([1-9][0-9]{0,8})", re.DOTALL)
+"""A name with the number of an action: ``NAME.2``."""
 
 PATH: Final = re.compile(rb"/[!\"$->@-~]*")
 """The path of a request-target: printable ASCII without ``?`` and ``#``."""
@@ -67,6 +71,13 @@ class HeaderAction:
     value: Template | None = None  # None: deleted
     matcher: Test | None = None  # which lines give way; the others stay (Set-Cookie alone has this)
     matcher_text: str = ""  # that it was compiled from
+    number: int = 1  # among the actions of its rule on this header
+
+    @property
+    def key(self) -> str:
+        """What follows ``request_header.``: the name, and the number where it is not clear without."""
+        name = self.name.decode()
+        return name if self.number == 1 and not NUMBERED.fullmatch(name) else f"{name}.{self.number}"
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -81,8 +92,13 @@ class RewriteRule:
     url_path: Template | None = None
     url_query_string: Template | None = None
     reroute: bool = False  # the path map is to be looked at again, with the new path
+    repeats: bool = attrs.field(init=False)  # whether several actions are on one request header
     request_conditions: tuple[Condition, ...] = attrs.field(init=False)
     response_conditions: tuple[Condition, ...] = attrs.field(init=False)
+
+    @repeats.default
+    def _repeats(self) -> bool:
+        return len({action.canonical for action in self.request_headers}) < len(self.request_headers)
 
     @request_conditions.default
     def _request_conditions(self) -> tuple[Condition, ...]:
@@ -156,7 +172,10 @@ def rewrite_request(rules: RewriteRuleSet, request: RewrittenRequest, context: C
         captures = captured(rule.request_conditions, lookup)
         if captures is None:
             continue
-        contents = [_rendered(action.value, lookup, captures) for action in rule.request_headers]
+        if rule.repeats:
+            contents = list(_in_order(rule.request_headers, lookup, captures))
+        else:
+            contents = [_rendered(action.value, lookup, captures) for action in rule.request_headers]
         if rule.url_path is not None or rule.url_query_string is not None:
             target = _target(rule, target, lookup, captures)
             if not target:
@@ -196,14 +215,18 @@ def rewrite_response(request: RewrittenRequest, response: ResponseHead, context:
             if found is None:
                 continue
             captures = {**captures, **found}
-        made: list[tuple[HeaderAction, Sequence[Header]]] = []
+        before = lookup.response
+        made: dict[bytes, Sequence[Header]] = {}
         for action in rule.response_headers:
+            name = action.canonical
+            lookup.response = (*_without(before, name), *made[name]) if name in made else before
             lines = _lines(action, lookup, captures)
             if lines is None:
                 return _BAD_RESPONSE
-            made.append((action, lines))
-        for action, lines in made:
-            lookup.response = (*_without(lookup.response, action.canonical), *lines)
+            made[name] = lines
+        lookup.response = before
+        for name, lines in made.items():
+            lookup.response = (*_without(lookup.response, name), *lines)
     return attrs.evolve(response, headers=tuple(lookup.response))
 
 
@@ -241,6 +264,17 @@ def _rendered(template: Template | None, lookup: Lookup, captures: Captures) -> 
     if len(value) > MAX_VALUE or len(value.translate(None, _CONTROL)) != len(value):  # faster than a pattern
         return None
     return value.strip(b" \t")
+
+
+def _in_order(actions: Iterable[HeaderAction], lookup: Lookup, captures: Captures) -> Iterator[bytes | None]:
+    """The values of actions of which some are on the same header: such a one sees what the one before it made of it."""
+    seen: dict[bytes, Lookup] = {}
+    for action in actions:
+        own = seen.setdefault(action.canonical, lookup.copy())
+        content = _rendered(action.value, own, captures)
+        yield content
+        if content is not None:
+            _set_in_request(own, action, content)
 
 
 def _target(rule: RewriteRule, target: bytes, lookup: Lookup, captures: Captures) -> bytes:

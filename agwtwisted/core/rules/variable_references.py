@@ -49,6 +49,10 @@ class Lookup:
         self.decided = decided
         self.response = response
 
+    def copy(self) -> Lookup:
+        """The same, which may go on otherwise."""
+        return Lookup(self.context, self.headers, self.host, self.decided, self.response)
+
     def request_header(self, name: bytes) -> bytes:
         """A request header by its canonical name."""
         if name == b"host":

@@ -12,7 +12,7 @@ from agwtwisted.core.base.errors import Problem, UnacceptableError, shown
 from agwtwisted.core.http.managed import canonical
 from agwtwisted.core.http.messages import host_of
 from agwtwisted.core.rules.conditions import Condition, Test, matcher
-from agwtwisted.core.rules.rewriting import HOST, PATH, QUERY, HeaderAction, RewriteRule
+from agwtwisted.core.rules.rewriting import HOST, NUMBERED, PATH, QUERY, HeaderAction, RewriteRule
 from agwtwisted.core.rules.templates import Scope, Template
 from agwtwisted.core.rules.variable_references import request_header_name, response_header_name
 from agwtwisted.core.sections.settings import Row
@@ -52,32 +52,57 @@ _ANY_MATCHER: Final = Matcher(test=lambda value: None, groups=1_000_000_000)
 """In place of one that was refused: its captures are not reported as missing."""
 
 
-def request_target(text: str) -> bytes:
-    """The name of a request header that rules may set; the product does not allow X-Original-Host."""
-    name = _target(request_header_name(text))
-    if canonical(name) == b"x-original-host":
-        raise UnacceptableError(f"{text} cannot be rewritten: it contains what the client asked for")
-    return name
+@attrs.frozen(kw_only=True)
+class HeaderTarget:
+    """What an action is about: ``NAME``, or ``NAME.N`` for the N-th action on one header, counted from 1.
+
+    A name that ends in a dot and a whole number itself needs a number behind it: ``X.2.1`` is the first on ``X.2``.
+    """
+
+    name: bytes  # as written
+    number: int
+    canonical: bytes
+
+    @classmethod
+    def of(cls, text: str, name_of: Callable[[str], str]) -> HeaderTarget:
+        """Reads it; `name_of` refuses what is no name."""
+        numbered = NUMBERED.fullmatch(text)
+        name = name_of(numbered[1] if numbered else text)
+        folded = canonical(name.encode())
+        if folded in UNTOUCHABLE:
+            raise UnacceptableError(f"{name} cannot be rewritten: it belongs to the connection")
+        return cls(name=name.encode(), number=int(numbered[2]) if numbered else 1, canonical=folded)
 
 
-def response_target(text: str) -> bytes:
-    """The name of a response header that rules may set."""
-    return _target(response_header_name(text))
+def request_target(text: str) -> HeaderTarget:
+    """A request header that rules may set; the product does not allow X-Original-Host."""
+    target = HeaderTarget.of(text, request_header_name)
+    if target.canonical == b"x-original-host":
+        raise UnacceptableError(f"{target.name.decode()} cannot be rewritten: it contains what the client asked for")
+    return target
 
 
-def matched_target(text: str) -> bytes:
-    """The name of a response header whose lines are distinguished by their values: the product does so with one."""
-    name = response_target(text)
-    if canonical(name) != SET_COOKIE:
-        raise UnacceptableError(f"only Set-Cookie can have a matcher, {text} cannot")
-    return name
+def response_target(text: str) -> HeaderTarget:
+    """A response header that rules may set."""
+    return HeaderTarget.of(text, response_header_name)
 
 
-def _target(text: str) -> bytes:
-    name = text.encode()
-    if canonical(name) in UNTOUCHABLE:
-        raise UnacceptableError(f"{text} cannot be rewritten: it belongs to the connection")
-    return name
+def matched_target(text: str) -> HeaderTarget:
+    """A response header whose lines are distinguished by their values: the product does so with one."""
+    target = response_target(text)
+    if target.canonical != SET_COOKIE:
+        raise UnacceptableError(f"only Set-Cookie can have a matcher, {target.name.decode()} cannot")
+    return target
+
+
+def header_targets(row: Row, family: str) -> list[tuple[str, HeaderTarget]]:
+    """The keys of a family of headers, by header in the order of the file, and those of one header by number."""
+    suffix = row.kind.families[family].suffix
+    found = [(key, suffix(key.partition(".")[2])) for key in row.values if key.startswith(f"{family}.")]
+    first: dict[bytes, int] = {}
+    for index, (_, target) in enumerate(found):
+        first.setdefault(target.canonical, index)
+    return sorted(found, key=lambda each: (first[each[1].canonical], each[1].number))
 
 
 def value_matcher(text: str) -> Matcher:
@@ -165,38 +190,59 @@ class _Reading:
                 )
         if row.get("reroute") and row.unset("url_path"):
             self.complain("reroute", "needs url_path: the URL path map is searched by the path")
-        if not any(canonical(name) == SET_COOKIE for name in row.family("response_header")):
-            for name in row.family("response_header_matcher"):
-                self.complain(f"response_header_matcher.{name.decode()}", "needs response_header.Set-Cookie")
+        self.check_matchers()
+
+    def check_matchers(self) -> None:
+        targets = header_targets(self.row, "response_header")
+        cookies = {target.number for _, target in targets if target.canonical == SET_COOKIE}
+        for key, target in self.targets("response_header_matcher"):
+            if target.number not in cookies:
+                number = "" if target.number == 1 else f".{target.number}"
+                self.complain(key, f"needs response_header.Set-Cookie{number}")
+
+    def targets(self, family: str) -> Iterator[tuple[str, HeaderTarget]]:
+        """The keys of a family of headers, each action of each header once."""
+        names: dict[bytes, str] = {}
+        numbers: dict[tuple[bytes, int], str] = {}
+        for key, target in header_targets(self.row, family):
+            name = names.setdefault(target.canonical, target.name.decode())
+            earlier = numbers.setdefault((target.canonical, target.number), key)
+            if name.lower() != target.name.decode().lower():
+                self.complain(key, f"is the same header to the gateway as {name}")
+            elif earlier != key:
+                self.complain(key, f"is set by {earlier}, too: number the actions on one header .1, .2 and so on")
+            yield key, target
 
     def request_headers(self) -> Iterator[HeaderAction]:
-        for name, text in self.row.family("request_header").items():
-            key = f"request_header.{name.decode()}"
-            if canonical(name) == HOST and not text:
+        for key, target in self.targets("request_header"):
+            is_host = target.canonical == HOST
+            if is_host and not self.row.values[key]:
                 self.complain(key, "cannot be empty: a request must have a Host")
-            value = self.template(
-                key, self.scope(of_response=False), self.check_host if canonical(name) == HOST else None
-            )
-            yield HeaderAction(name=name, canonical=canonical(name), value=value)
+            value = self.template(key, self.scope(of_response=False), self.check_host if is_host else None)
+            yield HeaderAction(name=target.name, canonical=target.canonical, value=value, number=target.number)
 
     def response_headers(self) -> Iterator[HeaderAction]:
-        seen: dict[bytes, bytes] = {}
-        matchers: dict[bytes, Matcher] = self.row.family("response_header_matcher")
-        found = next(iter(matchers.values()), _ANY_MATCHER if self.lost("response_header_matcher") else None)
-        for name in self.row.family("response_header"):
-            key = f"response_header.{name.decode()}"
-            earlier = seen.setdefault(canonical(name), name)
-            if earlier is not name:
-                self.complain(key, f"is the same header to the gateway as {earlier.decode()}")
-            applies = found if canonical(name) == SET_COOKIE else None
+        for key, target in self.targets("response_header"):
+            applies = self.matcher(target)
             scope = self.scope(of_response=True, groups=None if applies is None else applies.groups)
             yield HeaderAction(
-                name=name,
-                canonical=canonical(name),
+                name=target.name,
+                canonical=target.canonical,
                 value=self.template(key, scope),
                 matcher=None if applies is None else applies.test,
                 matcher_text="" if applies is None else applies.text,
+                number=target.number,
             )
+
+    def matcher(self, action: HeaderTarget) -> Matcher | None:
+        """That of an action, which has its number."""
+        if action.canonical != SET_COOKIE:
+            return None
+        for key, target in header_targets(self.row, "response_header_matcher"):
+            if target.number == action.number:
+                found: Matcher = self.row.values[key]
+                return found
+        return _ANY_MATCHER if self.lost("response_header_matcher") else None
 
     def template(self, key: str, scope: Scope, check: Callable[[Template], None] | None = None) -> Template | None:
         """The value of a key; None where there is none, or an empty one that deletes."""

@@ -244,7 +244,8 @@ REWRITE_RULE = Kind(
         "request_header": Family(
             key=Key(
                 one_line,
-                "The new value of a request header, a template; empty: deleted.",
+                "The new value of a request header, a template; empty: deleted. `request_header.NAME.2` is a second"
+                " action on the same header, which sees what the first made of it.",
                 empty=Empty.CONVERTED,
                 literal=True,
             ),
@@ -254,7 +255,7 @@ REWRITE_RULE = Kind(
         "response_header": Family(
             key=Key(
                 one_line,
-                "The new value of a response header, a template; empty: deleted.",
+                "The new value of a response header, a template; empty: deleted. `response_header.NAME.2` as above.",
                 empty=Empty.CONVERTED,
                 literal=True,
             ),
@@ -264,7 +265,8 @@ REWRITE_RULE = Kind(
         "response_header_matcher": Family(
             key=Key(
                 rewrite_rules.value_matcher,
-                "Which lines of Set-Cookie `response_header.Set-Cookie` changes.",
+                "Which lines of Set-Cookie `response_header.Set-Cookie` changes; `.Set-Cookie.2` is that of a second"
+                " action.",
                 empty=Empty.REFUSED,
                 literal=True,
             ),

@@ -217,6 +217,28 @@ class OrderTests(SynchronousTestCase):
         made = rewritten(rule(set_request={"X-A": "{http_req_X-B}", "X-B": "{http_req_X-A}"}), head=head)
         self.assertEqual({*made.headers} - {*HEAD.headers}, {(b"X-A", b"2"), (b"X-B", b"1")})
 
+    def test_actions_on_one_header(self) -> None:
+        """A second action on a header sees what the first made of it; other headers are those before the rule."""
+        [first, second, other] = (
+            *rule(set_request={"X-A": "1"}).request_headers,
+            *rule(set_request={"x-a": "{http_req_X-A}2"}).request_headers,
+            *rule(set_request={"X-B": "[{http_req_X-A}]"}).request_headers,
+        )
+        for headers in ((first, second, other), (other, first, second), (first, other, second)):
+            made = attrs.evolve(rule(), request_headers=headers)
+            lines = dict(rewritten(made, head=attrs.evolve(HEAD, headers=((b"X-A", b"old"),))).headers)
+            self.assertEqual((lines[b"x-a"], lines[b"X-B"]), (b"12", b"[old]"))
+        own = attrs.evolve(rule(set_request={"X-Forwarded-For": "a"}))
+        more = rule(set_request={"X-Forwarded-For": "{http_req_X-Forwarded-For}, b"})
+        made = attrs.evolve(own, request_headers=(*own.request_headers, *more.request_headers))
+        self.assertIn((b"X-Forwarded-For", b"a, b"), rewritten(made).headers)
+
+    def test_value_of_a_first_action(self) -> None:
+        """One that cannot be sent ends the request, though another action replaces it."""
+        first = rule(set_request={"X": "{http_req_User-Agent}" * (MAX_VALUE // 6 + 1)}).request_headers
+        made = attrs.evolve(rule(), request_headers=(*first, *rule(set_request={"X": "2"}).request_headers))
+        self.assertEqual(refused(made).status, 400)
+
     def test_all_conditions(self) -> None:
         """A rule acts where all of its conditions hold, and not at all where one does not."""
         for last, acted in (("GET", True), ("POST", False)):
@@ -352,6 +374,28 @@ class ResponseHeaderTests(SynchronousTestCase):
             rule(set_response={"X-A": "1"}), rule("http_resp_X-A == 1", set_response={"X-B": "{http_resp_X-A}2"})
         )
         self.assertEqual(lines[-2:], ((b"X-A", b"1"), (b"X-B", b"12")))
+
+    def test_actions_on_one_header(self) -> None:
+        """A long value in pieces: a second action appends to what the first has set, as the product's users do it."""
+        first = rule(set_response={"Content-Security-Policy": "default-src 'self';"}).response_headers
+        second = rule(
+            set_response={"Content-Security-Policy": "{http_resp_Content-Security-Policy} img-src *"}
+        ).response_headers
+        other = rule(set_response={"X-Was": "[{http_resp_Content-Security-Policy}]"}).response_headers
+        made = attrs.evolve(rule(), response_headers=(*first, *other, *second))
+        response = attrs.evolve(RESPONSE, headers=((b"Content-Security-Policy", b"old"),))
+        self.assertEqual(
+            dict(answered(made, response=response)),
+            {b"Content-Security-Policy": b"default-src 'self'; img-src *", b"X-Was": b"[old]"},
+        )
+
+    def test_two_actions_on_cookies(self) -> None:
+        """Each has its own matcher, and the second sees the lines as the first has left them."""
+        first = rule(set_response={"Set-Cookie": "{capt_header_value_matcher}; Secure"}, cookie="!~* secure")
+        second = rule(set_response={"Set-Cookie": ""}, cookie="~ ^b=.*Secure")
+        made = attrs.evolve(rule(), response_headers=(*first.response_headers, *second.response_headers))
+        response = attrs.evolve(RESPONSE, headers=((b"Set-Cookie", b"a=1"), (b"Set-Cookie", b"b=2")))
+        self.assertEqual(answered(made, response=response), ((b"Set-Cookie", b"a=1; Secure"),))
 
     def test_set_cookie_without_matcher(self) -> None:
         """As at the product, all lines give way to the one that is set."""

@@ -13,9 +13,17 @@ from twisted.trial.unittest import SynchronousTestCase
 from agwtwisted.core.base.errors import UnacceptableError
 from agwtwisted.core.configuration.parsing import Config
 from agwtwisted.core.http.messages import ResponseHead
-from agwtwisted.core.rules.rewriting import RewriteRule, RewrittenRequest, rewrite_request, rewrite_response
+from agwtwisted.core.rules.rewriting import (
+    HeaderAction,
+    RewriteRule,
+    RewrittenRequest,
+    rewrite_request,
+    rewrite_response,
+)
 from agwtwisted.core.sections.rewrite_rules import (
+    SET_COOKIE,
     UNTOUCHABLE,
+    HeaderTarget,
     matched_target,
     request_target,
     response_target,
@@ -152,7 +160,7 @@ class KeyTests(SynchronousTestCase):
 
     def test_names(self) -> None:
         """Letters, digits and hyphens in requests, tokens without underscore in responses."""
-        self.assertEqual((request_target("X-A1"), response_target("X.A~")), (b"X-A1", b"X.A~"))
+        self.assertEqual((request_target("X-A1").name, response_target("X.A~").name), (b"X-A1", b"X.A~"))
         for name in ("X_A", "X.A", "X A", "", "Ü"):
             self.assertRaises(UnacceptableError, request_target, name)
         for name in ("X_A", "X A", "", "Ü", "X(A"):
@@ -166,7 +174,7 @@ class KeyTests(SynchronousTestCase):
 
     def test_matchers(self) -> None:
         """Only Set-Cookie has one: an operator and what to compare with."""
-        self.assertEqual(matched_target("set-COOKIE"), b"set-COOKIE")
+        self.assertEqual(matched_target("set-COOKIE"), HeaderTarget(name=b"set-COOKIE", number=1, canonical=SET_COOKIE))
         self.assertRaises(UnacceptableError, matched_target, "Cookie")
         found = value_matcher("~  a(.)")
         self.assertEqual((found.test(b"xab"), found.groups), ((b"xab", b"b"), 1))
@@ -275,6 +283,50 @@ class CoherenceTests(SynchronousTestCase):
         self.assertIn("response_header.x.a is the same header to the gateway as X-A", line)
         [line] = complaints("request_header.X-A = 1\nrequest_header.x-a = 2\n")
         self.assertIn("is set here and on line 36", line)
+        [line] = complaints("request_header.X-A = 1\nrequest_header.x-a.1 = 2\n")
+        self.assertIn(
+            "request_header.x-a.1 is set by request_header.X-A, too: number the actions on one header .1, .2 and so on",
+            line,
+        )
+
+    def test_several_actions_on_one_header(self) -> None:
+        """Actions on one header are in the order of their numbers, wherever they stand; matchers go by number, too."""
+        made = loaded(
+            load(
+                section(
+                    "response_header.X-A.3 = c\nresponse_header.V = v\nresponse_header.x-a.2 = b\n"
+                    "response_header.X-A = a\nrequest_header.X.1 = 1\n"
+                    "response_header.Set-Cookie = one\nresponse_header.Set-Cookie.2 =\n"
+                    "response_header_matcher.Set-Cookie.2 = ~ a"
+                )
+            )
+        )
+        keys = [(action.key, action.value.text if action.value else "") for action in made.response_headers]
+        self.assertEqual(
+            keys,
+            [("X-A", "a"), ("x-a.2", "b"), ("X-A.3", "c"), ("V", "v"), ("Set-Cookie", "one"), ("Set-Cookie.2", "")],
+        )
+        self.assertEqual([action.matcher_text for action in made.response_headers][-2:], ["", "~ a"])
+        self.assertEqual([action.key for action in made.request_headers], ["X"])
+        [line] = complaints("response_header.Set-Cookie = a\nresponse_header_matcher.Set-Cookie.2 = ~ a\n")
+        self.assertIn("response_header_matcher.Set-Cookie.2 needs response_header.Set-Cookie.2", line)
+
+    def test_names_that_end_in_numbers(self) -> None:
+        """A whole number behind the last dot is that of the action; a name that ends in one has another behind it."""
+        for text, name, number, key in (
+            ("X.2", b"X", 2, "X.2"),
+            ("X.2.1", b"X.2", 1, "X.2.1"),
+            ("X.2.3", b"X.2", 3, "X.2.3"),
+            ("X.0", b"X.0", 1, "X.0"),
+            ("X.02", b"X.02", 1, "X.02"),
+            ("X.1", b"X", 1, "X"),
+            ("X.2a", b"X.2a", 1, "X.2a"),
+        ):
+            target = response_target(text)
+            self.assertEqual((target.name, target.number), (name, number), text)
+            action = HeaderAction(name=target.name, canonical=target.canonical, number=target.number)
+            self.assertEqual(action.key, key)
+            self.assertEqual(response_target(action.key), target)
 
     @given(
         st.lists(

@@ -25,7 +25,7 @@ DERIVED = {
         "page",
     ),
     *("conditions", "request_conditions", "response_conditions", "request_headers", "response_headers"),
-    "rules",
+    *("rules", "repeats"),
 }
 """Fields of resources that are no keys: they come from the section's name, other keys, or files."""
 
