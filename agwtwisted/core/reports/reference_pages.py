@@ -221,6 +221,15 @@ PRODUCT_CODES: Final[Mapping[str, str]] = {
     "ApplicationGatewayHttpListenersUsingSameFrontendPort": "two listeners of one port have no host names",
     "DuplicateResourceName": "two sections of a kind have the same name, but for case",
     "InvalidResourceName": "a name is too long, or has a character that names have not",
+    "ApplicationGatewaySslCertificatePasswordIncorrect": "a .pfx cannot be opened with its password",
+    "ApplicationGatewayCertificateDataOrKeyVaultSecretIdMustBeSpecified": (
+        "a new certificate comes without its data to the control plane"
+    ),
+    "ApplicationGatewayKeyVaultSecretException": "a certificate is in a Key Vault, which is never asked",
+    "ApplicationGatewayDeprecatedTlsVersionUsedInSslPolicy": "a TLS policy was retired with TLS 1.0 and 1.1",
+    "ApplicationGatewayFrontendPortInvalidPortNumber": "a frontend port is not from 1 to 65199",
+    "ApplicationGatewayRequestRoutingRulePriorityCannotBeEmpty": "a rule has no priority",
+    "ApplicationGatewayRequestRoutingRulePartialPriorityDefined": "some rules have a priority, and some do not",
     "InvalidResourceReference": "a key names a section that does not exist",
 }
 

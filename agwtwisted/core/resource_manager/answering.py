@@ -12,6 +12,7 @@ import attrs
 from agwtwisted.core.base.errors import Problem
 from agwtwisted.core.resource_manager import health, operations
 from agwtwisted.core.resource_manager.calls import Call, Reply
+from agwtwisted.core.resource_manager.deployments import deployment_in, invalid_deployment
 from agwtwisted.core.resource_manager.gateways import stored_gateway
 from agwtwisted.core.resource_manager.ids import segments
 from agwtwisted.core.resource_manager.messages import (
@@ -46,6 +47,9 @@ def answer(request: ArmRequest, state: ArmState) -> ArmAnswer | Work:
 def refusal(request: ArmRequest, work: Work, problems: Iterable[Problem]) -> ArmAnswer:
     """The answer where the gateway could not be made, and nothing was changed."""
     error = refused(problems)
+    deployment = deployment_in(segments(request.path) or ())
+    if deployment:
+        error = invalid_deployment(deployment, request.request_id, error)
     return _complete(request, error.answer())
 
 

@@ -34,6 +34,20 @@ _Reader: TypeAlias = Callable[[JsonValue, str], JsonValue]
 _TOP: Final = frozenset({"name", "apiversion", "properties"})
 
 
+class UnknownText(str):
+    """A value of a template that only a deployment in Azure would know, as its expression in brackets.
+
+    It is kept where it has no meaning here, and refused elsewhere.
+    """
+
+    hint: str
+
+    def __new__(cls, text: str, hint: str) -> UnknownText:
+        made = super().__new__(cls, text)
+        made.hint = hint
+        return made
+
+
 @attrs.frozen(kw_only=True)
 class GatewayBody:
     """What a body says: `members` beside the properties, and the properties; what of it could not be read."""
@@ -99,6 +113,9 @@ class _Reading:
         return found
 
     def _value(self, row: Property, value: JsonValue, collection: Collection, path: str) -> JsonValue:
+        if isinstance(value, UnknownText) and row.form.shape is not Shape.ANY:
+            self.errors.append(_unknown(path, value))
+            return None
         match row.form.shape:
             case Shape.OBJECT:
                 return self._object(row, value, collection, path)
@@ -140,6 +157,9 @@ class _Reading:
         """A child: its name, and its properties, which may stand beside it as well."""
         names = {name.lower(): name for name in value}
         name = value[names["name"]] if "name" in names else None
+        if isinstance(name, UnknownText):
+            self.errors.append(_unknown(f"{path}.name", name))
+            return None
         if not isinstance(name, str) or not name:
             self.errors.append(_nameless(path))
             return None
@@ -160,6 +180,9 @@ class _Reading:
             self.refuse(path, "a reference", value)
             return None
         identity = next((each for name, each in value.items() if name.lower() == "id"), None)
+        if isinstance(identity, UnknownText):
+            self.errors.append(_unknown(f"{path}.id", identity))
+            return None
         if isinstance(identity, str) and identity:
             return {"id": identity}
         self.errors.append(
@@ -177,6 +200,9 @@ class _Reading:
         return [each for each in found if each is not None]
 
     def _text(self, row: Property, value: JsonValue, path: str) -> JsonValue:
+        if isinstance(value, UnknownText):
+            self.errors.append(_unknown(path, value))
+            return None
         if isinstance(value, bool | dict | list):
             self.refuse(path, "a string", value)
             return None
@@ -201,6 +227,11 @@ class _Reading:
         if value != "":
             self.refuse(path, "a boolean", value)
         return None
+
+
+def _unknown(path: str, value: UnknownText) -> ServiceError:
+    message = f"Deployment template validation failed: '{value[1:-1][:200]} is not known: {value.hint}' Path {path}."
+    return ServiceError(code="InvalidTemplate", message=message, target=path)
 
 
 def _nameless(path: str) -> ServiceError:

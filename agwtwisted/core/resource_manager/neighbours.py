@@ -285,12 +285,13 @@ def _put_problem(call: Call, identity: ResourceId) -> ServiceError | None:
         return ServiceError(
             code="RequestEntityTooLarge", message=f"At most {MAX_BYTES} bytes are kept of a resource.", status=413
         )
-    if _is_inside(identity) and identity.parent.key not in call.state.records:
-        return _parent_not_found(identity)
-    return None
+    return parent_problem(call.state, identity)
 
 
-def _parent_not_found(identity: ResourceId) -> ServiceError:
+def parent_problem(state: ArmState, identity: ResourceId) -> ServiceError | None:
+    """There is no parent that a child could become a member of."""
+    if not _is_inside(identity) or identity.parent.key in state.records:
+        return None
     message = (
         f"Can not perform requested operation on nested resource. Parent resource '{identity.parent.name}' not found."
     )

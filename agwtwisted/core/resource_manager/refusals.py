@@ -9,17 +9,15 @@ from typing import Final
 from agwtwisted.core.base.errors import Problem, Severity
 from agwtwisted.core.resource_manager.service_errors import ServiceError, all_of
 
-OWN_CODE: Final = "ApplicationGatewayInvalidConfiguration"
+OWN_CODE: Final = "InvalidGatewayConfiguration"
 """Of what this gateway does not serve, and the service has no code for."""
 
 _CODES: Final[Sequence[tuple[re.Pattern[str], str]]] = tuple(
     (re.compile(pattern, re.IGNORECASE), code)
     for pattern, code in (
         (r"password is wrong|has a password|wrong password", "ApplicationGatewaySslCertificatePasswordIncorrect"),
-        (r"not PKCS ?#?12", "ApplicationGatewaySslCertificateInvalidData"),
         (r"was retired on 2025-08-31", "ApplicationGatewayDeprecatedTlsVersionUsedInSslPolicy"),
         (r"key ?vault", "ApplicationGatewayKeyVaultSecretException"),
-        (r"SslPolicy or TrustedClientCertificates", "ApplicationGatewaySslProfileMustSpecifyPolicyOrCertificates"),
     )
 )
 """What the service calls problems that have no code of their own, by what is said of them."""

@@ -11,7 +11,15 @@ from typing import Final, TypeAlias
 
 import attrs
 
-from agwtwisted.core.resource_manager import catalogue, gateways, groups, health, neighbours, operations
+from agwtwisted.core.resource_manager import (
+    catalogue,
+    deployments,
+    gateways,
+    groups,
+    health,
+    neighbours,
+    operations,
+)
 from agwtwisted.core.resource_manager.api_versions import missing_or_malformed, unknown_to_gateways
 from agwtwisted.core.resource_manager.calls import Handler
 from agwtwisted.core.resource_manager.messages import ArmRequest
@@ -58,6 +66,8 @@ _GATEWAYS: Final = f"{_G}/{_NETWORK}/applicationGateways"
 _GATEWAY: Final = f"{_GATEWAYS}/{{gateway}}"
 _AVAILABLE: Final = f"{_S}/{_NETWORK}/applicationGatewayAvailable"
 _OPERATIONS: Final = f"{_S}/providers/{{namespace}}/locations/{{location}}"
+_DEPLOYMENTS: Final = f"{_G}/providers/Microsoft.Resources/deployments"
+_DEPLOYMENT: Final = f"{_DEPLOYMENTS}/{{deployment}}"
 _NEIGHBOUR: Final = f"{_G}/providers/{{namespace}}/*"
 
 
@@ -107,6 +117,15 @@ ROUTES: Final[tuple[ArmRoute, ...]] = (
     _of_gateways("GET", f"{_GATEWAY}/privateLinkResources", gateways.no_private_links),
     _of_gateways("GET", f"{_GATEWAY}/privateEndpointConnections", gateways.no_private_links),
     _of_gateways("GET", f"{_GATEWAY}/*", gateways.get_child),
+    _row("GET", _DEPLOYMENTS, deployments.list_deployments),
+    _row("GET", _DEPLOYMENT, deployments.get_deployment),
+    _row("HEAD", _DEPLOYMENT, deployments.head_deployment),
+    _row("PUT", _DEPLOYMENT, deployments.put_deployment),
+    _row("DELETE", _DEPLOYMENT, deployments.delete_deployment),
+    _row("POST", f"{_DEPLOYMENT}/validate", deployments.validate_deployment),
+    _row("POST", f"{_DEPLOYMENT}/whatIf", deployments.refuse_what_if),
+    _row("GET", f"{_DEPLOYMENT}/operations", deployments.list_steps),
+    _row("GET", f"{_DEPLOYMENT}/operationStatuses/{{operation}}", deployments.get_status),
     _row("GET", f"{_S}/providers/{{namespace}}/{{kind}}", neighbours.list_in_subscription),
     _row("GET", _NEIGHBOUR, neighbours.get_neighbour),
     _row("HEAD", _NEIGHBOUR, neighbours.head_neighbour),

@@ -35,6 +35,8 @@ NO_CODES = {
     "ApplicationGatewayAccess",
     "ApplicationGatewayAccessLog",
     "ApplicationGatewayAffinity",
+    "ApplicationGatewayAvailableSslOptions",
+    "ApplicationGatewaySslPredefinedPolicy",
     "ApplicationGatewayTotalTime",
 }
 

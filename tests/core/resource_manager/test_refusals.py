@@ -21,12 +21,16 @@ class RefusedTests(SynchronousTestCase):
     def test_codes(self) -> None:
         """A problem has its own code, or that of what it is about, or ours."""
         expected = {
-            "cannot be opened: it is not PKCS #12, or the password is wrong": "SslCertificatePasswordIncorrect",
-            "the TLS policy X was retired on 2025-08-31 with TLS 1.0": "DeprecatedTlsVersionUsedInSslPolicy",
-            "something else": "InvalidConfiguration",
+            "cannot be opened: it is not PKCS #12, or the password is wrong": (
+                "ApplicationGatewaySslCertificatePasswordIncorrect"
+            ),
+            "the TLS policy X was retired on 2025-08-31 with TLS 1.0": (
+                "ApplicationGatewayDeprecatedTlsVersionUsedInSslPolicy"
+            ),
+            "something else": OWN_CODE,
         }
         for message, code in expected.items():
-            self.assertEqual(refused([Problem(place=PLACE, message=message)]).code, f"ApplicationGateway{code}")
+            self.assertEqual(refused([Problem(place=PLACE, message=message)]).code, code)
         self.assertEqual(refused([Problem(place=PLACE, message="x", code="Known")]).code, "Known")
 
     def test_errors_alone(self) -> None:
