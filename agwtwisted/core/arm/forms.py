@@ -63,9 +63,10 @@ def resource(identity: GatewayIdentity, properties: Body, secrets: Mapping[str, 
         secrets: by the name of the certificate; those of others are left out, as answers of the service do.
     """
     return {
+        "id": identity.id,  # without it the reader takes a text in brackets for an expression of a template
         "name": identity.name,
         "location": identity.location,
-        "tags": dict(identity.tags),
+        **({"tags": dict(identity.tags)} if identity.tags else {}),
         "properties": _ResourceForm(identity, secrets).written(properties),
     }
 
@@ -148,7 +149,7 @@ def template(identity: GatewayIdentity, properties: Body, secrets: Mapping[str, 
         "apiVersion": API_VERSION,
         "name": f"[parameters('{_NAME}')]",
         "location": "[parameters('location')]",
-        "tags": form.written(dict(identity.tags)),
+        **({"tags": form.written(dict(identity.tags))} if identity.tags else {}),
         "properties": written,
     }
     parameters = {

@@ -13,8 +13,9 @@ from typing import Any, Final
 
 import attrs
 
+from agwtwisted.core.arm.table import BY_KIND
 from agwtwisted.core.arm.writing import Frontends
-from agwtwisted.core.base.errors import Place, Problem, Severity
+from agwtwisted.core.base.errors import Place, Problem, Severity, shown
 from agwtwisted.core.resources.resources import ClientAuth
 from agwtwisted.core.rules.conditions import Condition
 from agwtwisted.core.sections import settings
@@ -93,7 +94,12 @@ def _entries(row: Row, read: Row | None, *, with_keys: bool) -> Iterator[Entry]:
             continue
         ours, theirs = value_of(row, key), _default(row, key) if read is None else value_of(read, key)
         if ours != theirs and {_plain(ours), _plain(theirs)} - _IMPLIED.get(key, frozenset()):
-            yield known.get(key) or _entry(key, text_of(ours), row.section.place)
+            yield _written(row, known[key]) if key in known else _entry(key, text_of(ours), row.section.place)
+
+
+def _written(row: Row, entry: Entry) -> Entry:
+    """A key as it is read, without a comment behind it."""
+    return _entry(entry.key, entry.uncut if row.kind.is_literal(entry.key) else entry.value, entry.place)
 
 
 def _plain(value: Any) -> str:
@@ -176,5 +182,7 @@ def _message(section: Section, entry: Entry, *, protects: bool) -> str:
         return "Azure takes an error page by its URL alone: the file stays in the overlay"
     if section.kind == "backend_address_pool":
         return f"{entry.key}: in Azure servers have no port of their own: the overlay has it"
-    end = ": what it refuses is let through there" if protects else ""
-    return f"Azure does not know {entry.key}, or not with this value: it stays in the overlay{end}"
+    collection = BY_KIND.get(section.kind)
+    known = collection is not None and collection.keyed(entry.key) is not None
+    what = f"Azure cannot have {entry.key} = {shown(entry.value)}" if known else f"Azure does not know {entry.key}"
+    return f"{what}: it stays in the overlay{'; what it refuses is let through there' if protects else ''}"

@@ -24,6 +24,9 @@ class ResourceTests(SynchronousTestCase):
         """Name, place and tags stand beside the properties, and ids are made of them."""
         found = forms.resource(IDENTITY, PROPERTIES, {})
         self.assertEqual((found["name"], found["location"], found["tags"]), ("edge", "westeurope", {"team": "[a]"}))
+        self.assertTrue(
+            found["id"].endswith("/resourceGroups/local/providers/Microsoft.Network/applicationGateways/edge")
+        )
         listener = found["properties"]["httpListeners"][0]["properties"]
         self.assertTrue(listener["sslProfile"]["id"].endswith("/applicationGateways/edge/sslProfiles/strict"))
 

@@ -68,6 +68,13 @@ class OverlayTests(SynchronousTestCase):
         self.assertEqual(overlay(text, "", beside="arm"), text.replace("log/", "../conf/log/"))
         self.assertEqual(overlay("[gateway]\naccess_log = -\n", "", beside="arm"), "[gateway]\naccess_log = -\n")
 
+    def test_comments(self) -> None:
+        """What is a comment behind a value stays where it is; what is a part of one goes along."""
+        text = "[ssl_profile p]\nallow_weak = true ; old devices\n"
+        self.assertEqual(overlay(text, "[ssl_profile p]\n"), "[ssl_profile p]\nallow_weak = true\n")
+        text = "[rewrite_rule a/b]\nurl_path = /a ;b\n"
+        self.assertEqual(overlay(text, "[rewrite_rule a/b]\n"), text.replace(" ;", " \\;"))
+
     def test_files(self) -> None:
         """Files of certificates that the body holds are not named; where it has no keys, they are."""
         text = "[ssl_certificate a]\ncertificate_file = a.pem\nkey_file = a.key\n"

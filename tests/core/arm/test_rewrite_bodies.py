@@ -61,6 +61,13 @@ class RewriteBodiesTests(SynchronousTestCase):
             },
         )
 
+    def test_several_actions(self) -> None:
+        """A further action on the same header has its name, without the number of the key."""
+        text = "[rewrite_rule a/b]\nresponse_header.X-A = one\nresponse_header.X-A.2 = {http_resp_X-A}, two\n"
+        [rule] = child(text, "rewriteRuleSets")["rewriteRules"]
+        actions = rule["actionSet"]["responseHeaderConfigurations"]
+        self.assertEqual([each["headerName"] for each in actions], ["X-A", "X-A"])
+
     def test_operators(self) -> None:
         """Each operator is a pattern with or without case, negated or not; what has to exist has no pattern."""
 

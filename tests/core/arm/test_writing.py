@@ -93,9 +93,22 @@ class WritingTests(SynchronousTestCase):
         self.assertEqual(rules[0]["properties"]["paths"], ["/z/*", "/y"])
         self.assertEqual(rules[1]["properties"]["redirectConfiguration"], reference("redirectConfigurations", "there"))
 
+    def test_policies(self) -> None:
+        """So do the targets of a load distribution policy, with their weights."""
+        text = (
+            "[load_distribution_policy p]\nload_distribution_algorithm = IpHash\n\n"
+            "[load_distribution_target p/a]\nbackend_address_pool = app\nweight_per_server = 3\n"
+        )
+        target = {"weightPerServer": 3, "backendAddressPool": reference("backendAddressPools", "app")}
+        self.assertEqual(
+            child(text, "loadDistributionPolicies"),
+            {"loadDistributionAlgorithm": "IpHash", "loadDistributionTargets": [{"name": "a", "properties": target}]},
+        )
+
     def test_rewrite_rule_sets(self) -> None:
-        """A rewrite rule set exists by its rules."""
+        """A rewrite rule set exists by its rules, or by a section of its own."""
         text = "".join(f"[rewrite_rule {name}]\nurl_path = /x\n\n" for name in ("a/one", "b/two", "a/three"))
         sets = properties(text)["rewriteRuleSets"]
         names = {each["name"]: [rule["name"] for rule in each["properties"]["rewriteRules"]] for each in sets}
         self.assertEqual(names, {"a": ["one", "three"], "b": ["two"]})
+        self.assertEqual(child("[rewrite_rule_set empty]\n", "rewriteRuleSets"), {"rewriteRules": []})
