@@ -18,7 +18,7 @@ from agwtwisted.core.operations.kept_names import KEPT
 from agwtwisted.core.operations.record_texts import LONGEST_FIELD
 from agwtwisted.core.operations.records import ACCESS, ENVELOPE, HANDSHAKE
 from agwtwisted.core.operations.session_records import SESSION
-from agwtwisted.core.reports import check_report
+from agwtwisted.core.reports import check_report, product_codes
 from agwtwisted.core.rules.server_variables import COOKIE, SERVER_VARIABLES
 from agwtwisted.core.sections.schema import KINDS
 from agwtwisted.core.sections.settings import Key, Kind
@@ -208,31 +208,6 @@ ERROR_MEANINGS: Final[Mapping[ErrorInfo, str]] = {
     ),
 }
 
-PRODUCT_CODES: Final[Mapping[str, str]] = {
-    "ApplicationGatewayTrustedClientCertificateMustSpecifyData": "the file of trusted client certificates is empty",
-    "ApplicationGatewayTrustedClientCertificateMustNotHavePrivateKey": "it holds a private key",
-    "ApplicationGatewayTrustedClientCertificateInvalidData": "it is neither PEM nor DER, or has an empty block",
-    "ApplicationGatewayTrustedClientCertificateDoesNotContainAnyCACertificate": "none of its certificates is a CA",
-    "ApplicationGatewayOnlyOneRootCAAllowedInTrustedClientCertificate": "it has no root, or more than one",
-    "ApplicationGatewaySslCertificateDataTooBig": "a server certificate is larger than 16384 bytes",
-    "ApplicationGatewayProbeProtocolMustMatchBackendHttpSettinsProtocol": (
-        "a probe has another protocol than its settings"
-    ),
-    "ApplicationGatewayHttpListenersUsingSameFrontendPort": "two listeners of one port have no host names",
-    "DuplicateResourceName": "two sections of a kind have the same name, but for case",
-    "InvalidResourceName": "a name is too long, or has a character that names have not",
-    "ApplicationGatewaySslCertificatePasswordIncorrect": "a .pfx cannot be opened with its password",
-    "ApplicationGatewayCertificateDataOrKeyVaultSecretIdMustBeSpecified": (
-        "a new certificate comes without its data to the control plane"
-    ),
-    "ApplicationGatewayKeyVaultSecretException": "a certificate is in a Key Vault, which is never asked",
-    "ApplicationGatewayDeprecatedTlsVersionUsedInSslPolicy": "a TLS policy was retired with TLS 1.0 and 1.1",
-    "ApplicationGatewayFrontendPortInvalidPortNumber": "a frontend port is not from 1 to 65199",
-    "ApplicationGatewayRequestRoutingRulePriorityCannotBeEmpty": "a rule has no priority",
-    "ApplicationGatewayRequestRoutingRulePartialPriorityDefined": "some rules have a priority, and some do not",
-    "InvalidResourceReference": "a key names a section that does not exist",
-}
-
 
 def _error_codes() -> Iterator[str]:
     yield "## In the access log: `error_info`"
@@ -241,7 +216,10 @@ def _error_codes() -> Iterator[str]:
     )
     yield "## Of the configuration"
     yield "Errors of a configuration end with the product's code, if it has one:"
-    yield _table(("code", "what is wrong"), _rows(PRODUCT_CODES))
+    yield _table(("code", "what is wrong"), _rows(product_codes.OF_THE_CONFIGURATION))
+    yield "## Of the control plane"
+    yield "Answers of the control plane to requests that it refuses have these, and those of the configuration:"
+    yield _table(("code", "what is wrong"), _rows(product_codes.OF_THE_CONTROL_PLANE))
 
 
 # The states of an exchange

@@ -1,0 +1,37 @@
+"""The product's error codes that the gateway gives, with what is wrong in a few words, for the reference page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+OF_THE_CONFIGURATION: Final[Mapping[str, str]] = {
+    "ApplicationGatewayTrustedClientCertificateMustSpecifyData": "the file of trusted client certificates is empty",
+    "ApplicationGatewayTrustedClientCertificateMustNotHavePrivateKey": "it holds a private key",
+    "ApplicationGatewayTrustedClientCertificateInvalidData": "it is neither PEM nor DER, or has an empty block",
+    "ApplicationGatewayTrustedClientCertificateDoesNotContainAnyCACertificate": "none of its certificates is a CA",
+    "ApplicationGatewayOnlyOneRootCAAllowedInTrustedClientCertificate": "it has no root, or more than one",
+    "ApplicationGatewaySslCertificateDataTooBig": "a server certificate is larger than 16384 bytes",
+    "ApplicationGatewayProbeProtocolMustMatchBackendHttpSettinsProtocol": (
+        "a probe has another protocol than its settings"
+    ),
+    "ApplicationGatewayHttpListenersUsingSameFrontendPort": "two listeners of one port have no host names",
+    "DuplicateResourceName": "two sections of a kind have the same name, but for case",
+    "InvalidResourceName": "a name is too long, or has a character that names have not",
+    "InvalidResourceReference": "a key names a section that does not exist",
+}
+"""Of problems of a configuration, in whatever form it comes."""
+
+OF_THE_CONTROL_PLANE: Final[Mapping[str, str]] = {
+    "ApplicationGatewayCertificateDataOrKeyVaultSecretIdMustBeSpecified": "a new certificate has no data",
+    "ApplicationGatewayDeprecatedTlsVersionUsedInSslPolicy": "a TLS policy was retired with TLS 1.0 and 1.1",
+    "ApplicationGatewayFrontendPortInvalidPortNumber": "a frontend port is not from 1 to 65199",
+    "ApplicationGatewayInvalidConfiguration": "anything else that this gateway does not serve: a code of its own",
+    "ApplicationGatewayKeyVaultSecretException": "a certificate is in a Key Vault, which is never asked",
+    "ApplicationGatewayRequestRoutingRulePartialPriorityDefined": "some rules have a priority, and some have none",
+    "ApplicationGatewayRequestRoutingRulePriorityCannotBeEmpty": "a rule has no priority",
+    "ApplicationGatewaySslCertificateInvalidData": "a certificate cannot be read",
+    "ApplicationGatewaySslCertificatePasswordIncorrect": "a .pfx cannot be opened with its password",
+    "ApplicationGatewaySslProfileMustSpecifyPolicyOrCertificates": "an SSL profile says nothing",
+}
+"""Of requests that the control plane refuses, besides those of the configuration."""
