@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
+import attrs
+
 from agwtwisted.core.arm.properties import (
     BOOLEAN,
     INTEGER,
@@ -244,11 +246,14 @@ FRONTEND_IP_CONFIGURATIONS: Final = Collection(
     name="frontendIPConfigurations",
     remark="Where listeners listen. Their addresses are Azure's; here it is 127.0.0.1, or what the options say.",
     properties=(
-        works(
-            "privateIPAddress",
-            TEXT,
-            "",
-            "The `address` of the frontend's listeners, where this machine has it and no option says another.",
+        attrs.evolve(
+            works(
+                "privateIPAddress",
+                TEXT,
+                "",
+                "The `address` of the frontend's listeners, where this machine has it and no option says another.",
+            ),
+            may_be_unknown=True,
         ),
         note("privateIPAllocationMethod", "There is no virtual network here."),
         note("subnet", "There is no virtual network here.", "id"),

@@ -94,7 +94,8 @@ class Property:
 
     `key` is that of the INI section; empty where the property has none of its own. `silent` is the value that asks for
     nothing: a property that is not supported is not spoken of where it has it. `inside` are the members of what is not
-    looked into. `warning` is the name by which programs know what is said of it. A `secret` is never shown.
+    looked into. `warning` is the name by which programs know what is said of it. A `secret` is never shown. What
+    `may_be_unknown` is as if it were not there, where only a deployment has its value.
     """
 
     name: str
@@ -106,6 +107,7 @@ class Property:
     inside: tuple[str, ...] = ()
     warning: str = ""
     secret: bool = False
+    may_be_unknown: bool = False
 
 
 def works(name: str, form: ValueForm, key: str, remark: str, *, secret: bool = False) -> Property:

@@ -31,7 +31,7 @@ _HARMLESS_LABELS: Final = frozenset(
 )
 """Blocks that programs write beside certificates, and that mean nothing here: they are passed over."""
 
-_PKCS12: Final = re.compile(rb"\x30(?:\x80|\x81.|\x82..|\x83...)\x02\x01\x03", re.DOTALL)
+_PKCS12: Final = re.compile(rb"\x30(?:\x80|[\x00-\x7f]|\x81.|\x82..|\x83...)\x02\x01\x03", re.DOTALL)
 """How a PFX begins (RFC 7292 section 4): a SEQUENCE of any length, and in it version 3."""
 
 
@@ -91,6 +91,11 @@ def read_certificates(data: bytes, file: str) -> CertificateFile:
     return _from_base64(data, file)
 
 
+def is_pkcs12(data: bytes) -> bool:
+    """Whether a file begins as a PFX does."""
+    return _PKCS12.match(data) is not None
+
+
 def pem_text(der: bytes) -> bytes:
     """A certificate as a PEM block (RFC 7468)."""
     text = base64.b64encode(der)
@@ -127,7 +132,7 @@ def _from_der(data: bytes, file: str) -> CertificateFile:
     message = "not an X.509 certificate"
     if pkcs7.is_bundle(data):
         message = pkcs7.HINT
-    elif _PKCS12.match(data):
+    elif is_pkcs12(data):
         message = "a PKCS #12 file (.pfx): `openssl pkcs12 -nokeys` extracts the certificates"
     return attrs.evolve(_only_problem(file, message), encoded=(EncodedBlock(der=data, line=0),))
 

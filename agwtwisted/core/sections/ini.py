@@ -59,12 +59,13 @@ class Entry:
 
 @attrs.frozen(kw_only=True)
 class Section:
-    """A section; in `entries` each key stands once."""
+    """A section; in `entries` each key stands once. `refused` are keys of which the document reports what is wrong."""
 
     kind: str
     name: str = ""
     place: Place
     entries: tuple[Entry, ...] = ()
+    refused: frozenset[str] = frozenset()
 
     @property
     def line(self) -> int:

@@ -30,14 +30,18 @@ WHOLE_GATEWAY: Final = "gateway"
 
 LONGEST_FREE_NAME: Final = 200
 
-_RESOURCE_NAME: Final = re.compile(r"\w(?:[\w.-]{0,78}\w)?", re.ASCII)
+_RESOURCE_NAME: Final = re.compile(r"\w[\w.-]{0,79}", re.ASCII)
 _RESOURCE_RULE: Final = (
-    "a name has at most 80 letters (A-Z a-z), digits, dots, hyphens and _, and begins and ends with a letter, a digit"
-    " or _"
+    "a name has at most 80 letters (A-Z a-z), digits, dots, hyphens and _, and begins with a letter, a digit or _"
 )
 _FREE_RULE: Final = (
     f"a rule's name has at most {LONGEST_FREE_NAME} printable characters, and no space at its beginning and end"
 )
+
+
+def is_resource_name(name: str) -> bool:
+    """Whether a resource may have this name. The product wants no dot and no hyphen at its end; documents have them."""
+    return _RESOURCE_NAME.fullmatch(name) is not None
 
 
 def name_problem(section: Section) -> Problem | None:
@@ -48,7 +52,7 @@ def name_problem(section: Section) -> Problem | None:
     own = section.name.partition("/")[2] if section.kind in PARENTS else section.name
     if section.kind == "rewrite_rule":
         return None if _is_free_name(own) else _problem(section, f"the name {shown(own)} is not allowed: {_FREE_RULE}")
-    if section.kind == "custom_error" or not own or _RESOURCE_NAME.fullmatch(own):
+    if section.kind == "custom_error" or not own or is_resource_name(own):
         return None
     return _problem(section, f"the name {shown(own)} is not allowed: {_RESOURCE_RULE}", "InvalidResourceName")
 

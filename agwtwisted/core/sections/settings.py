@@ -208,9 +208,10 @@ def read(section: Section, kind: Kind, index: int = 0) -> tuple[Row, list[Proble
             values |= _value(entry, kind, section.kind)
         except UnacceptableError as error:
             wrong[entry.key] = error.message, error.code
-    missing = [key for key, how in kind.keys.items() if how.required and key not in values and key not in wrong]
+    lost = {key for key in section.refused if key not in values}
+    missing = [key for key, how in kind.keys.items() if how.required and key not in {*values, *wrong, *lost}]
     refused = {key for key in wrong if key in kind.keys or key.partition(".")[0] in kind.families}
-    row = Row(section=section, kind=kind, values=values, refused=frozenset([*refused, *missing]), index=index)
+    row = Row(section=section, kind=kind, values=values, refused=frozenset([*refused, *lost, *missing]), index=index)
     problems = [row.problem(message, key=key, code=code) for key, (message, code) in wrong.items()]
     problems += [row.problem(f"{key} is missing") for key in missing]
     problems += _semicolons(row)

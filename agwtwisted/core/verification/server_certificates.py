@@ -20,6 +20,8 @@ from agwtwisted.core.verification.certificate_rules import certificate_from
 
 _KEY_TYPES = (rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey, ed25519.Ed25519PrivateKey, ed448.Ed448PrivateKey)
 
+_PASSWORD_INCORRECT = "ApplicationGatewaySslCertificatePasswordIncorrect"  # noqa: S105 - the product's error code
+
 _TOO_ODD = "the certificate violates RFC 5280 (its version, a date, a string): many clients would refuse it"
 
 
@@ -85,11 +87,11 @@ def read_pfx(data: bytes, password: bytes | None) -> ServerCertificate:
     try:
         key, leaf, others = pkcs12.load_key_and_certificates(data, password)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        code = _PASSWORD_INCORRECT if pem.is_pkcs12(data) else ""
         if password is None:
-            raise UnacceptableError(
-                "cannot be opened: it is not PKCS #12, or has a password (set password_file)"
-            ) from error
-        raise UnacceptableError("cannot be opened: it is not PKCS #12, or the password is wrong") from error
+            message = "cannot be opened: it is not PKCS #12, or has a password (set password_file)"
+            raise UnacceptableError(message, code) from error
+        raise UnacceptableError("cannot be opened: it is not PKCS #12, or the password is wrong", code) from error
     if key is None or leaf is None:
         raise UnacceptableError("has no certificate with its private key")
     return ServerCertificate(certificates=_in_order(leaf, others), key=_checked_key(key))

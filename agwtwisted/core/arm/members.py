@@ -1,0 +1,271 @@
+"""From an object of a document to the members that count: each by its canonical name, objects in it flattened.
+
+What the table says of every member is applied here, once: what is unknown, ignored or refused is reported; null, the
+empty text and the empty list are as if they were not there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final, TypeAlias
+
+import attrs
+
+from agwtwisted.core.arm import table
+from agwtwisted.core.arm.findings import INVALID_FORMAT, Findings
+from agwtwisted.core.arm.gateway_properties import GATEWAY, RESOURCE
+from agwtwisted.core.arm.json_text import JsonNode, UnknownValue
+from agwtwisted.core.arm.properties import Collection, Meaning, Property, Shape
+from agwtwisted.core.base.errors import UnacceptableError, shown
+from agwtwisted.core.base.texts import did_you_mean
+
+UNKNOWN_PROPERTY: Final = "arm-unknown-property"
+IGNORED_PROPERTY: Final = "arm-ignored"
+"""Names of findings."""
+
+_BLANKS: Final = " \t"
+_READ_ELSEWHERE: Final = frozenset({"name", "properties", "apiVersion"})
+RowLookup: TypeAlias = Callable[[str], Property | None]
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class ObjectMembers:
+    """The members of an object that have a meaning, by their names in the table.
+
+    `emptied` are the names of those that are there with an empty list.
+    """
+
+    collection: Collection
+    title: str  # of the section that it becomes, for messages
+    node: JsonNode  # the whole object
+    body: JsonNode  # what has the members: its `properties`, or the same
+    values: Mapping[str, JsonNode]
+    emptied: Mapping[str, JsonNode]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.values
+
+    def row(self, name: str) -> Property:
+        """What the table says of a member.
+
+        Raises:
+            KeyError: nothing, which is a defect of the caller.
+        """
+        found = self.collection.property(name)
+        if found is None:
+            raise KeyError(name)
+        return found
+
+    def text(self, name: str) -> str:
+        """The value as a key of the configuration has it; empty where it is absent, or of a wrong type."""
+        node = self.values.get(name)
+        if node is None:
+            return ""
+        try:
+            return as_text(self.row(name), node)
+        except UnacceptableError:
+            return ""
+
+    def is_true(self, name: str) -> bool:
+        """Whether a boolean is there and true."""
+        return self.text(name) == "true"
+
+
+def as_text(row: Property, node: JsonNode) -> str:
+    """A value as a key of the configuration has it.
+
+    Raises:
+        UnacceptableError: it is of another type than the property.
+    """
+    shape = row.form.shape
+    if shape is Shape.INTEGER:
+        return _integer(node)
+    if shape is Shape.BOOLEAN:
+        return _boolean(node)
+    if shape is Shape.TEXTS:
+        return ", ".join(_item(row, each) for each in _items(node))
+    return row.form.canonical(_text(node))
+
+
+def _text(node: JsonNode) -> str:
+    if isinstance(node.value, bool) or not isinstance(node.value, (str, int)):
+        raise UnacceptableError("must be a text", INVALID_FORMAT)
+    return str(node.value).strip(_BLANKS)
+
+
+def _integer(node: JsonNode) -> str:
+    """A whole number, which templates write as a text, too."""
+    value = node.value
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit():
+        return value.strip().lstrip("0") or "0"
+    raise UnacceptableError("must be a whole number", INVALID_FORMAT)
+
+
+def _boolean(node: JsonNode) -> str:
+    if isinstance(node.value, bool):
+        return "true" if node.value else "false"
+    if isinstance(node.value, str) and node.value.strip().lower() in ("true", "false"):
+        return node.value.strip().lower()
+    raise UnacceptableError("must be true or false", INVALID_FORMAT)
+
+
+def _items(node: JsonNode) -> tuple[JsonNode, ...]:
+    if not isinstance(node.value, tuple):
+        raise UnacceptableError("must be a list", INVALID_FORMAT)
+    return tuple(each for each in node.value if not each.is_absent)
+
+
+def _item(row: Property, node: JsonNode) -> str:
+    if isinstance(node.value, UnknownValue):
+        raise UnacceptableError(f"has an item that is not known: {node.value.expression[:400]}: {node.value.hint}")
+    text = _text(node)
+    if "," in text or "\n" in text:
+        raise UnacceptableError(f"has {shown(text)}: a comma or a line end cannot stand in one item of a list here")
+    return row.form.canonical(text)
+
+
+@attrs.frozen
+class MemberReader:
+    """Reads objects by the table, and reports what does not count."""
+
+    findings: Findings
+
+    def gateway(self, node: JsonNode, title: str) -> ObjectMembers:
+        """The gateway itself, whose properties are in `properties` or, from azure-cli, beside its name."""
+        body = node.member("properties")
+        if isinstance(body.value, UnknownValue):
+            self.findings.unknown(body.place, "properties", body.value)
+        if not isinstance(body.value, Mapping):
+            return self._members(GATEWAY, title, node, node, _of_flat_gateway)
+        self._members(RESOURCE, title, node, node, RESOURCE.property)
+        return self._members(GATEWAY, title, node, body, GATEWAY.property)
+
+    def child(self, collection: Collection, node: JsonNode, title: str) -> ObjectMembers:
+        """A child resource, whose properties are in `properties` or beside its name, or a plain value of a list."""
+        body = node.member("properties")
+        if not collection.is_resource:
+            return self._members(collection, title, node, node, collection.property)
+        if isinstance(body.value, UnknownValue):
+            self.findings.unknown(body.place, "properties", body.value, section=title)
+        if not isinstance(body.value, Mapping):
+            return self._members(collection, title, node, node, lambda name: table.member(collection, name))
+        self._beside(collection, node, title)
+        return self._members(collection, title, node, body, lambda name: table.member(collection, name))
+
+    def _beside(self, collection: Collection, node: JsonNode, title: str) -> None:
+        """ObjectMembers beside `properties` other than those that every child has."""
+        for name, member in node.members().items():
+            known = table.member(collection, name)
+            if name.casefold() in ("name", "properties") or member.is_absent:
+                continue
+            if known is None or known.meaning is not Meaning.READ_ONLY:
+                self.findings.warning(
+                    member.place,
+                    f"{shown(name)} stands beside properties, where it has no effect",
+                    section=title,
+                    name=UNKNOWN_PROPERTY,
+                )
+
+    def _members(
+        self, collection: Collection, title: str, node: JsonNode, body: JsonNode, lookup: RowLookup
+    ) -> ObjectMembers:
+        collecting = _Collecting(findings=self.findings, collection=collection, title=title, lookup=lookup)
+        collecting.collect("", body)
+        values, emptied = collecting.values, collecting.emptied
+        return ObjectMembers(collection=collection, title=title, node=node, body=body, values=values, emptied=emptied)
+
+
+@attrs.define(kw_only=True)
+class _Collecting:
+    """The members of one object, while they are looked at."""
+
+    findings: Findings
+    collection: Collection
+    title: str
+    lookup: RowLookup
+    values: dict[str, JsonNode] = attrs.Factory(dict)
+    emptied: dict[str, JsonNode] = attrs.Factory(dict)
+
+    def collect(self, within: str, node: JsonNode) -> None:
+        """The members of an object; those of one within another have its name and a dot before theirs."""
+        for name, member in node.members().items():
+            row = self.lookup(f"{within}{name}")
+            if row is None:
+                self._unknown(within, name, member)
+            elif row.name in self.values:
+                self.findings.error(member.place, f"{name} stands twice, in two spellings", section=self.title)
+            elif row.meaning is not Meaning.WORKS:
+                self._ignored(row, member)
+            elif member.value == ():
+                self.emptied[row.name] = member
+            elif not member.is_absent and row.name not in _READ_ELSEWHERE:
+                self._taken(row, member)
+
+    def _taken(self, row: Property, member: JsonNode) -> None:
+        if isinstance(member.value, UnknownValue):
+            self._not_known(row, member, member.value)
+            return
+        self.values[row.name] = member
+        if row.form.shape is Shape.OBJECT:
+            if not isinstance(member.value, Mapping):
+                self._refused(row, member, "must be an object")
+            self.collect(f"{row.name}.", member)
+        elif row.form.shape is Shape.CHILDREN and not isinstance(member.value, tuple):
+            self._refused(row, member, "must be a list")
+
+    def _not_known(self, row: Property, member: JsonNode, value: UnknownValue) -> None:
+        if row.may_be_unknown:
+            message = f"{row.name} is not known, and is not needed: {value.expression[:400]}"
+            self.findings.note(member.place, message, section=self.title, name=IGNORED_PROPERTY)
+        else:
+            self.findings.unknown(member.place, row.name, value, section=self.title, key=row.key)
+
+    def _refused(self, row: Property, member: JsonNode, message: str) -> None:
+        self.findings.error(member.place, f"{row.name} {message}", section=self.title, code=INVALID_FORMAT)
+
+    def _unknown(self, within: str, name: str, member: JsonNode) -> None:
+        if member.is_absent or name.casefold() in _READ_ELSEWHERE:
+            return
+        known = [each.name.removeprefix(within) for each in self.collection.members(within.rstrip("."))]
+        self.findings.warning(
+            member.place,
+            f"{shown(name)} is no property that the gateway knows, and has no effect{did_you_mean(name, known)}",
+            section=self.title,
+            name=UNKNOWN_PROPERTY,
+        )
+
+    def _ignored(self, row: Property, member: JsonNode) -> None:
+        """A member that has no effect, or that is refused, by what the table says of it."""
+        if member.is_absent or row.meaning is Meaning.READ_ONLY or _is_silent(row, member):
+            return
+        message = f"{row.name} has no effect: {row.remark}"
+        if row.meaning is Meaning.ERROR:
+            self.findings.error(member.place, f"{row.name} is not supported: {row.remark}", section=self.title)
+        elif row.meaning is Meaning.WARN and not _is_switched_off(row, member):
+            self.findings.warning(member.place, message, section=self.title, name=row.warning)
+        else:
+            self.findings.note(member.place, message, section=self.title, name=IGNORED_PROPERTY)
+
+
+def _is_silent(row: Property, member: JsonNode) -> bool:
+    """Whether the value asks for nothing."""
+    value = member.value
+    if isinstance(row.silent, bool) and isinstance(value, str):
+        return value.strip().lower() == str(row.silent).lower()
+    return row.silent is not None and value == row.silent
+
+
+def _is_switched_off(row: Property, member: JsonNode) -> bool:
+    """Whether an object that is warned of says itself that it is off, as a firewall may."""
+    if "enabled" not in row.inside:
+        return False
+    enabled = member.member("enabled").value
+    return enabled is False or (isinstance(enabled, str) and enabled.strip().lower() == "false")
+
+
+def _of_flat_gateway(name: str) -> Property | None:
+    return GATEWAY.property(name) or RESOURCE.property(name)
