@@ -8,9 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+import attrs
+
 from agwtwisted.core.arm import templates
 from agwtwisted.core.arm.context import GATEWAY_TYPE, FoundResource, TemplateContext
 from agwtwisted.core.arm.json_text import JsonNode, read_json, refusal
+from agwtwisted.core.arm.parameters import parameters_of
 from agwtwisted.core.arm.templates import is_template, text_of
 from agwtwisted.core.base.errors import ConfigError, Place, shown
 
@@ -82,11 +85,13 @@ def _one(node: JsonNode, context: TemplateContext) -> Iterator[FoundResource]:
     """The resources of a document that is no list."""
     inner = node.member("properties").member("template")
     if is_template(node):
-        yield from templates.resources(node, context)
+        yield from templates.resources(node, context, only_gateways=True)
     elif is_template(inner):
-        yield from templates.resources(inner, context)
+        sent = parameters_of(node.member("properties").member("parameters"))
+        merged = attrs.evolve(context, parameters={**sent, **context.parameters})
+        yield from templates.resources(inner, merged, only_gateways=True)
     elif _is_gateway(node):
-        body = templates.without_expressions(node) if _is_of_template(node) else node
+        body = templates.detached(node, context) if _is_of_template(node) else node
         name = text_of(body.member("name")) or _last_segment(text_of(body.member("id")))
         version = text_of(body.member("apiVersion"))
         yield FoundResource(type=GATEWAY_TYPE, name=name, api_version=version, body=body, place=node.place)
@@ -120,7 +125,7 @@ def _kind(node: JsonNode, listed: Sequence[JsonNode] | None, context: TemplateCo
     if "deploymentparameters" in schema:
         return "it is a file of parameters: give the template, and this file by --parameters"
     if is_template(node):
-        kinds = sorted({each.type for each in templates.resources(node, context)})
+        kinds = sorted({each.type for each in templates.resources(node, context, only_gateways=True)})
         return f"it is a template of {', '.join(kinds) if kinds else 'no resources'}"
     kind = text_of(node.member("type"))
     if kind:

@@ -20,8 +20,8 @@ from agwtwisted.core.base.errors import ConfigError, Place, Problem, shown
 
 LARGEST = 16 * 1024 * 1024
 """Bytes of a document. Resource Manager takes 4 MiB."""
-DEEPEST = 100
-"""How deep objects and arrays stand within each other. The deepest of large modules is 16."""
+DEEPEST = 64
+"""How deep objects and arrays stand within each other. That of large modules is 16."""
 MOST_NODES = 200_000
 """Values in a document: a gateway at all of the product's limits has some tens of thousands."""
 LONGEST_PATH = 800
@@ -44,10 +44,13 @@ class UnknownValue:
     Attributes:
         expression: the part of a template's expression that has no value, as it is written there.
         hint: a sentence: why, and which option gives the value.
+        end: where the value is a text, the end of it that is known: `/httpListeners/public` of an id in a gateway
+            whose name is unknown.
     """
 
     expression: str
     hint: str
+    end: str = ""
 
 
 NodeValue: TypeAlias = "bool | int | float | str | tuple[JsonNode, ...] | Mapping[str, JsonNode] | UnknownValue | None"

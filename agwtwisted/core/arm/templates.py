@@ -1,4 +1,8 @@
-"""Templates: from their resources, with those of nested deployments, to found resources."""
+"""Templates: from their resources, with those of nested deployments, to found resources.
+
+https://learn.microsoft.com/azure/azure-resource-manager/templates/linked-templates describes nested deployments and
+whose names their expressions use: those of the outer template, unless the inner scope is asked for.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +10,14 @@ from collections.abc import Iterator, Mapping
 
 import attrs
 
-from agwtwisted.core.arm.context import DEPLOYMENT_TYPE, FoundResource, TemplateContext
-from agwtwisted.core.arm.json_text import JsonNode, UnknownValue
-
-_HINT = "expressions of templates are not evaluated"
+from agwtwisted.core.arm.context import DEPLOYMENT_TYPE, GATEWAY_TYPE, FoundResource, TemplateContext
+from agwtwisted.core.arm.frames import ArmFrame
+from agwtwisted.core.arm.json_text import JsonNode, UnknownValue, refusal
+from agwtwisted.core.arm.parameters import parameters_of
+from agwtwisted.core.arm.scopes import TemplateScope, detached_scope, root_scope
+from agwtwisted.core.arm.trees import evaluated, evaluated_value, turns, with_own_ids
+from agwtwisted.core.arm.values import ArmValue, EvaluationError, boolean, plain
+from agwtwisted.core.base.errors import Place
 
 
 def is_template(node: JsonNode) -> bool:
@@ -20,9 +28,24 @@ def is_template(node: JsonNode) -> bool:
     return says_so or isinstance(resources, (tuple, Mapping))
 
 
-def resources(template: JsonNode, context: TemplateContext) -> tuple[FoundResource, ...]:
-    """All resources of a template, each with those within it behind it: child resources, nested deployments."""
-    return tuple(_found(template))
+def resources(
+    template: JsonNode, context: TemplateContext, *, only_gateways: bool = False
+) -> tuple[FoundResource, ...]:
+    """All resources of a template, each with those within it behind it: child resources, nested deployments.
+
+    With `only_gateways` the bodies of others are left as they are written.
+
+    Raises:
+        ConfigError: a value is given for a parameter that there is none of, or is none that it takes; or the template
+            asks for more than an evaluation may cost.
+    """
+    frame = ArmFrame(names=root_scope(template, context))
+    return tuple(_Finding(only_gateways=only_gateways).of_template(template, frame))
+
+
+def detached(node: JsonNode, context: TemplateContext) -> JsonNode:
+    """A resource that stands without its template: what is to be known of its expressions is evaluated."""
+    return with_own_ids(evaluated(node, ArmFrame(names=detached_scope(node, context))))
 
 
 def text_of(node: JsonNode) -> str:
@@ -30,33 +53,135 @@ def text_of(node: JsonNode) -> str:
     return node.value if isinstance(node.value, str) else ""
 
 
-def without_expressions(node: JsonNode) -> JsonNode:
-    """A tree in which each text that is an expression is unknown."""
-    value = node.value
-    if isinstance(value, str) and value.startswith("[") and value.endswith("]"):
-        return attrs.evolve(node, value=UnknownValue(expression=value[1:-1], hint=_HINT))
-    if isinstance(value, tuple):
-        return attrs.evolve(node, value=tuple(map(without_expressions, value)))
-    if isinstance(value, Mapping):
-        return attrs.evolve(node, value={name: without_expressions(member) for name, member in value.items()})
-    return node
+@attrs.frozen(kw_only=True)
+class _Parent:
+    """The resource within which others stand."""
+
+    type: str = ""
+    name: str = ""
 
 
-def _found(template: JsonNode) -> Iterator[FoundResource]:
-    for node in _listed(template):
-        body = without_expressions(node)
-        resource = FoundResource(
-            type=text_of(body.member("type")),
-            name=text_of(body.member("name")),
-            api_version=text_of(body.member("apiVersion")),
+@attrs.frozen(kw_only=True)
+class _Finding:
+    """A pass over the resources of templates."""
+
+    only_gateways: bool
+
+    def of_template(self, template: JsonNode, frame: ArmFrame) -> Iterator[FoundResource]:
+        """The resources of a template, in an array or under symbolic names."""
+        listed = template.member("resources")
+        for node in listed.items() or tuple(listed.members().values()):
+            yield from self.of_loop(node, frame, _Parent())
+
+    def of_loop(self, node: JsonNode, frame: ArmFrame, parent: _Parent) -> Iterator[FoundResource]:
+        """A resource, or as many as its copy loop makes."""
+        loop = node.member("copy")
+        if not isinstance(loop.value, Mapping) or node.member("existing").value is True:
+            yield from self.of_resource(node, frame, parent)
+            return
+        count = evaluated_value(loop.member("count"), frame)
+        if isinstance(count, UnknownValue):
+            if _is_gateway(_type(node, frame, parent)):
+                raise refusal(
+                    loop.place, f"how many gateways this makes is not known: {count.expression}: {count.hint}"
+                )
+            return
+        name = evaluated_value(loop.member("name"), frame)
+        for at in range(_turns(count, loop.place)):
+            yield from self.of_resource(node, frame.in_loop(str(name), at), parent)
+
+    def of_resource(self, node: JsonNode, frame: ArmFrame, parent: _Parent) -> Iterator[FoundResource]:
+        """A resource that is deployed, and those within it."""
+        if node.member("existing").value is True or not _is_deployed(node, frame):
+            return
+        found = self.found(node, frame, parent)
+        yield found
+        if found.type.lower() == DEPLOYMENT_TYPE.lower():
+            yield from self.of_deployment(node, found, frame)
+        for child in node.member("resources").items():
+            yield from self.of_loop(child, frame, _Parent(type=found.type, name=found.name))
+
+    def found(self, node: JsonNode, frame: ArmFrame, parent: _Parent) -> FoundResource:
+        kind = _type(node, frame, parent)
+        name = text_of(evaluated(node.member("name"), frame))
+        body = _without(node, "copy", "resources")
+        if kind.lower() == DEPLOYMENT_TYPE.lower():
+            body = _without(node, "copy", "properties")  # they hold a template, whose expressions may not be ours
+        elif not self.only_gateways or _is_gateway(kind):
+            body = with_own_ids(evaluated(body, frame))
+        return FoundResource(
+            type=kind,
+            name=f"{parent.name}/{name}" if parent.name and name else name,
+            api_version=text_of(evaluated(node.member("apiVersion"), frame)),
             body=body,
             place=node.place,
         )
-        yield resource
-        if resource.type.lower() == DEPLOYMENT_TYPE.lower():
-            yield from _found(node.member("properties").member("template"))
+
+    def of_deployment(self, node: JsonNode, found: FoundResource, frame: ArmFrame) -> Iterator[FoundResource]:
+        """The resources of a nested template; of one that is linked there are none here."""
+        template = node.member("properties").member("template")
+        if isinstance(template.value, str):
+            template = evaluated(template, frame)
+        frame.names.expense.enter()
+        yield from self.of_template(template, _inner_frame(node, template, found.name, frame))
+        frame.names.expense.depth -= 1
 
 
-def _listed(template: JsonNode) -> tuple[JsonNode, ...]:
-    listed = template.member("resources")
-    return listed.items() or tuple(listed.members().values())
+def _inner_frame(node: JsonNode, template: JsonNode, name: str, frame: ArmFrame) -> ArmFrame:
+    """In what the expressions of a nested template are evaluated."""
+    options = node.member("properties").member("expressionEvaluationOptions")
+    scope = evaluated_value(options.member("scope"), frame)
+    if not isinstance(scope, str) or scope.lower() != "inner":
+        return frame
+    group = text_of(evaluated(node.member("resourceGroup"), frame))
+    subscription = text_of(evaluated(node.member("subscriptionId"), frame))
+    outer = frame.names.context
+    context = attrs.evolve(
+        outer,
+        deployment=name or outer.deployment,
+        resource_group=group or outer.resource_group,
+        subscription=subscription or outer.subscription,
+    )
+    names = TemplateScope(
+        template=template,
+        context=context,
+        expense=frame.names.expense,
+        given=frame.names.given,
+        supplied=_supplied(node.member("properties").member("parameters"), frame),
+    )
+    return ArmFrame(names=names)
+
+
+def _supplied(parameters: JsonNode, frame: ArmFrame) -> Mapping[str, ArmValue]:
+    """The values that a deployment has for the parameters of its template."""
+    return {name.lower(): plain(node) for name, node in parameters_of(evaluated(parameters, frame)).items()}
+
+
+def _is_deployed(node: JsonNode, frame: ArmFrame) -> bool:
+    """Whether the condition of a resource is not false; one that is unknown, or is none, may be true."""
+    condition = evaluated_value(node.member("condition"), frame)
+    try:
+        return condition is None or isinstance(condition, UnknownValue) or boolean(condition)
+    except EvaluationError:
+        return True
+
+
+def _turns(count: ArmValue, place: Place) -> int:
+    try:
+        return turns(count)
+    except EvaluationError as error:
+        raise refusal(place, f"the loop {error.message}") from None
+
+
+def _type(node: JsonNode, frame: ArmFrame, parent: _Parent) -> str:
+    kind = text_of(evaluated(node.member("type"), frame))
+    return f"{parent.type}/{kind}" if parent.type and "/" not in kind else kind
+
+
+def _is_gateway(kind: str) -> bool:
+    return kind.lower() == GATEWAY_TYPE.lower()
+
+
+def _without(node: JsonNode, *names: str) -> JsonNode:
+    members = {name: member for name, member in node.members().items() if name.lower() not in names}
+    return attrs.evolve(node, value=members)
