@@ -82,6 +82,16 @@ class TrustTests(_Case):
         late = root().intermediate("Late", not_after=PAST)
         self.refused(late.issue_server(NAME), "certificate 1 above the server's: certificate has expired")
 
+    def test_self_signed_server(self) -> None:
+        """A server's own certificate may be trusted: it is met, and none that its key has issued."""
+        certificate = pki.self_signed(NAME, san=[NAME], eku=[pki.SERVER_AUTH])
+        trusting = BackendTls.trusting([certificate.parsed])
+        issuer = pki.Authority(der=certificate.der, key=certificate.key, subject=certificate.subject)
+        for version in VERSIONS:
+            self.assertEqual(self.meet(trusting, certificate, version=version), "")
+            self.assertNotEqual(self.meet(trusting, issuer.issue_server(NAME), version=version), "")
+            self.assertNotEqual(self.meet(trusting, version=version), "")
+
     def test_root_of_the_same_name(self) -> None:
         """A root is known by its key."""
         impostor = pki.Authority.root("Backends Root").issue_server(NAME)

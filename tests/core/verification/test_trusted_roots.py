@@ -44,13 +44,16 @@ class ReadRootsTests(SynchronousTestCase):
         self.assertIn("roots.pem:1 no root CA certificate (self-signed) in the file", line)
 
     def test_no_authority(self) -> None:
-        """A server's own certificate is no CA, self-signed or not; the line is reported."""
+        """A certificate that an authority issued to a server is no root; the line is reported."""
         root = pki.Authority.root()
         leaf = root.issue_server("app.example")
         [line] = said(pki.bundle(root, leaf))
         self.assertIn(f"roots.pem:{len(root.pem.splitlines()) + 1} not a CA certificate", line)
-        [line] = said(pki.self_signed("app.example").pem)
-        self.assertIn("not a CA certificate", line)
+
+    def test_self_signed(self) -> None:
+        """The self-signed certificate of a server is taken with a warning: it is trusted itself."""
+        found = self.taken(pki.self_signed("app.example").pem)
+        self.assertIn("self-signed and no CA (basicConstraints CA:TRUE)", found.warnings[0])
 
     def test_what_does_not_belong(self) -> None:
         """Private keys, garbage, and nothing at all."""
@@ -65,14 +68,14 @@ class ReadRootsTests(SynchronousTestCase):
         self.assertIn("cannot be parsed", "".join(said(twice.pem)))
 
     def test_time(self) -> None:
-        """One that is out of its time is reported; when no root is in its time, no server could be verified."""
+        """One that is out of its time is reported; when no root is in its time, no server can be verified."""
         good, old = pki.Authority.root("Good"), pki.Authority.root("Old", not_after=LATE)
         young = pki.Authority.root("Young", not_before=pki.NOW + timedelta(days=1))
         found = self.taken(pki.bundle(good, old, young))
         self.assertEqual(
             [warning.partition(": ")[2][:14] for warning in found.warnings], ["'CN=Old': expi", "'CN=Young': no"]
         )
-        [line] = said(pki.bundle(old, young))
+        line, *_ = self.taken(pki.bundle(old, young)).warnings
         self.assertIn("no server can be verified: line 1: 'CN=Old': expired on 2026-05-31", line)
         unasked = read_roots(old.pem, "roots.pem")
         assert isinstance(unasked, TrustedRoots)
