@@ -23,6 +23,7 @@ class TemplateContext:
         parameters: values of parameter files and requests, by name; each is taken as it is.
         texts: values of parameters as typed, by name; a text is read as its parameter's type says.
         values: values of expressions that only a deployment has, by expression.
+        resources: what is deployed already, by id in lower case: `reference` finds it there.
         name: of the gateway that is wanted, where a document has several; empty: all.
         deployment: the name of the deployment.
         moment: the time in ISO 8601 that ``utcNow()`` gives; empty: it has no value.
@@ -31,6 +32,7 @@ class TemplateContext:
     parameters: Mapping[str, JsonNode] = attrs.field(factory=dict, repr=False)
     texts: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     values: Mapping[str, JsonNode] = attrs.field(factory=dict, repr=False)
+    resources: Mapping[str, JsonNode] = attrs.field(factory=dict, repr=False)
     subscription: str = _NO_ID
     tenant: str = _NO_ID
     resource_group: str = "local"

@@ -20,8 +20,8 @@ from agwtwisted.core.arm.frames import (
     of_deployments,
 )
 from agwtwisted.core.arm.functions_dates import formatted, parsed
-from agwtwisted.core.arm.json_text import UnknownValue
-from agwtwisted.core.arm.values import ArmValue, EvaluationError, joined, text
+from agwtwisted.core.arm.json_text import JsonNode, UnknownValue
+from agwtwisted.core.arm.values import ArmValue, EvaluationError, joined, plain, text
 from agwtwisted.core.base.errors import shown
 
 _ENVIRONMENT: Mapping[str, ArmValue] = {
@@ -199,8 +199,40 @@ def new_guid(call: CallExpression, frame: ArmFrame, evaluate: Evaluate) -> ArmVa
 
 
 def reference(call: CallExpression, frame: ArmFrame, evaluate: Evaluate) -> ArmValue:
-    """`reference(…)`, `list…(…)` and the like: what a deployment made, which is unknown."""
+    """`reference(resource, [version], ['Full'])`: of what is deployed, or of outputs; else unknown."""
+    has_arguments(call, 1, 3)
+    values = evaluated_arguments(call, frame, evaluate)
+    unknown = next((value for value in values if isinstance(value, UnknownValue)), None)
+    if unknown is not None:
+        found = None if unknown.end == "" else frame.names.deployment(_deployment_name(unknown.end))
+        return found if found is not None else of_deployments(call.source)
+    name = text(values[0])
+    node = _deployed(name, frame.names.context)
+    if node is not None:
+        whole = len(values) == 3 and text(values[2]).lower() == "full"
+        properties = node.member("properties")
+        return frame.names.expense.make(plain(node if whole or properties.value is None else properties))
+    outputs = frame.names.deployment(_deployment_name(name) if "/" in name else name)
+    return outputs if outputs is not None else of_deployments(call.source)
+
+
+def of_deployment(call: CallExpression, frame: ArmFrame, evaluate: Evaluate) -> ArmValue:
+    """`list…(…)` and the like: what only a deployment has, which is unknown."""
     return of_deployments(call.source)
+
+
+def _deployed(name: str, context: TemplateContext) -> JsonNode | None:
+    """A resource that is deployed, by its id or, where one alone has it, by its name."""
+    if "/" in name:
+        return context.resources.get(name.lower())
+    named = [node for identity, node in context.resources.items() if identity.rpartition("/")[2] == name.lower()]
+    return named[0] if len(named) == 1 else None
+
+
+def _deployment_name(identity: str) -> str:
+    """The name of a nested deployment in its id; empty for that of another resource."""
+    start, _, name = identity.rpartition("/")
+    return name if start.lower().endswith("/providers/microsoft.resources/deployments") else ""
 
 
 DEPLOYMENT_FORMS: Mapping[str, SpecialForm] = {
@@ -208,25 +240,25 @@ DEPLOYMENT_FORMS: Mapping[str, SpecialForm] = {
     "deployment": deployment,
     "environment": environment,
     "extensionresourceid": extension_resource_id,
-    "externalinput": reference,
-    "getsecret": reference,
+    "externalinput": of_deployment,
+    "getsecret": of_deployment,
     "managementgroup": management_group,
     "managementgroupresourceid": group_resource_id,
     "newguid": new_guid,
-    "pickzones": reference,
-    "providers": reference,
+    "pickzones": of_deployment,
+    "providers": of_deployment,
     "reference": reference,
-    "references": reference,
+    "references": of_deployment,
     "resourcegroup": resource_group,
     "resourceid": resource_id,
     "subscription": subscription,
     "subscriptionresourceid": subscription_resource_id,
     "tenant": tenant,
     "tenantresourceid": tenant_resource_id,
-    "tologicalzone": reference,
-    "tologicalzones": reference,
-    "tophysicalzone": reference,
-    "tophysicalzones": reference,
+    "tologicalzone": of_deployment,
+    "tologicalzones": of_deployment,
+    "tophysicalzone": of_deployment,
+    "tophysicalzones": of_deployment,
     "utcnow": utc_now,
 }
 """By their names in lower case."""

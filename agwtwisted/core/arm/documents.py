@@ -62,6 +62,15 @@ def resources(node: JsonNode, context: TemplateContext) -> tuple[FoundResource, 
     return templates.resources(node, context)
 
 
+def outputs(node: JsonNode, context: TemplateContext) -> Mapping[str, JsonNode]:
+    """The outputs of a template by name, each an object with `type` and `value`; what is not known stays unknown.
+
+    Raises:
+        ConfigError: as `resources`.
+    """
+    return templates.outputs(node, context)
+
+
 def _read(data: bytes, file: str) -> JsonNode:
     try:
         return read_json(data, file)

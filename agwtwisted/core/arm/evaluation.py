@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import attrs
 
-from agwtwisted.core.arm.deployment_forms import DEPLOYMENT_FORMS, reference
+from agwtwisted.core.arm.deployment_forms import DEPLOYMENT_FORMS, of_deployment
 from agwtwisted.core.arm.expressions import (
     ArmExpression,
     CallExpression,
@@ -97,7 +97,7 @@ def _called(call: CallExpression, frame: ArmFrame) -> ArmValue:
         has_arguments(call, function.least, function.most)
         return _applied(function, evaluated_arguments(call, frame, evaluate), frame.names.expense)
     if call.name.startswith("list"):
-        return reference(call, frame, evaluate)
+        return of_deployment(call, frame, evaluate)
     if "." in call.name:
         return frame.names.own_function(call.name, evaluated_arguments(call, frame, evaluate))
     near = difflib.get_close_matches(call.name[:40], [*FUNCTIONS, *FORMS], 1)

@@ -41,6 +41,9 @@ class TemplateNames(Protocol):
     def own_function(self, name: str, arguments: Sequence[ArmValue]) -> ArmValue:
         """The result of a function that the template declares; raises `EvaluationError` where there is none."""
 
+    def deployment(self, name: str) -> ArmValue:
+        """What `reference` gives of a nested deployment, by its name or symbolic name: its outputs; null for none."""
+
 
 @attrs.frozen(kw_only=True)
 class ArmFrame:

@@ -37,6 +37,7 @@ class TemplateScope:
 
     Attributes:
         supplied: values of parameters by their names in lower case.
+        outputs_of: finds the outputs of a nested deployment by its name, symbolic or not; null for none.
         is_root: values of parameters that are typed are for this template, not for one within it.
     """
 
@@ -45,6 +46,7 @@ class TemplateScope:
     expense: Expense
     given: Mapping[str, ArmValue] = attrs.field(factory=dict, repr=False)
     supplied: Mapping[str, ArmValue] = attrs.field(factory=dict, repr=False)
+    outputs_of: Callable[[TemplateScope, str], ArmValue] = attrs.field(default=lambda scope, name: None, repr=False)
     is_root: bool = False
     is_detached: bool = False
     _known: dict[str, ArmValue] = attrs.field(factory=dict, repr=False)
@@ -71,6 +73,10 @@ class TemplateScope:
             if str(plain(each.member("namespace"))).lower() == space and declared.value is not None:
                 return self._function(declared, arguments)
         raise EvaluationError(f"calls {shown(name)}, which the template does not declare")
+
+    def deployment(self, name: str) -> ArmValue:
+        """The outputs of a nested deployment; null for none."""
+        return self._once(f"deployment {name.lower()}", lambda: self.outputs_of(self, name)) if name else None
 
     def _function(self, declared: JsonNode, arguments: Sequence[ArmValue]) -> ArmValue:
         listed = declared.member("parameters").items()
@@ -167,7 +173,11 @@ class TemplateScope:
         return value
 
 
-def root_scope(template: JsonNode, context: TemplateContext) -> TemplateScope:
+def root_scope(
+    template: JsonNode,
+    context: TemplateContext,
+    outputs_of: Callable[[TemplateScope, str], ArmValue] = lambda scope, name: None,
+) -> TemplateScope:
     """The names of a template that is no nested one, with the values that the user gives.
 
     Raises:
@@ -188,6 +198,7 @@ def root_scope(template: JsonNode, context: TemplateContext) -> TemplateScope:
         expense=expense,
         given=given_values(context.values),
         supplied=supplied,
+        outputs_of=outputs_of,
         is_root=True,
     )
 

@@ -15,7 +15,7 @@ from agwtwisted.core.arm.frames import ArmFrame
 from agwtwisted.core.arm.json_text import JsonNode, UnknownValue, refusal
 from agwtwisted.core.arm.parameters import parameters_of
 from agwtwisted.core.arm.scopes import TemplateScope, detached_scope, root_scope
-from agwtwisted.core.arm.trees import evaluated, evaluated_value, turns, with_own_ids
+from agwtwisted.core.arm.trees import copied, evaluated, evaluated_value, turns, with_own_ids
 from agwtwisted.core.arm.values import ArmValue, EvaluationError, boolean, plain
 from agwtwisted.core.base.errors import Place
 
@@ -39,8 +39,62 @@ def resources(
         ConfigError: a value is given for a parameter that there is none of, or is none that it takes; or the template
             asks for more than an evaluation may cost.
     """
-    frame = ArmFrame(names=root_scope(template, context))
+    frame = ArmFrame(names=root_scope(template, context, outputs_of_deployment))
     return tuple(_Finding(only_gateways=only_gateways).of_template(template, frame))
+
+
+def outputs(template: JsonNode, context: TemplateContext) -> Mapping[str, JsonNode]:
+    """The outputs of a template by name: objects with `type` and `value`, without those whose condition is false.
+
+    Raises:
+        ConfigError: as `resources`.
+    """
+    return _outputs(template, ArmFrame(names=root_scope(template, context, outputs_of_deployment)))
+
+
+def _outputs(template: JsonNode, frame: ArmFrame) -> Mapping[str, JsonNode]:
+    listed = template.member("outputs").members()
+    return {name: _output(node, frame) for name, node in listed.items() if _is_deployed(node, frame)}
+
+
+def _output(node: JsonNode, frame: ArmFrame) -> JsonNode:
+    """An output; one in a copy loop has an array."""
+    loop = node.member("copy")
+    if not isinstance(loop.value, Mapping):
+        return evaluated(_without(node, "condition"), frame)
+    named = attrs.evolve(loop, value={**loop.members(), "name": JsonNode(value="value", place=loop.place)})
+    _, value = copied(named, frame, node.place)
+    return attrs.evolve(node, value={"type": evaluated(node.member("type"), frame), "value": value})
+
+
+def outputs_of_deployment(scope: TemplateScope, name: str) -> ArmValue:
+    """What `reference` gives of a nested deployment that a template has: `{"outputs": …}`; null where it has none.
+
+    Under symbolic names a deployment in a copy loop is `name[0]`, `name[1]` and so on.
+    """
+    section = scope.template.member("resources")
+    for symbol, node in section.members().items() or [("", each) for each in section.items()]:
+        if text_of(node.member("type")).lower() != DEPLOYMENT_TYPE.lower() or node.member("existing").value is True:
+            continue
+        for each, frame in _loop_frames(symbol, node, ArmFrame(names=scope)):
+            own = text_of(evaluated(node.member("name"), frame))
+            if name.lower() in (each.lower(), own.lower()):
+                template = node.member("properties").member("template")
+                found = _outputs(template, _inner_frame(node, template, own, frame))
+                return {"outputs": {output: plain(value) for output, value in found.items()}}
+    return None
+
+
+def _loop_frames(symbol: str, node: JsonNode, frame: ArmFrame) -> Iterator[tuple[str, ArmFrame]]:
+    """The symbolic name and the frame of a resource, or of each one that its copy loop makes."""
+    loop = node.member("copy")
+    if not isinstance(loop.value, Mapping):
+        yield symbol, frame
+        return
+    count = evaluated_value(loop.member("count"), frame)
+    name = str(evaluated_value(loop.member("name"), frame))
+    for at in range(0 if isinstance(count, UnknownValue) else _turns(count, loop.place)):
+        yield f"{symbol}[{at}]", frame.in_loop(name, at)
 
 
 def detached(node: JsonNode, context: TemplateContext) -> JsonNode:
@@ -75,20 +129,12 @@ class _Finding:
 
     def of_loop(self, node: JsonNode, frame: ArmFrame, parent: _Parent) -> Iterator[FoundResource]:
         """A resource, or as many as its copy loop makes."""
-        loop = node.member("copy")
-        if not isinstance(loop.value, Mapping) or node.member("existing").value is True:
-            yield from self.of_resource(node, frame, parent)
-            return
-        count = evaluated_value(loop.member("count"), frame)
-        if isinstance(count, UnknownValue):
-            if _is_gateway(_type(node, frame, parent)):
-                raise refusal(
-                    loop.place, f"how many gateways this makes is not known: {count.expression}: {count.hint}"
-                )
-            return
-        name = evaluated_value(loop.member("name"), frame)
-        for at in range(_turns(count, loop.place)):
-            yield from self.of_resource(node, frame.in_loop(str(name), at), parent)
+        count = evaluated_value(node.member("copy").member("count"), frame)
+        if isinstance(count, UnknownValue) and _is_gateway(_type(node, frame, parent)):
+            place = node.member("copy").place
+            raise refusal(place, f"how many gateways this makes is not known: {count.expression}: {count.hint}")
+        for _, each in _loop_frames("", node, frame):
+            yield from self.of_resource(node, each, parent)
 
     def of_resource(self, node: JsonNode, frame: ArmFrame, parent: _Parent) -> Iterator[FoundResource]:
         """A resource that is deployed, and those within it."""
@@ -147,6 +193,7 @@ def _inner_frame(node: JsonNode, template: JsonNode, name: str, frame: ArmFrame)
         context=context,
         expense=frame.names.expense,
         given=frame.names.given,
+        outputs_of=outputs_of_deployment,
         supplied=_supplied(node.member("properties").member("parameters"), frame),
     )
     return ArmFrame(names=names)

@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from agwtwisted.core.arm.context import TemplateContext
 from agwtwisted.core.arm.deployment_forms import DEPLOYMENT_FORMS
 from agwtwisted.core.arm.json_text import UnknownValue
-from tests.core.arm.evaluations import evaluated_in, refusal_of, unknown, value
+from tests.core.arm.evaluations import evaluated_in, node_of, refusal_of, unknown, value
 
 CONTEXT = TemplateContext(
     subscription="S", tenant="T", resource_group="G", location="here", deployment="d", moment="2020-04-07T14:53:14Z"
@@ -87,6 +87,31 @@ class ExampleTests(SynchronousTestCase):
             f"resourceId('{TYPE}', 1)": "needs a text, not an integer",
         }.items():
             self.assertEqual(refusal_of(expression), message)
+
+
+class DeployedTests(SynchronousTestCase):
+    """References to what is deployed already."""
+
+    ID = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/publicIPAddresses/Ip"
+
+    def referred(self, expression: str, **others: object) -> object:
+        """The value of a reference where an address is deployed."""
+        resource = {"name": "Ip", "location": "here", "properties": {"ipAddress": "127.0.0.1"}}
+        deployed = {self.ID.lower(): node_of(resource), **{name: node_of(each) for name, each in others.items()}}
+        return evaluated_in({}, f"[{expression}]", TemplateContext(resources=deployed))
+
+    def test_found(self) -> None:
+        """By its id or its name its properties are found, or all of it."""
+        self.assertEqual(self.referred(f"reference('{self.ID}', '2023-01-01').ipAddress"), "127.0.0.1")
+        self.assertEqual(self.referred("reference('ip').ipAddress"), "127.0.0.1")
+        self.assertEqual(self.referred("reference('IP', '2023-01-01', 'Full').location"), "here")
+        self.assertEqual(self.referred("reference('flat').a", flat={"a": 1}), 1)
+
+    def test_not_found(self) -> None:
+        """One that is not there, or a name that two have, is unknown."""
+        for expression in ("reference('other')", f"reference('{self.ID}x')"):
+            self.assertIsInstance(self.referred(expression), UnknownValue)
+        self.assertIsInstance(self.referred("reference('ip')", **{"/x/ip": {}}), UnknownValue)
 
 
 class UnknownNameTests(SynchronousTestCase):

@@ -7,7 +7,7 @@ import json
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.arm.context import FoundResource, TemplateContext
-from agwtwisted.core.arm.documents import gateways, resources
+from agwtwisted.core.arm.documents import gateways, outputs, resources
 from agwtwisted.core.arm.json_text import UnknownValue, read_json
 from agwtwisted.core.base.errors import ConfigError
 
@@ -105,6 +105,12 @@ class ResourcesTests(SynchronousTestCase):
         """Every resource is found, in the template's order."""
         listed = resources(read_json(json.dumps(TEMPLATE).encode(), "a.json"), TemplateContext())
         self.assertEqual([each.name for each in listed], ["v", "edge"])
+
+    def test_outputs(self) -> None:
+        """So are its outputs."""
+        template = {**TEMPLATE, "outputs": {"o": {"type": "string", "value": "x"}}}
+        found = outputs(read_json(json.dumps(template).encode(), "a.json"), TemplateContext())
+        self.assertEqual(found["o"].member("value").value, "x")
 
 
 class RefusalTests(SynchronousTestCase):

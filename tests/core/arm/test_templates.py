@@ -7,7 +7,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from agwtwisted.core.arm import values
 from agwtwisted.core.arm.context import TemplateContext
 from agwtwisted.core.arm.json_text import UnknownValue
-from agwtwisted.core.arm.templates import detached, is_template, resources, text_of
+from agwtwisted.core.arm.scopes import root_scope
+from agwtwisted.core.arm.templates import detached, is_template, outputs, outputs_of_deployment, resources, text_of
 from agwtwisted.core.arm.values import plain
 from agwtwisted.core.base.errors import ConfigError
 from tests.core.arm.evaluations import GATEWAY, found_in, listed, node_of, stopped
@@ -197,6 +198,72 @@ class NestedTests(SynchronousTestCase):
         """Of a linked template the deployment is found, and what is not known of it does no harm."""
         link = {"type": DEPLOYMENT, "name": "l", "properties": {"templateLink": {"uri": "https://x/a.json"}}}
         self.assertEqual(names({"resources": [link, resource()]}), ["l", "edge"])
+
+
+class OutputTests(SynchronousTestCase):
+    """Outputs of templates, and of those within them."""
+
+    def outputs(self, template: object) -> object:
+        """The outputs of a template."""
+        found = outputs(node_of(template), TemplateContext())
+        return {name: listed(plain(node)) for name, node in found.items()}
+
+    def test_outputs(self) -> None:
+        """Each has its type and its value; one with a false condition is not there, one in a loop has an array."""
+        found = self.outputs(
+            {
+                "outputs": {
+                    "a": {"type": "int", "value": "[add(1, 1)]"},
+                    "b": {"type": "int", "condition": "[false()]", "value": 1},
+                    "c": {"type": "array", "copy": {"count": 2, "input": "[copyIndex()]"}},
+                }
+            }
+        )
+        self.assertEqual(found, {"a": {"type": "int", "value": 2}, "c": {"type": "array", "value": [0, 1]}})
+        (unknown,) = outputs(node_of({"outputs": {"a": {"value": "[reference('x')]"}}}), TemplateContext()).values()
+        self.assertIsInstance(unknown.member("value").value, UnknownValue)
+
+    def host(self, resources: object, reference: str) -> object:
+        """What an expression refers to in a template."""
+        template = {"resources": resources, "outputs": {"o": {"value": f"[{reference}.outputs.host.value]"}}}
+        found = outputs(node_of(template), TemplateContext())["o"].member("value").value
+        return found.expression if isinstance(found, UnknownValue) else found
+
+    def test_of_nested_deployments(self) -> None:
+        """An output of a nested deployment is known as far as what it is made of is."""
+        inner = {
+            "parameters": {"p": {"type": "string"}},
+            "outputs": {"host": {"value": "[concat(parameters('p'), '.test')]"}},
+        }
+        deployment = nested(inner, parameters={"p": {"value": "backend"}}, **INNER)
+        by_id = "reference(resourceId('Microsoft.Resources/deployments', 'inner'), '2022-09-01')"
+        self.assertEqual(self.host([deployment], by_id), "backend.test")
+        self.assertEqual(self.host([deployment], "reference('inner')"), "backend.test")
+        self.assertEqual(self.host({"symbol": deployment}, "reference('Symbol')"), "backend.test")
+        other_group = "reference(resourceId(reference('x').group, 'Microsoft.Resources/deployments', 'inner'))"
+        self.assertEqual(self.host([deployment], other_group), "backend.test")
+
+    def test_in_loops(self) -> None:
+        """Of a deployment in a loop, each turn has its outputs."""
+        inner = {"outputs": {"host": {"value": "[concat('h', copyIndex())]"}}}
+        loop = {**nested(inner), "name": "[concat('d', copyIndex())]", "copy": {"name": "l", "count": 2}}
+        self.assertEqual(self.host({"symbol": loop}, "reference('symbol[1]')"), "h1")
+        self.assertEqual(self.host({"symbol": loop}, "reference('d0')"), "h0")
+
+    def test_no_such_deployment(self) -> None:
+        """Of one that there is not, or that exists already, only a deployment knows the outputs."""
+        existing = {**nested({"outputs": {}}), "existing": True}
+        expected = "reference('inner').outputs.host.value"
+        self.assertEqual(self.host({"inner": existing}, "reference('inner')"), expected)
+        self.assertEqual(self.host([resource(name="inner")], "reference('inner')"), expected)
+        scope = root_scope(node_of({"resources": []}), TemplateContext())
+        self.assertEqual(outputs_of_deployment(scope, "x"), None)
+
+    def test_of_themselves(self) -> None:
+        """Deployments whose outputs need each other are an error."""
+        inner = {"outputs": {"host": {"value": "[reference('inner').outputs.host.value]"}}}
+        error = self.assertRaises(ConfigError, self.host, [nested(inner)], "reference('inner')")
+        self.assertIn("needs itself: 'deployment inner → deployment inner'", str(error))
 
 
 class DetachedTests(SynchronousTestCase):
