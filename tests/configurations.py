@@ -108,6 +108,11 @@ def said(text: str, source: Files | None = None) -> list[str]:
         return [str(problem) for problem in error.problems]
 
 
+def noted(text: str, source: Files | None = None) -> list[str]:
+    """What a valid configuration has without effect, each without its place."""
+    return [str(note).partition("] ")[2] for note in load(text, source).notes]
+
+
 def changed(*changes: tuple[str, str]) -> str:
     """GOOD with some of its text replaced; what is replaced must stand there once."""
     text = GOOD

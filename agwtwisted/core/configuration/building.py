@@ -32,7 +32,7 @@ from agwtwisted.core.resources.resources import (
 from agwtwisted.core.rules.conditions import Condition
 from agwtwisted.core.rules.rewriting import RewriteRuleSet
 from agwtwisted.core.sections import rewrite_rules
-from agwtwisted.core.sections.backend_keys import backend_port
+from agwtwisted.core.sections.backend_keys import backend_port, probe_fields
 from agwtwisted.core.sections.control_keys import OFF
 from agwtwisted.core.sections.ini import Section
 from agwtwisted.core.sections.names import WHOLE_GATEWAY
@@ -101,7 +101,7 @@ class Builder:
             "backend_address_pool": lambda row: BackendAddressPool(name=row.name, **row.fields()),
             "load_distribution_target": self._load_distribution_target,
             "load_distribution_policy": self._load_distribution_policy,
-            "probe": lambda row: Probe(name=row.name, **row.fields()),
+            "probe": lambda row: Probe(name=row.name, **probe_fields(row)),
             "backend_http_settings": self._backend_http_settings,
             "rewrite_rule": rewrite_rules.rewrite_rule,
             "rewrite_rule_set": lambda row: self._rewrite_rule_set(row.name),
@@ -156,7 +156,11 @@ class Builder:
 
     def _http_listener(self, row: Row) -> HttpListener | None:
         fields = self._listener_fields(row)
-        return None if fields is None else HttpListener(name=row.name, **fields)
+        if fields is None:
+            return None
+        if row.get("protocol") is Protocol.HTTP or row.unset("host_names"):
+            fields.pop("require_server_name_indication", None)
+        return HttpListener(name=row.name, **fields)
 
     def _listener(self, row: Row) -> Listener | None:
         fields = self._listener_fields(row)
@@ -231,7 +235,7 @@ class Builder:
         return UrlPathMap(name=row.name, path_rules=path_rules, default_deny_unless=conditions, **found)
 
     def _custom_error(self, row: Row) -> CustomError | None:
-        page = self.sources.custom_error(row)
+        page = self.sources.custom_error(row) if row.get("file") else b""
         scope, _, status = row.name.partition("/")
         listener = "" if scope == WHOLE_GATEWAY else scope
         exists = not listener or self._exists(row, "", SectionReference(kind="http_listener", name=listener))
@@ -243,6 +247,8 @@ class Builder:
         found = self._all_found(row, "http_listener", "url_path_map", "rewrite_rule_set", *END_KEYS)
         if found is None:
             return None
+        if found["url_path_map"] is not None:
+            found |= dict.fromkeys(END_KEYS)
         return RequestRoutingRule(name=row.name, deny_unless=_conditions(row, "deny_unless"), **found)
 
     def _all_found(self, row: Row, *keys: str) -> dict[str, Any] | None:

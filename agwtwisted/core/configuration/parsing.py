@@ -119,7 +119,7 @@ def parse_document(
         control=builder.control(),
         http_listeners=tuple(listener.value for listener in draft.listeners),
         request_routing_rules=tuple(rule.value for rule in draft.rules),
-        custom_errors=tuple(each.value for each in draft.custom_errors),
+        custom_errors=tuple(each.value for each in draft.custom_errors if each.value.page),
         rewrite_rule_sets=draft.rewrite_rule_sets,
         listeners=tuple(listener.value for listener in draft.relayed_listeners),
         routing_rules=tuple(rule.value for rule in draft.relay_rules),

@@ -8,6 +8,7 @@ from typing import Final
 from agwtwisted.core.base.errors import Problem
 from agwtwisted.core.base.warning_kinds import WarningKind
 from agwtwisted.core.configuration.coherence import LISTENERS, Draft
+from agwtwisted.core.sections.rule_keys import PAGE_WITHOUT_FILE
 from agwtwisted.core.sections.settings import Row, equal_pairs
 
 UNSERVED: Final = WarningKind(
@@ -29,7 +30,13 @@ NOTHING_SERVED: Final = WarningKind(
     remedy="Write a listener and a rule that names it.",
 )
 
-KINDS: Final = (UNSERVED, NOT_BOUND, NOTHING_SERVED)
+NO_PAGE: Final = WarningKind(
+    name=PAGE_WITHOUT_FILE,
+    meaning="A custom error page has no file, so the gateway's own page is shown: no page is ever fetched from a URL.",
+    remedy="Save the page, and name it by the key file.",
+)
+
+KINDS: Final = (UNSERVED, NOT_BOUND, NOTHING_SERVED, NO_PAGE)
 """All of them, for the reference page."""
 
 _RULES: Final = {"http_listener": "request_routing_rule", "listener": "routing_rule"}

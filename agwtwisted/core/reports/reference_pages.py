@@ -60,7 +60,7 @@ def _warnings() -> Iterator[str]:
     )
     yield "## Certificates"
     yield _table(("name", "meaning", "what to do"), map(_warning_row, certificate_warnings.KINDS))
-    yield "## Listeners"
+    yield "## Listeners, rules, pages"
     yield _table(("name", "meaning", "what to do"), map(_warning_row, rule_coherence.KINDS))
     yield "## Files and directories"
     yield "`agw check` tries them as the user that it runs as, and leaves nothing behind; the gateway itself uses them."

@@ -6,6 +6,7 @@ One table for each kind: its keys, what each means, and what must fit together w
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any, Final
 
 from agwtwisted.core.backends.affinity import cookie_name
 from agwtwisted.core.backends.health import match_body, status_range
@@ -135,13 +136,17 @@ LOAD_DISTRIBUTION_POLICY = Kind(
 )
 
 
+HTTP_PROBE_KEYS: Final = ("path", "match_status_codes", "match_body", "pick_host_name_from_backend_http_settings")
+"""What a probe without HTTP may have, as the product's portal sends it, without any effect."""
+
+
 def _probe(row: Row) -> Iterator[Problem]:
     if row.get("host") and row.get("pick_host_name_from_backend_http_settings"):
         yield row.problem("host and pick_host_name_from_backend_http_settings exclude each other", key="host")
     if isinstance(row.get("protocol"), StreamProtocol):
-        for key in ("path", "match_status_codes", "match_body", "pick_host_name_from_backend_http_settings"):
+        for key in HTTP_PROBE_KEYS:
             if key in row.values:
-                yield row.problem(f"{key} is not allowed in a probe without HTTP", key=key)
+                yield row.note(f"{key} has no effect in a probe without HTTP", key=key)
         yield from _relay_probe(row)
     elif "protocol" not in row.refused:
         for key in ("pick_host_name_from_backend_settings", "enable_probe_proxy_protocol_header"):
@@ -149,13 +154,26 @@ def _probe(row: Row) -> Iterator[Problem]:
                 yield row.problem(f"{key} is not allowed in a probe with HTTP", key=key)
 
 
+_NAME_KEYS: Final = ("host", "pick_host_name_from_backend_settings")
+
+
 def _relay_probe(row: Row) -> Iterator[Problem]:
     picks = "pick_host_name_from_backend_settings"
     if row.get("host") and row.get(picks):
         yield row.problem(f"host and {picks} exclude each other", key="host")
-    for key in ("host", picks):
+    for key in _NAME_KEYS:
         if row.get(key) and row.get("protocol") is StreamProtocol.TCP:
-            yield row.problem(f"{key} is not allowed in a probe without TLS", key=key)
+            yield row.note(f"{key} has no effect in a probe without TLS", key=key)
+
+
+def probe_fields(row: Row) -> dict[str, Any]:
+    """The values of a probe that have an effect with its protocol."""
+    fields = row.fields()
+    if isinstance(row.get("protocol"), StreamProtocol):
+        fields = {key: value for key, value in fields.items() if key not in HTTP_PROBE_KEYS}
+    if row.get("protocol") is StreamProtocol.TCP:
+        fields = {key: value for key, value in fields.items() if key not in _NAME_KEYS}
+    return fields
 
 
 PROBE = Kind(

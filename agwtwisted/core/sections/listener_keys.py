@@ -170,12 +170,14 @@ def _http_listener(row: Row) -> Iterator[Problem]:
     if protocol is Protocol.HTTPS and row.unset("ssl_certificate"):
         yield row.problem("an Https listener needs ssl_certificate")
     if protocol is Protocol.HTTP:
-        for key in ("ssl_certificate", "ssl_profile", "require_server_name_indication"):
+        for key in ("ssl_certificate", "ssl_profile"):
             if row.get(key):
                 yield row.problem(f"{key} is not allowed on an Http listener", key=key)
-    elif row.get("require_server_name_indication") and row.unset("host_names"):
-        key = "require_server_name_indication"
-        yield row.problem(f"{key} needs host_names to compare the client's with", key=key)
+    key = "require_server_name_indication"
+    if row.get(key) and protocol is Protocol.HTTP:
+        yield row.note(f"{key} has no effect on an Http listener", key=key)
+    elif row.get(key) and row.unset("host_names"):
+        yield row.note(f"{key} has no effect without host_names to compare the client's with", key=key)
     yield from _proxies(row)
 
 

@@ -6,6 +6,7 @@ One table for each kind: its keys, what each means, and what must fit together w
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from agwtwisted.core.base import limits
 from agwtwisted.core.base.errors import Problem, shown
@@ -157,14 +158,23 @@ URL_PATH_MAP = Kind(
 CUSTOM_ERROR_STATUSES = ("400", "403", "404", "405", "408", "500", "502", "503", "504")
 """Those of the product's enumeration of custom error pages."""
 
+PAGE_WITHOUT_FILE: Final = "error-page-without-file"
+"""The name of a warning."""
+
 
 def _custom_error(row: Row) -> Iterator[Problem]:
     status = row.name.partition("/")[2]
     if status not in CUSTOM_ERROR_STATUSES:
         most = CUSTOM_ERROR_STATUSES
         yield row.problem(f"{shown(status)} cannot have a custom page: {', '.join(most[:-1])} and {most[-1]} may have")
-    if "file" not in row.refused and not row.get("file").lower().endswith((".htm", ".html")):
-        yield row.problem(f"file is {shown(row.get('file'))}, but must end in .htm or .html", key="file")
+    if not row.unset("file"):
+        if "file" not in row.refused and not row.get("file").lower().endswith((".htm", ".html")):
+            yield row.problem(f"file is {shown(row.get('file'))}, but must end in .htm or .html", key="file")
+    elif row.unset("custom_error_page_url"):
+        yield row.problem("file is missing")
+    else:
+        message = "has no file, so the gateway's own page is shown: the page at custom_error_page_url is never fetched"
+        yield row.warning(message, key="custom_error_page_url", name=PAGE_WITHOUT_FILE)
 
 
 CUSTOM_ERROR = Kind(
@@ -172,7 +182,10 @@ CUSTOM_ERROR = Kind(
     meaning="A page that replaces the gateway's own: `[custom_error gateway/502]` or `[custom_error LISTENER/502]`.",
     resource=CustomError,
     keys={
-        "file": Key(path, "An .htm or .html file of less than 1 MB.", required=True),
+        "file": Key(path, "An .htm or .html file of less than 1 MB; needed for the page to be shown."),
+        "custom_error_page_url": Key(
+            one_line, "Where the product has the page, kept for an export; it is never fetched.", empty=Empty.REFUSED
+        ),
     },
     check=_custom_error,
 )
@@ -189,11 +202,12 @@ def _request_routing_rule(row: Row) -> Iterator[Problem]:
         return
     if row.unset("url_path_map"):
         yield row.problem("PathBasedRouting needs url_path_map", key="rule_type")
-    for key in (*END_KEYS, "rewrite_rule_set"):
+    for key in END_KEYS:
         if not row.unset(key):
-            yield row.problem(
-                f"{key} is not allowed in a rule with PathBasedRouting: set it in the url_path_map", key=key
-            )
+            yield row.note(f"{key} has no effect in a rule with PathBasedRouting: the url_path_map decides", key=key)
+    key = "rewrite_rule_set"
+    if not row.unset(key):
+        yield row.problem(f"{key} is not allowed in a rule with PathBasedRouting: set it in the url_path_map", key=key)
 
 
 REQUEST_ROUTING_RULE = Kind(

@@ -180,6 +180,10 @@ class Row:
         """The same for what is legal but unwise; `name` as in `Problem`."""
         return attrs.evolve(self.problem(message, key=key), severity=Severity.WARNING, name=name)
 
+    def note(self, message: str, *, key: str = "") -> Problem:
+        """The same for what has no effect, and protected nothing."""
+        return attrs.evolve(self.problem(message, key=key), severity=Severity.NOTE)
+
 
 def equal_pairs(rows: Iterable[Row], *keys: str) -> Iterator[tuple[Row, Row]]:
     """Each two rows whose values of these keys are the same, in the order of the file."""

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.plan.plan import Plan
 from agwtwisted.core.reports.report import table
-from agwtwisted.core.resources.resources import Config, StreamProtocol
+from agwtwisted.core.resources.resources import Config, Probe, StreamProtocol
 from tests import clients, configurations, pki
 from tests.configurations import GOOD
 from tests.core.reports.test_report import cells
@@ -295,14 +295,15 @@ class ProbeTests(SynchronousTestCase):
             self.assertEqual(self.said(f"protocol = {asked}"), [expected])
 
     def test_keys_of_their_own(self) -> None:
-        """What is about HTTP has no place here, what is about names needs TLS, and what is about L4 needs it."""
+        """What is about HTTP has no effect here, what is about names only with TLS, and what is about L4 needs it."""
+        keys = "protocol = Tcp\npath = /x\nhost = a.example\nmatch_status_codes = 200\nmatch_body = a"
+        self.assertEqual(self.said(keys), [])
+        made = load(text("tcp tcp", settings="probe = p\n") + f"[probe p]\n{keys}\n")
         self.assertEqual(
-            self.said("protocol = Tcp\npath = /\nhost = a.example"),
-            [
-                "path is not allowed in a probe without HTTP",
-                "host is not allowed in a probe without TLS",
-            ],
+            [f"{note.key}: {note.severity.value}" for note in made.notes],
+            ["path: NOTE", "host: NOTE", "match_status_codes: NOTE", "match_body: NOTE"],
         )
+        self.assertEqual(made.routing_rules[0].backend_settings.probe, Probe(name="p", protocol=StreamProtocol.TCP))
         keys = "protocol = Tls\nhost = a.example\npick_host_name_from_backend_settings = true"
         self.assertEqual(
             self.said(keys, "protocol = Tls"), ["host and pick_host_name_from_backend_settings exclude each other"]

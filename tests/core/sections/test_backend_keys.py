@@ -12,6 +12,7 @@ from agwtwisted.core.sections.backend_keys import BACKEND_HTTP_SETTINGS, certifi
 from tests.configurations import (
     changed,
     load,
+    noted,
     said,
 )
 
@@ -119,13 +120,14 @@ class HealthTests(SynchronousTestCase):
             self.assertEqual(self.probe(f"protocol = Https\n{keys}"), [])
 
     def test_without_http(self) -> None:
-        """What is of HTTP has no place in a probe that speaks none."""
+        """What is of HTTP has no effect in a probe that speaks none; the product's portal sends it all the same."""
         for protocol in ("Tcp", "Tls"):
             keys = f"protocol = {protocol}\nport = 80\ninterval = 5"
             self.assertEqual(self.probe(keys), [])
             for extra in ("path = /", "match_status_codes = 200", "match_body = a"):
-                expected = f"{extra.split()[0]} is not allowed in a probe without HTTP"
-                self.assertEqual(self.probe(f"{keys}\n{extra}"), [expected])
+                self.assertEqual(self.probe(f"{keys}\n{extra}"), [])
+                expected = f"{extra.split()[0]} has no effect in a probe without HTTP"
+                self.assertEqual(noted(f"{changed()}\n[probe deep]\n{keys}\n{extra}\n"), [expected])
 
     def test_cookie_name(self) -> None:
         """A name for cookies that are not set."""

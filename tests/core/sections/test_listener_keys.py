@@ -7,6 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.configurations import (
     changed,
     load,
+    noted,
     said,
 )
 
@@ -44,13 +45,18 @@ class HttpListenerTests(SynchronousTestCase):
     def test_server_name_indication(self) -> None:
         """It can be required where there are names, and TLS."""
         key = "require_server_name_indication = true\n"
-        [line] = self.said(("ssl_profile = strict\n", f"ssl_profile = strict\n{key}"))
-        self.assertIn("needs host_names", line)
         self.assertEqual(self.said(("ssl_profile = strict\n", f"ssl_profile = strict\n{key}host_names = a.b\n")), [])
-        self.assertIn(
-            "require_server_name_indication is not allowed on an Http listener",
-            self.said(("protocol = Https", f"protocol = Http\nhost_names = a.b\n{key}")),
-        )
+        plain = ("protocol = Https\nssl_certificate = site\nssl_profile = strict", "protocol = Http\nhost_names = a.b")
+        for changes, reason in (
+            (
+                ("ssl_profile = strict\n", f"ssl_profile = strict\n{key}"),
+                "without host_names to compare the client's with",
+            ),
+            ((plain[0], f"{plain[1]}\n{key}"), "on an Http listener"),
+        ):
+            text = changed(changes)
+            self.assertEqual(noted(text), [f"require_server_name_indication has no effect {reason}"])
+            self.assertFalse(load(text).http_listeners[0].require_server_name_indication)
 
 
 class WorkersTests(SynchronousTestCase):

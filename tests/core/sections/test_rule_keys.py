@@ -14,6 +14,7 @@ from tests.configurations import (
     files,
     load,
     mapped,
+    noted,
     path_rule,
     redirect,
     said,
@@ -55,15 +56,28 @@ class RuleTests(SynchronousTestCase):
                 )
 
     def test_path_based(self) -> None:
-        """A path-based rule has a map, and nothing that stands in it."""
+        """A path-based rule has a map; what stands in it is none of the rule, though the product's clients send it."""
         kind, named = "rule_type = PathBasedRouting", "url_path_map = map"
         self.assertEqual(self.rule(kind, named), [])
         self.assertEqual(self.rule(kind), ["PathBasedRouting needs url_path_map"])
         for key in (*RULE.splitlines(), "redirect_configuration = away"):
-            [line] = self.rule(kind, named, key)
-            self.assertIn(f"{key.split()[0]} is not allowed in a rule with PathBasedRouting", line)
+            self.assertEqual(self.rule(kind, named, key), [])
         for keys in ((named,), (named, *RULE.splitlines())):
             self.assertEqual(self.rule(*keys), ["url_path_map needs rule_type = PathBasedRouting"])
+
+    def test_beside_a_map(self) -> None:
+        """A pool, settings or a redirect of a path-based rule is a note, and not in force."""
+        text = mapped().replace("url_path_map = map\n", f"url_path_map = map\n{RULE}redirect_configuration = away\n")
+        self.assertEqual(
+            noted(text + AWAY),
+            [
+                f"{key} has no effect in a rule with PathBasedRouting: the url_path_map decides"
+                for key in ("backend_address_pool", "backend_http_settings", "redirect_configuration")
+            ],
+        )
+        [rule] = load(text + AWAY).request_routing_rules
+        ends = (rule.backend_address_pool, rule.backend_http_settings, rule.redirect_configuration)
+        self.assertEqual(ends, (None, None, None))
 
     def test_types(self) -> None:
         """Of an unknown type, or one that is not carried, nothing more is said."""

@@ -277,6 +277,17 @@ class ErrorPageTests(SynchronousTestCase):
         [line] = said(f"{GOOD}\n[custom_error gateway/502]\n")
         self.assertIn("[custom_error gateway/502] file is missing", line)
 
+    def test_address_alone(self) -> None:
+        """The product's address of a page is never fetched: without a file the gateway's own page is shown."""
+        url = "custom_error_page_url = https://pages.example/502.html\n"
+        made = load(f"{GOOD}\n[custom_error gateway/502]\n{url}")
+        [warning] = made.warnings
+        self.assertEqual((warning.name, warning.key), ("error-page-without-file", "custom_error_page_url"))
+        self.assertIn("the gateway's own page is shown", warning.message)
+        self.assertEqual(made.custom_errors, ())
+        made = load(f"{GOOD}\n[custom_error gateway/502]\n{url}file = pki/page.html\n", files(page_html=b"<p>"))
+        self.assertEqual(([each.page for each in made.custom_errors], made.warnings), ([b"<p>"], ()))
+
 
 class TrustedRootTests(SynchronousTestCase):
     """[trusted_root_certificate]."""
