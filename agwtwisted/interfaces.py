@@ -19,6 +19,13 @@ from agwtwisted.core.resources.gateway import Gateway
 from agwtwisted.core.resources.resources import SslProfile
 
 
+class KeptForClient(Protocol):
+    """Connections to servers that are kept for the requests of one client connection."""
+
+    def close(self) -> None:
+        """The client is gone."""
+
+
 class Session(Protocol):
     """What is the same for all requests of one client connection."""
 
@@ -31,6 +38,7 @@ class Session(Protocol):
     address: bytes  # of the client, for X-Forwarded-For
     requests: int  # that have begun
     host: bytes  # of the last one, as it came
+    dedicated: KeptForClient | None  # closed with the connection; None: no request has asked for any
 
     def strict_client(self) -> Deferred[Client]:
         """The client as a path that requires a certificate takes it; may be cancelled."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Final
+from typing import Final, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -18,8 +18,8 @@ from agwtwisted.backends.targets import Target
 from agwtwisted.core.backends.health import HealthState
 from agwtwisted.core.http.heads import MAX_HEADER_LINES
 from agwtwisted.core.http.host_names import bracketed
-from agwtwisted.core.http.messages import END, NEED_DATA, PAUSED, ResponseHead, UnfitResponse
-from agwtwisted.core.http.response_reader import ResponseEvent, ResponseReader
+from agwtwisted.core.http.messages import END, ResponseHead, UnfitResponse
+from agwtwisted.core.http.response_reader import ResponseReader, events_of
 from agwtwisted.core.plan.server_identity import ServerIdentity
 from agwtwisted.interfaces import UpstreamUser
 from agwtwisted.tls.backend_contexts import BackendTls
@@ -35,22 +35,40 @@ IDLE_TIMEOUT = 60.0
 _DOWN: Final = HealthState.DOWN  # before Python 3.12 each look at a member of an Enum costs a call
 
 
+class IdleConnections(Protocol):
+    """Where connections are that no request uses: at their server, or kept for one client."""
+
+    def give_back(self, connection: UpstreamConnection) -> None:
+        """A connection is idle again."""
+
+    def forget(self, connection: UpstreamConnection) -> None:
+        """A connection is gone."""
+
+
 class UpstreamConnection:
     """HTTP on one connection to a backend, whose receiver it is; one request at a time."""
 
     log = Logger()
 
     def __init__(
-        self, server: Server, clock: IReactorTime, transport: Connection, identity: ServerIdentity | None = None
+        self,
+        server: Server,
+        clock: IReactorTime,
+        transport: Connection,
+        identity: ServerIdentity | None = None,
+        idle: IdleConnections | None = None,
     ) -> None:
-        """`transport` is open, and the server has proven `identity`, unless none was required."""
+        """`transport` is open, and the server has proven `identity`, unless none was required; between requests the
+        connection is where `idle` has it, by default at the server.
+        """
         self.transport = transport
         self.identity = identity
         self.used = False  # whether a request went over it before the one in progress
         self.begun = False  # whether a byte of the response came
         self.local_port = transport.host().port  # of the gateway's end
         transport.receiver = self
-        self._server = server
+        self.server = server
+        self._idle: IdleConnections = idle or server
         self._deadline = Deadline(clock, self._too_late)
         self._user: UpstreamUser | None = None
         self._reader: ResponseReader | None = None
@@ -76,7 +94,7 @@ class UpstreamConnection:
         max_header_lines: int = MAX_HEADER_LINES,
     ) -> None:
         """Takes the connection for one request; `timeout` bounds every silence of the backend, in seconds."""
-        self._server.used(self)
+        self.server.used(self)
         self._user = user
         self._turn = self.transport.turn
         self._timeout = timeout
@@ -117,6 +135,10 @@ class UpstreamConnection:
         self.transport.resume()
         self._watch()
 
+    def stay(self) -> None:
+        """Keeps the idle connection for as long as the backend does."""
+        self._deadline.clear()
+
     def cancel(self) -> None:
         """The response is no longer needed."""
         self._user = None
@@ -136,7 +158,7 @@ class UpstreamConnection:
         """Bytes of the backend; while the connection is idle they mean that it cannot be used again."""
         user, reader = self._user, self._reader
         if user is None or reader is None:
-            self._server.forget(self)
+            self._idle.forget(self)
             self.transport.abort()
             return
         try:
@@ -174,8 +196,8 @@ class UpstreamConnection:
     def ended(self, reason: str) -> None:
         """The backend is gone."""
         self._deadline.end()
-        self._server.forget(self)
-        self._server.ended(self)
+        self._idle.forget(self)
+        self.server.ended(self)
         user, reader = self._user, self._reader
         if user is None or reader is None:
             return
@@ -205,7 +227,7 @@ class UpstreamConnection:
 
     def _hand_on(self, user: UpstreamUser, reader: ResponseReader) -> None:
         """Gives the user what the reader makes of what came."""
-        for event in _events_of(reader):
+        for event in events_of(reader):
             if self._user is not user:
                 return
             if event is END:
@@ -225,7 +247,7 @@ class UpstreamConnection:
         if reader.clean and self._request_whole and not self.transport.busy:
             self.used = True
             self._deadline.set(IDLE_TIMEOUT)
-            self._server.give_back(self)
+            self._idle.give_back(self)
         else:
             self._deadline.stop()
             self.transport.abort()
@@ -233,7 +255,7 @@ class UpstreamConnection:
 
     def _too_late(self) -> None:
         if self._user is None:
-            self._server.forget(self)
+            self._idle.forget(self)
             self.transport.close()
         else:
             self._lose("the backend did not answer in time", timed_out=True)
@@ -255,32 +277,17 @@ class UpstreamConnection:
 
     def _broken(self, user: UpstreamUser | None) -> None:
         """After a defect of the gateway the connection ends, and its user is notified."""
-        self.log.failure("Unexpected error while handling a response of {server}", server=self._server.name.decode())
+        self.log.failure("Unexpected error while handling a response of {server}", server=self.server.name.decode())
         self._user = self._reader = None
         self._deadline.stop()
-        self._server.forget(self)
+        self._idle.forget(self)
         self.transport.abort()
         if user is not None:
             user.broken()
 
 
-def _events_of(reader: ResponseReader) -> list[ResponseEvent]:
-    """What there is to read; what shows with the head of a response to be wrong spoils it as a whole."""
-    events: list[ResponseEvent] = []
-    while (event := reader.next_event()) is not NEED_DATA and event is not PAUSED:
-        events.append(event)
-        if event is END:
-            return events
-    is_spoilt = bool(events) and isinstance(events[-1], UnfitResponse)
-    if is_spoilt and any(isinstance(each, ResponseHead) and each.status >= 200 for each in events):
-        return events[-1:]
-    return events
-
-
 class Server(Target):
     """One backend server: its idle connections, the last used first, and the way to new ones."""
-
-    log = Logger()
 
     def __init__(
         self,
@@ -303,6 +310,7 @@ class Server(Target):
         self._dialer = dialer or Dialer(reactor, host, port, resolver_of(reactor))
         self._failures = failures or ConnectionFailureLog(reactor.seconds)
         self._idle: deque[UpstreamConnection] = deque()
+        self._of_clients: set[UpstreamConnection] = set()  # idle, too, each kept for one client
         self._max_idle = MAX_IDLE
 
     def trusts(self, tls: BackendTls) -> bool:
@@ -333,15 +341,28 @@ class Server(Target):
         if len(self._idle) > self._max_idle:
             self._idle.popleft().transport.close()
 
+    def keep_for_client(self, connection: UpstreamConnection) -> bool:
+        """A connection is idle again that only one client uses; returns whether it may be kept for it."""
+        if self._retired or (self.state is _DOWN and not self.draining):
+            return False
+        self._of_clients.add(connection)
+        connection.stay()
+        return True
+
+    def proves(self, connection: UpstreamConnection, requested: str) -> bool:
+        """Whether an idle connection is one for requests to the host `requested`: by the name proven on it."""
+        return connection.identity == self._dialer.identity(requested)
+
     def forget(self, connection: UpstreamConnection) -> None:
         """A connection is gone."""
+        self._of_clients.discard(connection)
         if connection in self._idle:
             self._idle.remove(connection)
 
     @property
     def idle_connections(self) -> int:
         """How many connections are not in use."""
-        return len(self._idle)
+        return len(self._idle) + len(self._of_clients)
 
     def close_idle(self) -> None:
         """Closes what is not in use."""
@@ -349,24 +370,30 @@ class Server(Target):
             self._idle.pop().transport.close()
 
     def retire(self, *, drain: bool) -> None:
-        """As Target says; no connection is pooled again."""
+        """As Target says; no connection is pooled again, or kept for a client."""
         self._max_idle = 0
+        for connection in tuple(self._of_clients):
+            connection.transport.close()
         super().retire(drain=drain)
 
-    def connect(self, timeout: float, requested: str = "") -> Deferred[UpstreamConnection]:
+    def connect(
+        self, timeout: float, requested: str = "", idle: IdleConnections | None = None
+    ) -> Deferred[UpstreamConnection]:
         """A new connection within `timeout` seconds, for a request to the host `requested`; may be cancelled.
 
-        Fails with ConnectError or DNSLookupError.
+        Between requests it will be where `idle` has it. Fails with ConnectError or DNSLookupError.
         """
-        return self._connect(timeout, self._dialer.identity(requested))
+        return self._connect(timeout, self._dialer.identity(requested), idle)
 
     def connect_to_probe(self, timeout: float, host: str) -> Deferred[UpstreamConnection]:
         """The same for a probe, which may name a host of its own."""
         return self._connect(timeout, self._dialer.identity_for_probe(host))
 
-    def _connect(self, timeout: float, identity: ServerIdentity | None) -> Deferred[UpstreamConnection]:
+    def _connect(
+        self, timeout: float, identity: ServerIdentity | None, idle: IdleConnections | None = None
+    ) -> Deferred[UpstreamConnection]:
         dialed = self._dialer.dial(timeout, identity)
-        return dialed.addCallback(lambda transport: UpstreamConnection(self, self._reactor, transport, identity))
+        return dialed.addCallback(lambda transport: UpstreamConnection(self, self._reactor, transport, identity, idle))
 
     def complain(self, failure: Failure) -> None:
         """Logs why there is no connection."""

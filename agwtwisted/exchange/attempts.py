@@ -13,6 +13,7 @@ from twisted.internet.error import ConnectError, ConnectionRefusedError, DNSLook
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from agwtwisted.backends.dedicated import DedicatedConnections
 from agwtwisted.backends.upstream import Server, UpstreamConnection
 from agwtwisted.core.backends.balancing import Order
 from agwtwisted.core.backends.health import HealthState
@@ -44,6 +45,7 @@ class Attempts:
         timeout: for connecting, and for every silence of a backend, in seconds.
         max_header_bytes, max_header_lines: of a response.
         stays: whether another attempt stays at its server, as long as that can be connected to.
+        dedicated: the connections that the request may use, and then nothing else does; None: any idle one.
         counting: has the counters of the pool; None: nothing is counted.
         user: gets the connection and what comes over it, or the status to answer with where there is none.
     """
@@ -65,12 +67,14 @@ class Attempts:
         max_header_bytes: int,
         max_header_lines: int = MAX_HEADER_LINES,
         stays: bool = False,
+        dedicated: DedicatedConnections | None = None,
         counting: Counting | None = None,
         user: AttemptsUser,
     ) -> None:
         self._request = request
         self._servers = servers
         self._stays = stays
+        self._dedicated = dedicated
         self._body = NO_BODY if request.framing is _NO_BODY else KeptBody(request.framing)
         self._head_for = head_for
         self._timeout = timeout
@@ -150,7 +154,8 @@ class Attempts:
             self._user.failed(502, ErrorInfo.UPSTREAM_NO_LIVE)
             return None
         self.server = server
-        connection = server.take(self._request.host)
+        dedicated, host = self._dedicated, self._request.host
+        connection = server.take(host) if dedicated is None else dedicated.take(server, host)
         if connection is None:
             self._connect(server)
         else:
@@ -160,7 +165,7 @@ class Attempts:
     def _connect(self, server: Server) -> None:
         self.server = server
         began = server.seconds()
-        connecting = self._connecting = server.connect(self._timeout, self._request.host)
+        connecting = self._connecting = server.connect(self._timeout, self._request.host, self._dedicated)
         answered = connecting.addCallbacks(
             self._connected, self._not_connected, callbackArgs=(server, began), errbackArgs=(server,)
         )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import attrs
 
+from agwtwisted.backends.dedicated import DedicatedConnections
 from agwtwisted.backends.upstream import Server
 from agwtwisted.core.backends.affinity import Affinity
 from agwtwisted.core.backends.balancing import Pool
@@ -87,14 +88,17 @@ class ForwardedRequest:
     def attempts(self, user: AttemptsUser) -> Attempts:
         """The attempts to get it to a server, to be started."""
         request, servers, gateway = self._request, self._servers, self._context.gateway
+        dedicated = _dedicated(self._session) if self._settings.dedicated_backend_connection else None
+        kept = None if dedicated is None else dedicated.server(servers)
         return Attempts(
             request,
-            servers.order(self._decision.client, request.headers),
+            servers.order(self._decision.client, request.headers, kept),
             self._head_for,
             timeout=self._settings.request_timeout,
             max_header_bytes=gateway.max_header_bytes,
             max_header_lines=gateway.max_header_lines,
-            stays=servers.affinity is not None,
+            stays=servers.affinity is not None or dedicated is not None,
+            dedicated=dedicated,
             counting=self._record,
             user=user,
         )
@@ -127,3 +131,11 @@ class ForwardedRequest:
         received = request.size + self._record.body_size
         context = Context(request, decision.client, received_bytes=received, sent_bytes=bytes_sent)
         return rewrite_response(decision.request, head, context)
+
+
+def _dedicated(session: Session) -> DedicatedConnections:
+    """The connections of a client, made with the first request that wants them."""
+    found = session.dedicated
+    if not isinstance(found, DedicatedConnections):
+        found = session.dedicated = DedicatedConnections()
+    return found

@@ -53,7 +53,7 @@ from agwtwisted.core.resources.resources import (
 from agwtwisted.core.tls import policies
 from agwtwisted.core.verification.verdicts import Absent, Missing, Refused, Trusted, Unchecked, Verdict
 from agwtwisted.exchange.exchange import HttpExchanges
-from agwtwisted.interfaces import Exchange
+from agwtwisted.interfaces import Exchange, KeptForClient
 from agwtwisted.operations.access_log import AccessLog
 from agwtwisted.transport.clocks import system_time
 from agwtwisted.transport.deferreds import log_failure
@@ -193,6 +193,7 @@ class _WebSession:
     expelled = False
     requests = 0
     host = b""
+    dedicated: KeptForClient | None = None  # no settings here ask for any
 
     def __init__(self, sites: Sites, pending: PendingClient, port: int) -> None:
         self.sites = sites

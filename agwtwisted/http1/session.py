@@ -25,7 +25,7 @@ from agwtwisted.core.resources.resources import SslProfile
 from agwtwisted.core.verification.verdicts import Refusing
 from agwtwisted.http1.frontend import Frontend
 from agwtwisted.identity.revalidation import Check, Revalidation, StrictClient
-from agwtwisted.interfaces import NO_EXCHANGE, ClientProtocol, Exchanges
+from agwtwisted.interfaces import NO_EXCHANGE, ClientProtocol, Exchanges, KeptForClient
 from agwtwisted.listening.succession import Belonging, Succession, Turns
 from agwtwisted.operations.refusals import RefusedParty
 from agwtwisted.transport.clocks import WallClock
@@ -71,6 +71,8 @@ class HttpSession:
     """What all requests of one connection share, as interfaces.Session says."""
 
     log = Logger()
+
+    dedicated: KeptForClient | None = None
 
     def __init__(
         self,
@@ -311,6 +313,8 @@ class HttpSession:
 
     def ended(self) -> None:
         """The connection is gone."""
+        if self.dedicated is not None:
+            self.dedicated.close()
         if self._revalidation is not None:
             self._revalidation.stop()
         if self._strict is not None:

@@ -16,7 +16,6 @@ from agwtwisted.core.arm.properties import (
     note,
     reference,
     references,
-    warn,
     works,
 )
 
@@ -95,10 +94,11 @@ BACKEND_HTTP_SETTINGS_COLLECTION: Final = Collection(
         works(
             "connectionDraining.drainTimeoutInSec", INTEGER, "connection_draining_timeout", "In seconds, where enabled."
         ),
-        warn(
+        works(
             "dedicatedBackendConnection",
-            "Connections to servers are shared among clients: logins that belong to a connection (NTLM) do not work.",
-            silent=False,
+            BOOLEAN,
+            "dedicated_backend_connection",
+            "Whether each client connection has its own connection to a server.",
         ),
         note("probeEnabled", "The reference alone decides whether there is a probe.", silent=False),
     ),

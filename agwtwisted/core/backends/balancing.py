@@ -159,6 +159,11 @@ def may_be_back(server: Candidate) -> bool:
     return server.state is not HealthState.DOWN or server.refusing
 
 
+def _takes_bound(server: Candidate) -> bool:
+    """Whether a server may be asked by who is bound to it."""
+    return server.state is not HealthState.DOWN or server.draining
+
+
 class Pool(Generic[T]):
     """The servers of one pool under one backend settings, or those of all pools of a load distribution policy.
 
@@ -206,9 +211,12 @@ class Pool(Generic[T]):
         """The health of a server has changed: it is looked at before the next request."""
         self._stale = True
 
-    def order(self, client: Admitted, headers: Sequence[Header] = ()) -> Order[T]:
-        """The order of servers for an admitted client; for any other client no server is chosen; `headers` are those of
-        the request.
+    def order(self, client: Admitted, headers: Sequence[Header] = (), kept: T | None = None) -> Order[T]:
+        """The order of servers for an admitted client; for any other client no server is chosen.
+
+        Args:
+            headers: of the request.
+            kept: the server to which the client has a connection of its own, and stays unless a cookie says another.
         """
         if self._stale:
             self._stale = not self._notified
@@ -216,6 +224,8 @@ class Pool(Generic[T]):
             taken = {*usable}
             self._balancer.use(usable, [server for server in self.servers if server not in taken], self._weights)
         bound = None if self.affinity is None else self._bound(self.affinity, headers)
+        if kept is not None and bound is None and _takes_bound(kept):
+            bound = kept
         return self._balancer.order(bound, client.connection.address)
 
     def _usable(self) -> list[T]:
@@ -225,6 +235,6 @@ class Pool(Generic[T]):
 
     def _bound(self, affinity: Affinity[T], headers: Sequence[Header]) -> T | None:
         for server in affinity.servers(headers):
-            if server.state is not HealthState.DOWN or server.draining:
+            if _takes_bound(server):
                 return server
         return None

@@ -260,3 +260,16 @@ class ResponseReader:
         if not self._ended:
             return NEED_DATA
         return self._finish() if self._state is _ENDLESS else self._unfit("the backend closed the connection")
+
+
+def events_of(reader: ResponseReader) -> list[ResponseEvent]:
+    """What there is to read; what shows with the head of a response to be wrong spoils it as a whole."""
+    events: list[ResponseEvent] = []
+    while (event := reader.next_event()) is not NEED_DATA and event is not PAUSED:
+        events.append(event)
+        if event is END:
+            return events
+    is_spoilt = bool(events) and isinstance(events[-1], UnfitResponse)
+    if is_spoilt and any(isinstance(each, ResponseHead) and each.status >= 200 for each in events):
+        return events[-1:]
+    return events

@@ -25,24 +25,31 @@ RESPONDER_QUESTIONS: Final = 512
 """Questions to OCSP responders at once."""
 
 
+DEDICATED: Final = 4
+"""Idle connections to servers that are kept for one client connection at most, where settings ask for that."""
+
+
 @attrs.frozen(kw_only=True)
 class Budget:
     """What `budget` found."""
 
     room: int
-    """Client connections that there may be, each with one to a server."""
+    """Client connections that there may be, each with its own to servers."""
     needed: int
     """Descriptors that `max_connections` of them would take."""
     limit: int
     """Those that the system gives."""
+    per_client: int = 2
+    """Those that a client may need, with the one of its own connection."""
 
     def warning(self, max_connections: int) -> str:
         """What is too little, and what to do; empty where nothing is."""
         if self.room >= max_connections:
             return ""
+        servers = "one to a server" if self.per_client == 2 else f"{self.per_client - 1} to servers"
         return (
             f"max_connections = {max_connections} takes {self.needed} file descriptors, because each connection may"
-            f" need one to a server; the system's limit is {self.limit} (LimitNOFILE, ulimit -n), so only {self.room}"
+            f" need {servers}; the system's limit is {self.limit} (LimitNOFILE, ulimit -n), so only {self.room}"
             f" connections are accepted; raise that limit, or set max_connections = {self.room}"
         )
 
@@ -55,6 +62,7 @@ def budget(
     servers: int,
     asks_responders: bool,
     has_control_port: bool = False,
+    has_dedicated: bool = False,
 ) -> Budget:
     """How many connections there may be, so that descriptors are left for whatever serves them.
 
@@ -65,14 +73,17 @@ def budget(
         servers: each may be probed at any time.
         asks_responders: whether OCSP is used.
         has_control_port: whether the control API is on TCP, too.
+        has_dedicated: whether connections to servers are kept for single clients.
     """
     questions = QUESTIONS + (RESPONDER_QUESTIONS if asks_responders else 0)
     fixed = BASE + listeners + servers + (CONTROL if has_control_port else 0)
-    room = (limit - fixed - min(questions, limit // 8)) // 2
+    per_client = 2 + (DEDICATED if has_dedicated else 0)
+    room = (limit - fixed - min(questions, limit // 8)) // per_client
     return Budget(
         room=min(max(room, 1), max_connections),
-        needed=2 * max_connections + fixed + questions,
+        needed=per_client * max_connections + fixed + questions,
         limit=limit,
+        per_client=per_client,
     )
 
 
@@ -87,6 +98,7 @@ def budget_of(plan: Plan, limit: int) -> Budget:
         listeners=len(plan.addresses),
         has_control_port=config.control is not None and config.control.port is not None,
         servers=sum(len(pool.backend_addresses) for pool in pools),
+        has_dedicated=any(settings.dedicated_backend_connection for _, settings in plan.routes),
         asks_responders=any(
             profile is not None and profile.verify_client_revocation is ClientRevocation.OCSP for profile in profiles
         ),

@@ -257,7 +257,7 @@ def _settings_row(settings: BackendHttpSettings) -> tuple[str, ...]:
 
 
 def _balancing(used: Used) -> str:
-    heads = ("SETTINGS", "ALGORITHM", "AFFINITY COOKIE", "DRAINING")
+    heads = ("SETTINGS", "ALGORITHM", "AFFINITY COOKIE", "CONNECTIONS", "DRAINING")
     return rendered("Balancing", heads, [_balancing_row(settings) for settings in used])
 
 
@@ -266,6 +266,7 @@ def _balancing_row(settings: BackendHttpSettings) -> tuple[str, ...]:
         settings.name,
         settings.load_distribution_algorithm.value,
         settings.affinity_cookie_name if settings.cookie_based_affinity else "-",
+        "one for each client's" if settings.dedicated_backend_connection else "shared",
         f"{settings.connection_draining_timeout:g} s",
     )
 

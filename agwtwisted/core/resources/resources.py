@@ -237,6 +237,7 @@ class BackendHttpSettings:
     cookie_based_affinity: bool = False
     affinity_cookie_name: str = DEFAULT_NAME
     connection_draining_timeout: float = 30.0
+    dedicated_backend_connection: bool = False  # connections to servers have one client each
     # Https only.
     trusted_root_certificates: tuple[TrustedRootCertificate, ...] = ()  # none: the system's
     validate_cert_chain_and_expiry: bool = True

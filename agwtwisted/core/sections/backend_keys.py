@@ -286,6 +286,11 @@ BACKEND_HTTP_SETTINGS = Kind(
             seconds(limits.CONNECTION_DRAINING_TIMEOUT),
             "Seconds for requests in progress at a server that goes down.",
         ),
+        "dedicated_backend_connection": Key(
+            boolean,
+            "Whether a connection to a server has the requests of one client connection alone, and ends with it: for"
+            " logins that belong to a connection (NTLM).",
+        ),
         "trusted_root_certificates": _ROOTS,
         "validate_cert_chain_and_expiry": Key(
             boolean, "Whether the chain of the server's certificate is verified (`Https`).", empty=Empty.REFUSED

@@ -77,7 +77,6 @@ _DRAINING: Final = ("connection_draining", "drain_timeout", "drain_timeout_in_se
 _BACKEND: Final = {
     "authentication_certificates": _write("trusted_root_certificates"),
     "pick_hostname_from_backend_address": _write("pick_host_name_from_backend_address"),
-    "dedicated_backend_connection": _NOT_YET,
     "probe_enabled": "there is always a probe: set probe, or use the default one",
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.plan.descriptors import CONTROL, Budget, budget, budget_of
+from agwtwisted.core.plan.descriptors import CONTROL, DEDICATED, Budget, budget, budget_of
 from tests import clients, configurations
 from tests.clients import text
 
@@ -53,6 +53,16 @@ class BudgetTests(SynchronousTestCase):
         section = "[ssl_profile strict]\n"
         revoked = text("basic strict").replace(section, f"{section}verify_client_revocation = OCSP\n")
         self.assertEqual(budget_of(configurations.plan(revoked, clients.files()), 8192), found(8192, asks=True))
+
+    def test_dedicated(self) -> None:
+        """Connections that are kept for single clients count where some settings ask for them, and are named."""
+        dedicated = text("basic strict").replace(
+            "[backend_http_settings app]\n", "[backend_http_settings app]\ndedicated_backend_connection = true\n"
+        )
+        found_budget = budget_of(configurations.plan(dedicated, clients.files()), 1024)
+        self.assertEqual(found_budget.needed - found(1024).needed, 20000 * DEDICATED)
+        self.assertLess(found_budget.room, found(1024).room // 2)
+        self.assertIn("each connection may need 5 to servers", found_budget.warning(20000))
 
     def test_control_port(self) -> None:
         """The control API on TCP has its connections, too."""

@@ -153,11 +153,11 @@ class ReportTests(SynchronousTestCase):
     def test_balancing(self) -> None:
         """Whose turn it is, the cookie if there is one, and how long servers are drained."""
         for extra, row in (
-            ("", ["app", "RoundRobin", "-", "30 s"]),
+            ("", ["app", "RoundRobin", "-", "shared", "30 s"]),
             (
                 "load_distribution_algorithm = LeastConnections\ncookie_based_affinity = Enabled\n"
-                "connection_draining_timeout = 5",
-                ["app", "LeastConnections", "ApplicationGatewayAffinity", "5 s"],
+                "connection_draining_timeout = 5\ndedicated_backend_connection = true",
+                ["app", "LeastConnections", "ApplicationGatewayAffinity", "one for each client's", "5 s"],
             ),
         ):
             text = configurations.changed(("port = 9000\n", f"port = 9000\n{extra}\n"))
