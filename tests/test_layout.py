@@ -36,12 +36,13 @@ BESIDE_MODULES = {
     "test_plugin",
     "test_prometheus_files",
     "test_public_surface",
+    "test_round_trips",
     "test_scripts",
     "test_systemd_unit",
 }
 """Tests of what is no module of the package: the benchmarks, the examples in conf/, the pages' words, hostile inputs,
-who is forwarded by type, the tree, the plugin, the public names, the unit, the page about operation, and the
-console in a browser."""
+who is forwarded by type, the tree, the plugin, the public names, the unit, the page about operation, the console
+in a browser, and configurations that are written as ARM and read again."""
 
 
 def modules() -> set[str]:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 import attrs
 
@@ -27,7 +28,12 @@ class NewFile:
         return 0o600 if self.secret else 0o644
 
 
-def write_all(files: Mapping[Path, NewFile], *, force: bool = False) -> None:
+OPEN: Final = 0o777
+PRIVATE: Final = 0o700
+"""Permission bits of new directories, less the umask."""
+
+
+def write_all(files: Mapping[Path, NewFile], *, force: bool = False, directories: int = OPEN) -> None:
     """Writes files, and makes directories for them that are missing.
 
     Each is written whole under another name first; only then all get their own names, in the order of the mapping.
@@ -35,6 +41,7 @@ def write_all(files: Mapping[Path, NewFile], *, force: bool = False) -> None:
     Args:
         files: by their paths.
         force: whether files that are there are replaced.
+        directories: the permission bits of those that are made, less the umask.
 
     Raises:
         AgwError: some are there already, or one cannot be written. Then nothing has changed.
@@ -46,7 +53,7 @@ def write_all(files: Mapping[Path, NewFile], *, force: bool = False) -> None:
     made: list[Path] = []
     try:
         for directory in dict.fromkeys(path.parent for path in files):
-            _make_directory(directory, made)
+            _make_directory(directory, directories, made)
         for path, file in files.items():
             _stage(path, file, made)
         _put(files, there, made)
@@ -58,10 +65,10 @@ def write_all(files: Mapping[Path, NewFile], *, force: bool = False) -> None:
         raise
 
 
-def _make_directory(directory: Path, made: list[Path]) -> None:
+def _make_directory(directory: Path, mode: int, made: list[Path]) -> None:
     missing = [each for each in (directory, *directory.parents) if not each.exists()]
     for each in reversed(missing):
-        each.mkdir()
+        each.mkdir(mode)
         made.append(each)
 
 

@@ -10,7 +10,7 @@ from unittest import mock
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.base.errors import AgwError
-from agwtwisted.starter.new_files import NewFile, write_all
+from agwtwisted.starter.new_files import PRIVATE, NewFile, write_all
 
 
 class WritingTests(SynchronousTestCase):
@@ -33,6 +33,13 @@ class WritingTests(SynchronousTestCase):
         write_all(self.files)
         self.assertEqual(self.content(), {"public": b"p", "secret": b"s"})
         self.assertEqual((self.public.stat().st_mode & 0o777, self.secret.stat().st_mode & 0o777), (0o644, 0o600))
+
+    def test_private_directories(self) -> None:
+        """New directories may be their owner's alone; those that are there stay as they are."""
+        self.directory.mkdir(mode=0o755)
+        write_all(self.files, directories=PRIVATE)
+        modes = [each.stat().st_mode & 0o777 for each in (self.directory, self.secret.parent, self.public.parent)]
+        self.assertEqual(modes, [0o755, 0o700, 0o700])
 
     def test_refuses_what_is_there(self) -> None:
         """What is there is named, and nothing is written, not even what is missing."""

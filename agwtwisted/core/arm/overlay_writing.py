@@ -6,19 +6,18 @@ overlay. So nothing is lost that this table or the product has no place for, wha
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from typing import Any, Final
 
 import attrs
 
+from agwtwisted.core.arm.import_text import names_file, relative_to
 from agwtwisted.core.arm.table import BY_KIND
 from agwtwisted.core.arm.writing import Frontends
 from agwtwisted.core.base.errors import Place, Problem, Severity, shown
 from agwtwisted.core.resources.resources import ClientAuth
 from agwtwisted.core.rules.conditions import Condition
-from agwtwisted.core.sections import settings
 from agwtwisted.core.sections.backend_keys import backend_port
 from agwtwisted.core.sections.ini import Document, Entry, Section
 from agwtwisted.core.sections.rewrite_rules import Matcher
@@ -152,12 +151,9 @@ def text_of(value: Any) -> str:
 
 def _beside(row: Row, entry: Entry, directory: str) -> Entry:
     """A key whose path is relative to the directory of the overlay."""
-    how = row.kind.key(entry.key)
-    if how is None or how.convert is not settings.path or entry.value in ("-", "off"):
+    if not names_file(row.kind.name, entry.key) or entry.value in ("-", "off"):
         return entry
-    where = posixpath.join(posixpath.dirname(entry.place.file), entry.value)
-    text = where if posixpath.isabs(where) != posixpath.isabs(directory) else posixpath.relpath(where, directory or ".")
-    return attrs.evolve(entry, value=text, uncut=text)
+    return relative_to(entry, directory)
 
 
 def findings(overlay: Document) -> Iterator[Problem]:

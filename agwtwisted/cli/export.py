@@ -1,0 +1,192 @@
+"""`agw export`: a configuration as ARM JSON, the body of a request or a template."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+from agwtwisted.cli.command import Command, Example, Group, Statuses
+from agwtwisted.cli.options import add_control, add_plain_output
+from agwtwisted.cli.output import output_of
+from agwtwisted.core.base.errors import AgwError, Problem
+
+if TYPE_CHECKING:  # they take their time
+    from agwtwisted.core.arm.exporting import Export, ExportOptions
+    from agwtwisted.core.arm.forms import GatewayIdentity
+    from agwtwisted.core.sections.ini import Document
+    from agwtwisted.core.sections.sources import ReadFile
+    from agwtwisted.starter.new_files import NewFile
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What `agw export` takes."""
+    text = (
+        "the configuration, INI or ARM JSON; default: the file of the configuration that a running gateway has in force"
+    )
+    parser.add_argument("configuration", nargs="?", metavar="CONFIG", help=text)
+    parser.add_argument("--template", action="store_true", help="write a template, with parameters for ids and secrets")
+    text = "write certificates with their keys, and passwords: into the body, or into a file of parameters beside FILE"
+    parser.add_argument("--secrets", action="store_true", help=text)
+    text = "write FILE, and what Azure does not know into an overlay beside it; default: standard output, no overlay"
+    parser.add_argument("--output", "-o", metavar="FILE", type=Path, help=text)
+    parser.add_argument("--force", action="store_true", help="replace files that are there")
+    parser.add_argument("--name", metavar="NAME", help="of the gateway; default: that of the document, or of the file")
+    parser.add_argument("--location", metavar="NAME", help="of the gateway; default: that of the document, or local")
+    parser.add_argument("--subscription", metavar="ID", help="for ids; default: zeros")
+    parser.add_argument("--resource-group", metavar="NAME", help="for ids; default: local")
+    add_control(parser)
+    add_plain_output(parser)
+
+
+@attrs.frozen(kw_only=True)
+class ExportSource:
+    """A configuration that is valid, and what it is called."""
+
+    document: Document
+    read: ReadFile
+    identity: GatewayIdentity
+    directory: Path
+
+
+def run(options: argparse.Namespace) -> int:
+    """Writes the document, and says what Azure will not know."""
+    from agwtwisted.core.arm.exporting import exported
+
+    if options.secrets and options.output is None:
+        raise AgwError("--secrets needs --output FILE: keys are written into files for their owner alone")
+    source = _source(options)
+    export = exported(source.document, source.read, _read_body, _export_options(options, source))
+    if options.output is None:
+        output_of(options).show(_json(export.body).rstrip("\n"))
+    else:
+        _write(options, export)
+    _report(export.findings)
+    return 0
+
+
+def _read_body(data: bytes) -> Document:
+    """What a run of a body would come to."""
+    from agwtwisted.core.arm.context import TemplateContext
+    from agwtwisted.core.arm.conversion import convert
+    from agwtwisted.core.arm.documents import gateways
+    from agwtwisted.core.arm.import_options import ImportOptions
+
+    [gateway] = gateways(data, "gateway.json", TemplateContext())
+    return convert(gateway, ImportOptions()).document
+
+
+def _export_options(options: argparse.Namespace, source: ExportSource) -> ExportOptions:
+    import os
+    import secrets
+
+    from agwtwisted.core.arm.exporting import ExportOptions
+
+    given = {name: getattr(options, name) for name in ("name", "location", "subscription", "resource_group")}
+    identity = attrs.evolve(source.identity, **{name: each for name, each in given.items() if each})
+    at = Path() if options.output is None else options.output.parent
+    return ExportOptions(
+        identity=identity,
+        template=options.template,
+        password=secrets.token_urlsafe(24) if options.secrets else "",
+        directory=os.path.relpath(at) if not source.directory.is_absolute() else str(at.absolute()),
+    )
+
+
+def _source(options: argparse.Namespace) -> ExportSource:
+    """The configuration that is named, or the one in force."""
+    if options.configuration is not None:
+        return _of_file(options.configuration, "")
+    from agwtwisted.cli.asking import ask, refusal
+
+    answer = ask(options, "/configuration")
+    if answer is None or answer.status != 200:
+        raise AgwError("no answer came" if answer is None else refusal(answer))
+    return _of_file(answer.members["file"], answer.members["fingerprint"])
+
+
+def _of_file(file: str, fingerprint: str) -> ExportSource:
+    """A valid configuration.
+
+    Args:
+        file: its path.
+        fingerprint: that it must have, of the one in force; empty: any.
+
+    Raises:
+        AgwError: it is not valid, or another one.
+    """
+    from agwtwisted.core.arm.forms import GatewayIdentity
+    from agwtwisted.core.sections import ini
+    from agwtwisted.loading import load_files
+
+    loaded = load_files(file, None)
+    if fingerprint and loaded.plan.fingerprint != fingerprint:
+        raise AgwError(f"{file} has changed since it was loaded: name it to export it, or reload the gateway")
+    document = ini.parse(loaded.files.main.data, file)
+    return ExportSource(
+        document=document,
+        read=loaded.files.read,
+        identity=GatewayIdentity(name=Path(file).stem),
+        directory=Path(file).parent,
+    )
+
+
+def _write(options: argparse.Namespace, export: Export) -> None:
+    from agwtwisted.starter.new_files import write_all
+
+    write_all(dict(_files(options, export)), force=options.force)
+    output_of(options).show("\n".join(f"{path} written" for path, _ in _files(options, export)))
+
+
+def _files(options: argparse.Namespace, export: Export) -> Iterable[tuple[Path, NewFile]]:
+    """The document, its overlay and its parameters, as far as there are any."""
+    from agwtwisted.core.arm.overlay import overlay_path
+    from agwtwisted.core.sections.ini_text import written
+    from agwtwisted.starter.new_files import NewFile
+
+    file: Path = options.output
+    yield file, NewFile(data=_json(export.body).encode(), secret=options.secrets and not options.template)
+    if export.overlay.sections:
+        head = (f"What Azure does not know of {file.name}, for `agw run --config {file.name}` and `agw import`.",)
+        yield Path(overlay_path(str(file))), NewFile(data=written(export.overlay, head=head).encode())
+    if export.parameters is not None:
+        yield file.with_suffix(".parameters.json"), NewFile(data=_json(export.parameters).encode(), secret=True)
+
+
+def _json(body: Mapping[str, Any]) -> str:
+    return json.dumps(body, indent=2) + "\n"
+
+
+def _report(findings: Iterable[Problem]) -> None:
+    for each in findings:
+        print(each, file=sys.stderr)
+
+
+COMMAND: Final = Command(
+    name="export",
+    group=Group.FILES,
+    help="write a configuration as ARM JSON: the body of a request, or a template",
+    description=(
+        "Listeners, rules and all else that Azure Application Gateway has are written as it has them; what it does not"
+        " know is reported, as a warning where it would let through what is refused here, and kept in an overlay beside"
+        " FILE. Certificates of clients' CAs are written; keys are not, without --secrets."
+    ),
+    examples=(
+        Example("agw export gw.ini", "the body of a request, without keys"),
+        Example("agw export gw.ini --template --output main.json", "a template, with parameters for ids and secrets"),
+        Example(
+            "agw export gw.ini --secrets --output gateway.json", "all of it, which `agw run --config gateway.json` runs"
+        ),
+    ),
+    statuses=Statuses(
+        ok="written",
+        failed="wrong usage, a configuration that is not valid or cannot be read, or a file is there already",
+    ),
+    arguments=add_arguments,
+    run=run,
+)

@@ -1,0 +1,120 @@
+"""A configuration keeps its meaning from ARM to a file, and from a file to ARM and back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from hypothesis import given, settings
+from twisted.trial.unittest import SynchronousTestCase
+
+from agwtwisted.core.arm.context import TemplateContext
+from agwtwisted.core.arm.conversion import Conversion, convert
+from agwtwisted.core.arm.documents import gateways
+from agwtwisted.core.arm.exporting import ExportOptions, exported
+from agwtwisted.core.arm.import_options import ImportOptions
+from agwtwisted.core.arm.overlay import overlaid
+from agwtwisted.core.configuration.parsing import parse_document
+from agwtwisted.core.reports.facts import Facts, facts_of
+from agwtwisted.core.sections import ini
+from agwtwisted.core.sections.ini import Document
+from agwtwisted.core.sections.ini_text import written
+from agwtwisted.core.sections.sources import ReadFile, SourceFile
+from agwtwisted.demo import certificates
+from agwtwisted.starter.configuration import Starter, StarterMode
+from tests import EXAMPLES, configurations, pki
+from tests.core.arm import generated
+
+ROOT = Path(__file__).parent.parent
+OCSP = "http://127.0.0.1:9001/"
+CONFIGURATIONS = sorted((ROOT / "conf").glob("*.ini"))
+
+
+def reader(files: Mapping[str, bytes]) -> ReadFile:
+    """Reads files by their paths."""
+
+    def read(path: str) -> SourceFile:
+        """A file."""
+        return SourceFile(data=files[path.removeprefix("./")], mode=0o600)
+
+    return read
+
+
+def converted(document: bytes, overlay: Document | None = None) -> Conversion:
+    """The configuration of a document; an overlay gives addresses."""
+    [gateway] = gateways(document, "gateway.json", TemplateContext())
+    arm = [
+        each for section in (overlay.sections if overlay else ()) if section.kind == "arm" for each in section.entries
+    ]
+    addresses = {each.key.partition(".")[2]: each.value for each in arm}
+    return convert(gateway, ImportOptions(addresses=addresses))
+
+
+def facts(document: Document, read: ReadFile, file: str = "gateway.json") -> Facts:
+    """The facts of a configuration, which has to be valid."""
+    return facts_of(parse_document(document, file, read, now=pki.NOW))
+
+
+def again(document: Document, read: ReadFile) -> tuple[Facts, Facts]:
+    """The facts of a configuration that was written as ARM with its overlay, run as it is and imported."""
+    options = ExportOptions(password="a new one")
+    export = exported(document, read, lambda data: converted(data).document, options)
+    overlay = ini.parse(written(export.overlay).encode(), "gateway.overlay.ini")
+    found = converted(json.dumps(export.body).encode(), overlay)
+    whole = overlaid(found.document, overlay)
+    files = {path: file.data for path, file in found.files.items()}
+
+    def read_both(path: str) -> SourceFile:
+        """A file of the document, or one that the overlay names."""
+        return reader(files)(path) if path in files else read(path)
+
+    imported = ini.parse(written(whole).encode(), "gw.ini")
+    return facts(whole, read_both), facts(imported, read_both)
+
+
+class RoundTripTests(SynchronousTestCase):
+    """Facts before and after."""
+
+    maxDiff = None
+
+    @given(generated.gateways())
+    @settings(max_examples=EXAMPLES or 40)
+    def test_documents(self, document: bytes) -> None:
+        """A document that is imported says the same as itself, and so do its export and what is imported of that."""
+        first = converted(document)
+        read = reader({path: file.data for path, file in first.files.items()})
+        said = facts(first.document, read)
+        self.assertEqual(facts(ini.parse(written(first.document).encode(), "gw.ini"), read), said)
+        run, imported = again(first.document, read)
+        self.assertEqual(run, said)
+        self.assertEqual(imported, said)
+
+    def test_examples(self) -> None:
+        """Each example configuration says the same as ARM with an overlay."""
+        made = certificates.make(pki.NOW)
+
+        def read(path: str) -> SourceFile:
+            """A file of the demo."""
+            return SourceFile(data=made[Path(path).name], mode=0o600)
+
+        for file in (*CONFIGURATIONS, ROOT / "agwtwisted" / "demo" / "gw.ini"):
+            document = ini.parse(file.read_bytes(), "gw.ini")
+            self.assertEqual(again(document, read), (facts(document, read, "gw.ini"),) * 2, file)
+
+    def test_first_configurations(self) -> None:
+        """So does each form of a first configuration."""
+        site, root = configurations.site(), configurations.clients_root()
+
+        def read(path: str) -> SourceFile:
+            """Certificates by what their names end in."""
+            data = {"server.key": site.key_pem, "server.pem": site.chain_pem}.get(Path(path).name, root.pem)
+            return SourceFile(data=data, mode=0o600)
+
+        for mode in StarterMode:
+            common = {"address": "0.0.0.0", "port": 8443, "backend": "10.0.0.5:80", "state": "/var/lib/agw"}
+            starter = Starter(
+                mode=mode, names=("localhost",), ocsp=OCSP if mode is StarterMode.STRICT else "", **common
+            )  # type: ignore[arg-type]
+            document = ini.parse(starter.text().encode(), "gw.ini")
+            self.assertEqual(again(document, read), (facts(document, read, "gw.ini"),) * 2, mode)
