@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Final
 
 import attrs
 
 from agwtwisted.core.arm import documents
-from agwtwisted.core.arm.context import DEPLOYMENT_TYPE, FoundResource, TemplateContext
-from agwtwisted.core.arm.json_text import JsonNode, UnknownValue, read_deployment
+from agwtwisted.core.arm.context import DEPLOYMENT_TYPE, GATEWAY_TYPE, FoundResource, TemplateContext
+from agwtwisted.core.arm.json_text import JsonNode, UnknownValue, read_deployment, read_json
+from agwtwisted.core.arm.parameters import parameters_of
 from agwtwisted.core.base.errors import ConfigError
 from agwtwisted.core.resource_manager.gateway_bodies import UnknownText
-from agwtwisted.core.resource_manager.messages import JsonValue
+from agwtwisted.core.resource_manager.messages import JsonObject, JsonValue
 from agwtwisted.core.resource_manager.service_errors import ServiceError, all_of
 
 _FILE: Final = "template"
@@ -43,6 +45,11 @@ class WantedResource:
         return self.type.partition("/")[0]
 
     @property
+    def is_gateway(self) -> bool:
+        """Whether it is an application gateway."""
+        return self.type.lower() == GATEWAY_TYPE.lower()
+
+    @property
     def is_named(self) -> bool:
         """Whether there is a name for each kind of its type, so that it has an id."""
         return bool(self.name) and self.name.count("/") == self.type.count("/") - 1 and all(self.name.split("/"))
@@ -65,6 +72,38 @@ def deployment_body(body: bytes, context: TemplateContext) -> DeploymentBody | S
         return _read(body, context)
     except ConfigError as error:
         return all_of([invalid_template(each.message, each.place.path) for each in error.problems])
+
+
+def evaluated_with(
+    body: DeploymentBody, deployed: Mapping[str, JsonObject]
+) -> tuple[WantedResource, ...] | ServiceError:
+    """The resources once more, with what is deployed by now, by id in small letters."""
+    try:
+        return _resources(body.template, with_deployed(body.context, deployed))
+    except ConfigError as error:
+        return all_of([invalid_template(each.message, each.place.path) for each in error.problems])
+
+
+def outputs_of(body: DeploymentBody, deployed: Mapping[str, JsonObject]) -> dict[str, JsonValue] | ServiceError:
+    """The outputs by name; of secure types, and where it is not known, without a value."""
+    try:
+        found = documents.outputs(body.template, with_deployed(body.context, deployed))
+    except ConfigError as error:
+        return all_of([invalid_template(each.message, each.place.path) for each in error.problems])
+    return {name: _shown_output(each) for name, each in found.items()}
+
+
+def _shown_output(output: JsonNode) -> JsonValue:
+    kind, value = str(output.member("type").value), output.member("value")
+    shown: dict[str, JsonValue] = {"type": _type_name(kind)}
+    is_hidden = kind.lower() in SECURE or isinstance(value.value, UnknownValue)
+    return shown if is_hidden else {**shown, "value": plain(value)}
+
+
+def with_deployed(context: TemplateContext, deployed: Mapping[str, JsonObject]) -> TemplateContext:
+    """The context in which expressions can refer to these resources, by id in small letters."""
+    nodes = {key: read_json(json.dumps(resource).encode(), _FILE) for key, resource in deployed.items()}
+    return attrs.evolve(context, resources=nodes)
 
 
 def plain(node: JsonNode) -> JsonValue:
@@ -93,23 +132,21 @@ def _read(body: bytes, context: TemplateContext) -> DeploymentBody | ServiceErro
         return invalid_template(f"a {linked} leads to another place, which is never asked: send what stands there")
     if not isinstance(template.value, Mapping):
         return invalid_template("there is no template")
-    parameters = properties.member("parameters").members()
-    given = {name: each.member("value") for name, each in parameters.items() if _has_value(each)}
+    given = parameters_of(properties.member("parameters"))
     full = attrs.evolve(context, parameters=given)
-    found = documents.resources(template, full)
-    wanted = tuple(_wanted(each) for each in found if each.type.lower() != DEPLOYMENT_TYPE.lower())
     mode = properties.member("mode").value
     return DeploymentBody(
         mode=mode if isinstance(mode, str) else "Incremental",
         template=template,
         context=full,
-        resources=wanted,
+        resources=_resources(template, full),
         parameters=_shown_parameters(template, given),
     )
 
 
-def _has_value(parameter: JsonNode) -> bool:
-    return any(name.lower() == "value" for name in parameter.members())
+def _resources(template: JsonNode, context: TemplateContext) -> tuple[WantedResource, ...]:
+    found = documents.resources(template, context)
+    return tuple(_wanted(each) for each in found if each.type.lower() != DEPLOYMENT_TYPE.lower())
 
 
 def _wanted(resource: FoundResource) -> WantedResource:

@@ -10,7 +10,7 @@ from typing import Final
 
 import attrs
 
-from agwtwisted.core.arm.context import GATEWAY_TYPE, TemplateContext
+from agwtwisted.core.arm.context import TemplateContext
 from agwtwisted.core.resource_manager.api_versions import OF_GATEWAYS
 from agwtwisted.core.resource_manager.calls import MAX_RECORDS, Call, Reply
 from agwtwisted.core.resource_manager.catalogue import RESOURCES, known_namespace
@@ -18,21 +18,27 @@ from agwtwisted.core.resource_manager.deployment_bodies import (
     DeploymentBody,
     WantedResource,
     deployment_body,
+    evaluated_with,
     invalid_template,
+    outputs_of,
+    with_deployed,
 )
+from agwtwisted.core.resource_manager.gateway_shown import shown_gateway
 from agwtwisted.core.resource_manager.gateways import Wanted, wanted_gateway
+from agwtwisted.core.resource_manager.groups import is_gateway
 from agwtwisted.core.resource_manager.ids import ResourceId, resource_id
 from agwtwisted.core.resource_manager.messages import (
     ArmAnswer,
     ArmState,
     Change,
+    JsonObject,
     JsonValue,
     NoTask,
     Serve,
     Stored,
     Work,
 )
-from agwtwisted.core.resource_manager.neighbours import changes_of, parent_problem
+from agwtwisted.core.resource_manager.neighbours import changes_of, parent_problem, shown
 from agwtwisted.core.resource_manager.service_errors import (
     ServiceError,
     all_of,
@@ -58,6 +64,7 @@ class _Outcome:
     skipped: tuple[WantedResource, ...]
     gateway: Wanted | None
     state: ArmState
+    errors: tuple[ServiceError, ...] = ()
 
 
 def put_deployment(call: Call) -> Reply:
@@ -65,11 +72,14 @@ def put_deployment(call: Call) -> Reply:
     outcome = _judged(call)
     if isinstance(outcome, ServiceError):
         return outcome
+    outputs = outputs_of(outcome.body, _known(call, outcome.state))
+    if isinstance(outputs, ServiceError):
+        return outputs
     identity = _identity(call)
     before = call.found(identity)
     kept = Stored(
         id=before.id if before else str(identity),
-        body={"properties": _properties(call, outcome)},
+        body={"properties": {**_properties(call, outcome), "outputs": outputs}},
         etag=new_etag(call.request.request_id, str(identity)),
     )
     return _work(
@@ -87,12 +97,11 @@ def validate_deployment(call: Call) -> Reply:
         return outcome
     properties = _properties(call, outcome)
     validated = properties.pop("outputResources")
-    properties.pop("outputs", None)
-    shown = Stored(
+    judged = Stored(
         id=str(_identity(call)), body={"properties": {**properties, "validatedResources": validated}}, etag=""
     )
     task = NoTask() if outcome.gateway is None else Serve(body=outcome.gateway.served(), only_judged=True)
-    return Work(task=task, answer=json_answer(200, _shown(shown)), summary=f"validate {_KIND}/{_identity(call).name}")
+    return Work(task=task, answer=json_answer(200, _shown(judged)), summary=f"validate {_KIND}/{_identity(call).name}")
 
 
 def get_deployment(call: Call) -> Reply:
@@ -188,7 +197,7 @@ def _judged(call: Call) -> _Outcome | ServiceError:
     if problem is not None:
         return problem
     identity = _identity(call)
-    body = deployment_body(call.request.body, _context(call))
+    body = deployment_body(call.request.body, with_deployed(_context(call), _known(call, call.state)))
     outcome = body if isinstance(body, ServiceError) else _deployed(call, body)
     if not isinstance(outcome, ServiceError):
         return outcome
@@ -214,20 +223,42 @@ def _location(call: Call) -> str:
 
 
 def _deployed(call: Call, body: DeploymentBody) -> _Outcome | ServiceError:
-    """Every resource of a template in turn, on the state that those before it lead to."""
+    """Every resource of a template in turn, on the state that those before it lead to; the gateway comes last."""
     if body.mode.lower() != "incremental":
         return _only_incremental(body.mode)
-    outcome = _Outcome(body=body, changes=(), made=(), skipped=(), gateway=None, state=call.state)
-    errors: list[ServiceError] = []
-    for resource in _parents_first(body.resources):
+    start = _Outcome(body=body, changes=(), made=(), skipped=(), gateway=None, state=call.state)
+    outcome = _all(call, start, [each for each in _parents_first(body.resources) if not each.is_gateway])
+    gateways = [each for each in body.resources if each.is_gateway]
+    if gateways and outcome.made:  # what is referred to in them is known by now
+        again = evaluated_with(body, _known(call, outcome.state))
+        if isinstance(again, ServiceError):
+            return again
+        gateways = [each for each in again if each.is_gateway]
+    outcome = _all(call, outcome, gateways)
+    if outcome.errors:
+        return attrs.evolve(all_of(outcome.errors), status=outcome.errors[0].status)
+    return too_many_resources(MAX_RECORDS) if len(outcome.state.records) > MAX_RECORDS else outcome
+
+
+def _all(call: Call, outcome: _Outcome, resources: Sequence[WantedResource]) -> _Outcome:
+    for resource in resources:
         after = _with(call, outcome, resource)
         if isinstance(after, ServiceError):
-            errors.extend(after.details or (after,))
+            outcome = attrs.evolve(outcome, errors=(*outcome.errors, *(after.details or (after,))))
         else:
             outcome = after
-    if errors:
-        return attrs.evolve(all_of(errors), status=errors[0].status)
-    return too_many_resources(MAX_RECORDS) if len(outcome.state.records) > MAX_RECORDS else outcome
+    return outcome
+
+
+def _known(call: Call, state: ArmState) -> dict[str, JsonObject]:
+    """The resources of the group that expressions can refer to, by id in small letters."""
+    scope = f"{_identity(call).group_id.lower()}/providers/"
+    own = {key: each for key, each in state.records.items() if key.startswith(scope) and f"/{_KIND}/" not in key}
+    return {key: _whole(each, state) for key, each in own.items()}
+
+
+def _whole(stored: Stored, state: ArmState) -> JsonObject:
+    return shown_gateway(stored, running=state.running) if is_gateway(stored) else shown(stored)
 
 
 def _only_incremental(mode: str) -> ServiceError:
@@ -251,7 +282,7 @@ def _with(call: Call, outcome: _Outcome, resource: WantedResource) -> _Outcome |
             f"the name of a resource of type {resource.type} is not known, or does not fit its type"
         )
     identity = resource_id(call.subscription, call.group, namespace, resource.tail)
-    if resource.type.lower() == GATEWAY_TYPE.lower():
+    if resource.is_gateway:
         return _with_gateway(call, outcome, resource, identity)
     problem = parent_problem(outcome.state, identity)
     if problem is not None:

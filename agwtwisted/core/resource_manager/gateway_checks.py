@@ -34,7 +34,7 @@ LIMITS: Final[Mapping[str, tuple[str, int]]] = {
 _LAST_PORT: Final = 65199
 """Of version 2: the product keeps the ports above it."""
 
-_CHILD_NAME: Final = re.compile(r"\w(?:[\w.-]{0,78}\w)?", re.ASCII)
+_CHILD_NAME: Final = re.compile(r"\w[\w.-]{0,79}", re.ASCII)
 _GATEWAY_NAME: Final = re.compile(r"[A-Za-z0-9](?:[\w.-]{0,78}\w)?", re.ASCII)
 
 

@@ -79,6 +79,28 @@ class DeployTests(SynchronousTestCase):
         plane.json("PUT", DEPLOYMENT, body(resource("publicIPAddresses", "ip")), 201)
         self.assertEqual(plane.works[-1].task, NoTask())
 
+    def test_references(self) -> None:
+        """Expressions of the gateway refer to what the same template makes, and outputs to all of it."""
+        plane = StandIn().with_group()
+        made = resource("publicIPAddresses", "ip")
+        address = "[reference(resourceId('Microsoft.Network/publicIPAddresses', 'ip')).ipAddress]"
+        pools = [child("servers", backendAddresses=[{"ipAddress": address}])]
+        sent = body(gateway(backendAddressPools=pools), made)
+        sent["properties"]["template"]["outputs"] = {
+            "address": {"type": "string", "value": address},
+            "gateway": {"type": "object", "value": "[reference('gw')]"},
+            "nothing": {"type": "string", "value": "[reference('elsewhere').x]"},
+            "secret": {"type": "securestring", "value": "secret words"},
+        }
+        outputs = plane.json("PUT", DEPLOYMENT, sent, 201)["properties"]["outputs"]
+        self.assertEqual(outputs["address"], {"type": "String", "value": "127.0.0.1"})
+        self.assertEqual(outputs["gateway"]["value"]["operationalState"], "Running")
+        self.assertEqual((outputs["nothing"], outputs["secret"]), ({"type": "String"}, {"type": "SecureString"}))
+        [pool] = plane.json("GET", GATEWAY)["properties"]["backendAddressPools"]
+        self.assertEqual(pool["properties"]["backendAddresses"], [{"ipAddress": "127.0.0.1"}])
+        later = body(gateway(backendAddressPools=[child("servers", backendAddresses=[{"fqdn": address}])]))
+        plane.json("PUT", DEPLOYMENT, later)
+
     def test_skipped(self) -> None:
         """What is of no use here is skipped, and the deployment says so."""
         plane = StandIn().with_group()
