@@ -126,6 +126,25 @@ def _last_segment(identity: str) -> str:
     return identity.rpartition("/")[2]
 
 
+def _kind_of_template(node: JsonNode, found: Sequence[FoundResource]) -> str:
+    left_out = next(_gateways_within(node), None)
+    if left_out is not None:
+        return f"the conditions of its parameters leave out that of {left_out.place.path}"
+    linked = [each for each in found if each.body.member("properties").member("templateLink").members()]
+    if linked:
+        return f"it links to the template of {linked[0].place.path}, which is not read: give that file"
+    kinds = sorted({each.type for each in found})
+    return f"it is a template of {', '.join(kinds) if kinds else 'no resources'}"
+
+
+def _gateways_within(node: JsonNode) -> Iterator[JsonNode]:
+    """The gateways of a template as they are written, whether they are deployed or not."""
+    if text_of(node.member("type")).lower() == GATEWAY_TYPE.lower() and node.member("existing").value is not True:
+        yield node
+    for each in (*node.items(), *node.members().values()):
+        yield from _gateways_within(each)
+
+
 def _kind(node: JsonNode, listed: Sequence[JsonNode] | None, context: TemplateContext) -> str:
     """What a document without a gateway is."""
     schema = text_of(node.member("$schema")).lower()
@@ -134,8 +153,7 @@ def _kind(node: JsonNode, listed: Sequence[JsonNode] | None, context: TemplateCo
     if "deploymentparameters" in schema:
         return "it is a file of parameters: give the template, and this file by --parameters"
     if is_template(node):
-        kinds = sorted({each.type for each in templates.resources(node, context, only_gateways=True)})
-        return f"it is a template of {', '.join(kinds) if kinds else 'no resources'}"
+        return _kind_of_template(node, templates.resources(node, context, only_gateways=True))
     kind = text_of(node.member("type"))
     if kind:
         return f"it is a {kind}"

@@ -80,6 +80,8 @@ def outputs_of_deployment(scope: TemplateScope, name: str) -> ArmValue:
             own = text_of(evaluated(node.member("name"), frame))
             if name.lower() in (each.lower(), own.lower()):
                 template = node.member("properties").member("template")
+                if not isinstance(template.value, Mapping):
+                    return None
                 found = _outputs(template, _inner_frame(node, template, own, frame))
                 return {"outputs": {output: plain(value) for output, value in found.items()}}
     return None
@@ -152,8 +154,10 @@ class _Finding:
         name = text_of(evaluated(node.member("name"), frame))
         body = _without(node, "copy", "resources")
         if kind.lower() == DEPLOYMENT_TYPE.lower():
-            body = _without(node, "copy", "properties")  # they hold a template, whose expressions may not be ours
-        elif not self.only_gateways or _is_gateway(kind):
+            # A nested template's expressions may have other names than ours.
+            properties = _without(node.member("properties"), "template", "parameters")
+            body = attrs.evolve(body, value={**_without(body, "properties").members(), "properties": properties})
+        if not self.only_gateways or _is_gateway(kind):
             body = with_own_ids(evaluated(body, frame))
         return FoundResource(
             type=kind,

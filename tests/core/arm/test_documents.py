@@ -19,6 +19,8 @@ ANSWER = {"name": "edge", "id": f"{PREFIX}edge", "etag": "W/1", "type": TYPE, "p
 FLAT = {"name": "edge", "id": f"{PREFIX}edge", "type": TYPE, "httpListeners": [{"name": "l", "protocol": "Http"}]}
 VNET = {"type": "Microsoft.Network/virtualNetworks", "apiVersion": "2023-04-01", "name": "v", "properties": {}}
 SCHEMA = "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#"
+LINK = {"templateLink": {"uri": "https://x/gateway.json"}}
+LINKED = {"type": "Microsoft.Resources/deployments", "name": "l", "properties": LINK}
 TEMPLATE = {"$schema": SCHEMA, "resources": [VNET, RESOURCE]}
 
 
@@ -122,6 +124,12 @@ class RefusalTests(SynchronousTestCase):
         for document, kind in {
             json.dumps({"resources": [VNET]}): "it is a template of Microsoft.Network/virtualNetworks",
             json.dumps({"$schema": SCHEMA}): "it is a template of no resources",
+            json.dumps({"resources": [{**RESOURCE, "condition": False}]}): (
+                "the conditions of its parameters leave out that of resources[0]"
+            ),
+            json.dumps({"resources": [{**RESOURCE, "existing": True}, LINKED]}): (
+                "it links to the template of resources[1], which is not read: give that file"
+            ),
             json.dumps(VNET): "it is a Microsoft.Network/virtualNetworks",
             json.dumps({"a": 1}): "it is an object of other members",
             "1": "it is no object",

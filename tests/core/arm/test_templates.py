@@ -197,7 +197,10 @@ class NestedTests(SynchronousTestCase):
     def test_linked(self) -> None:
         """Of a linked template the deployment is found, and what is not known of it does no harm."""
         link = {"type": DEPLOYMENT, "name": "l", "properties": {"templateLink": {"uri": "https://x/a.json"}}}
-        self.assertEqual(names({"resources": [link, resource()]}), ["l", "edge"])
+        deployment, gateway = found_in({"resources": [link, resource()]})
+        self.assertEqual((deployment.name, gateway.name), ("l", "edge"))
+        linked = deployment.body.member("properties").member("templateLink")
+        self.assertEqual(linked.member("uri").value, "https://x/a.json")
 
 
 class OutputTests(SynchronousTestCase):
@@ -256,6 +259,8 @@ class OutputTests(SynchronousTestCase):
         expected = "reference('inner').outputs.host.value"
         self.assertEqual(self.host({"inner": existing}, "reference('inner')"), expected)
         self.assertEqual(self.host([resource(name="inner")], "reference('inner')"), expected)
+        link = {"type": DEPLOYMENT, "name": "inner", "properties": {"templateLink": {"uri": "https://x/a.json"}}}
+        self.assertEqual(self.host([link], "reference('inner')"), expected)
         scope = root_scope(node_of({"resources": []}), TemplateContext())
         self.assertEqual(outputs_of_deployment(scope, "x"), None)
 
