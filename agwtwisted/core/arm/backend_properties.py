@@ -27,7 +27,9 @@ BACKEND_ADDRESS_POOLS: Final = Collection(
     kind="backend_address_pool",
     remark="Servers that do the same work. The option `backend.POOL` replaces addresses that only Azure has.",
     properties=(
-        works("backendAddresses", children("backendAddresses"), "backend_addresses", "The servers."),
+        works(
+            "backendAddresses", children("backendAddresses"), "backend_addresses", "The servers.", may_be_unknown=True
+        ),
         note(
             "backendIPConfigurations", "Network interfaces of Azure cannot be reached by their ids: name the servers."
         ),

@@ -13,6 +13,7 @@ from agwtwisted.core.arm.backend_properties import (
     PROBES,
 )
 from agwtwisted.core.arm.certificates import Certificates
+from agwtwisted.core.arm.findings import IGNORED
 from agwtwisted.core.arm.json_text import UnknownValue
 from agwtwisted.core.arm.members import ObjectMembers
 from agwtwisted.core.arm.reading import ChildResource, Reading, entry, plain_values, section
@@ -54,6 +55,9 @@ def _given(child: ChildResource, servers: tuple[str, ...]) -> Iterator[Entry]:
 
 def _servers(reading: Reading, child: ChildResource) -> Iterator[Entry]:
     node = child.members.values.get(_ADDRESSES)
+    if unknown := child.members.unknown.get(_ADDRESSES):
+        subject = f"{_ADDRESSES} (which backend.{child.name} gives, too)"
+        reading.findings.unknown(child.place, subject, unknown, section=child.title, key="backend_addresses")
     if node is None:
         return
     servers = (
@@ -88,7 +92,7 @@ def _probe(reading: Reading, child: ChildResource) -> Iterator[Entry]:
         if name in child.members and child.members.text(name) not in ("", "false", "/"):
             message = f"{name} has no effect in a probe without HTTP"
             place = child.members.values[name].place
-            reading.findings.note(place, message, section=child.title, name="arm-ignored")
+            reading.findings.note(place, message, section=child.title, name=IGNORED.name)
     yield from reading.entries(child, without=_OF_HTTP_PROBES)
 
 
@@ -112,7 +116,7 @@ def _say_dropped(reading: Reading, child: ChildResource, without: set[str]) -> N
         if name in without and name in child.members and child.members.text(name) != "true":
             place = child.members.values[name].place
             message = f"{name} has no effect {why}"
-            reading.findings.note(place, message, section=child.title, name="arm-ignored")
+            reading.findings.note(place, message, section=child.title, name=IGNORED.name)
 
 
 def _roots(reading: Reading, child: ChildResource, certificates: Certificates) -> Iterator[Entry]:

@@ -8,7 +8,9 @@ from typing import Final
 import attrs
 
 from agwtwisted.core.arm.certificate_data import VirtualFile, certificate_bytes, suffix_of
+from agwtwisted.core.arm.findings import IGNORED
 from agwtwisted.core.arm.import_options import GivenCertificate
+from agwtwisted.core.arm.members import ObjectMembers
 from agwtwisted.core.arm.reading import ChildResource, Reading, entry, section
 from agwtwisted.core.arm.tls_properties import (
     AUTHENTICATION_CERTIFICATES,
@@ -82,7 +84,10 @@ class Certificates:
             yield entry("key_file", file, place)
             return
         password = given.password if given else self._password(child)
-        if password:
+        if not given and (unknown := child.members.unknown.get("password")):
+            findings = self.reading.findings
+            findings.unknown(child.place, "password", unknown, section=child.title, key="password_file")
+        elif password:
             secret = VirtualFile(data=password, is_secret=True)
             path = self.files.add(DIRECTORY, child.name, ".password", secret)
             yield entry("password_file", path, child.members.values.get("password", child.members.node).place)
@@ -113,7 +118,7 @@ class Certificates:
                 f"authentication certificate {child.name} is ignored: it is neither a root CA nor self-signed, and the"
                 " gateway pins no servers' certificates; they are verified against the system's roots",
                 section=child.title,
-                name="arm-ignored",
+                name=IGNORED.name,
             )
             return
         findings.warning(
@@ -121,7 +126,7 @@ class Certificates:
             f"authentication certificate {child.name} becomes a trusted root: servers whose certificates it issued are"
             " accepted, too, and their names are verified",
             section=child.title,
-            name="arm-ignored",
+            name=IGNORED.name,
         )
         name = child.name
         while self.reading.find(TRUSTED_ROOT_CERTIFICATES.name, name):
@@ -161,13 +166,16 @@ class Certificates:
             return None
 
     def _without_data(self, child: ChildResource) -> None:
+        """Report why there are no data, and what helps."""
         members, place = child.members, child.place
-        secret = members.text("keyVaultSecretId") if members.collection.property("keyVaultSecretId") else ""
-        if secret:
-            message = f"certificate {child.name} is in Key Vault ({secret[:200]}), which is never asked"
-            self._refuse(child, members.values["keyVaultSecretId"].place, message, "")
-        elif self._lost(child):
-            return
+        if unknown := members.unknown.get("data"):
+            message = f"data is not known: {unknown.expression[:400]}: {unknown.hint}; or"
+            self._refuse(child, members.body.member("data").place, message, "")
+        elif secret := self._secret(members):
+            message = f"certificate {child.name} is in Key Vault ({secret[:400]}), which is never asked"
+            self._refuse(child, members.body.member("keyVaultSecretId").place, message, "")
+        elif not members.body.member("hsm").is_absent:
+            return  # it was reported
         elif members.collection is TRUSTED_CLIENT_CERTIFICATES:
             self._refuse(child, place, f"trusted client certificate {child.name} has no data", MUST_SPECIFY_DATA)
         else:
@@ -177,14 +185,16 @@ class Certificates:
             )
             self._refuse(child, place, message, MUST_BE_SPECIFIED)
 
-    def _lost(self, child: ChildResource) -> bool:
-        """Whether the document has what stands for a certificate and cannot be used, which was reported."""
-        body = child.members.body
-        return any(not body.member(name).is_absent for name in ("data", "keyVaultSecretId", "hsm"))
+    def _secret(self, members: ObjectMembers) -> str:
+        """The id of a secret in Key Vault, or the expression that stands for it."""
+        name = "keyVaultSecretId"
+        if unknown := members.unknown.get(name):
+            return unknown.expression
+        return members.text(name) if name in members else ""
 
     def _refuse(self, child: ChildResource, place: Place, message: str, code: str) -> None:
-        way_out = f"give its file: certificate.{child.name}"
-        message = f"{message.rstrip('.')}: {way_out}"
+        way_out = f"certificate.{child.name} gives its file"
+        message = f"{message.rstrip('.')}{' ' if message.endswith('or') else ': '}{way_out}"
         key = child.members.row("data").key
         self.reading.findings.error(place, message, section=child.title, key=key, code=code)
 

@@ -8,6 +8,41 @@ import attrs
 
 from agwtwisted.core.arm.json_text import UnknownValue
 from agwtwisted.core.base.errors import Place, Problem, Severity, UnacceptableError
+from agwtwisted.core.base.warning_kinds import WarningKind
+
+UNKNOWN_PROPERTY: Final = WarningKind(
+    name="arm-unknown-property",
+    meaning="A property that no version of the product is known to have, or one in a place where it has no effect.",
+    remedy="Correct its name; the message has the nearest one.",
+)
+IGNORED: Final = WarningKind(
+    name="arm-ignored",
+    meaning="A property whose effect is missing here, or (as a note) that has no meaning on one machine.",
+    remedy="See [the reference of ARM properties](arm.md); remove what is not needed.",
+)
+WAF: Final = WarningKind(
+    name="waf-ignored",
+    meaning="The document has a web application firewall. There is none here: requests reach the servers unfiltered.",
+    remedy="Do not take the gateway for protected. `--strict` makes an error of it.",
+)
+PAGE_NOT_FETCHED: Final = WarningKind(
+    name="page-not-fetched",
+    meaning="An error page of the document is on a web server, and is never fetched: the gateway sends its own.",
+    remedy="Give its file by `page`.",
+)
+ADDRESS: Final = WarningKind(
+    name="arm-address",
+    meaning="A note: where a frontend of the document listens on this machine.",
+    remedy="Give another address by `address` or `address.FRONTEND`.",
+)
+PRIORITY_MADE: Final = WarningKind(
+    name="priority-made",
+    meaning="A note: a rule from before API version 2021-08-01 has no priority, and gets one by its place.",
+    remedy="Give all rules a `priority`.",
+)
+
+KINDS: Final = (WAF, UNKNOWN_PROPERTY, IGNORED, PAGE_NOT_FETCHED, ADDRESS, PRIORITY_MADE)
+"""What is said of ARM documents, for the reference page."""
 
 INVALID_FORMAT: Final = "InvalidRequestFormat"
 INVALID_REFERENCE: Final = "InvalidResourceReference"

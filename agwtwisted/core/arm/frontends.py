@@ -7,6 +7,7 @@ from typing import Final
 
 import attrs
 
+from agwtwisted.core.arm.findings import ADDRESS
 from agwtwisted.core.arm.gateway_properties import FRONTEND_IP_CONFIGURATIONS
 from agwtwisted.core.arm.listener_properties import HTTP_LISTENERS, LISTENERS
 from agwtwisted.core.arm.reading import ChildResource, Reading, entry
@@ -144,7 +145,7 @@ def _loopback(taken: set[str]) -> str:
 
 def _say(reading: Reading, child: ChildResource, address: str) -> None:
     message = f"listens on {address}: address.{child.name} changes that"
-    reading.findings.note(child.place, message, section=child.title, name="arm-address")
+    reading.findings.note(child.place, message, section=child.title, name=ADDRESS.name)
 
 
 def _check_ports(reading: Reading, spots: tuple[Spot, ...], addresses: Mapping[str, str]) -> None:

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-import attrs
-
+from agwtwisted.core.arm.findings import WAF
 from agwtwisted.core.arm.properties import (
     BOOLEAN,
     INTEGER,
@@ -26,8 +25,7 @@ from agwtwisted.core.arm.properties import (
 )
 from agwtwisted.core.tls.policies import SUITES
 
-WAF_IGNORED: Final = "waf-ignored"
-"""The name of warnings about a web application firewall, of which there is none here."""
+WAF_IGNORED: Final = WAF.name
 
 POLICY_NAMES: Final = (
     "AppGwSslPolicy20150501",
@@ -246,13 +244,11 @@ FRONTEND_IP_CONFIGURATIONS: Final = Collection(
     name="frontendIPConfigurations",
     remark="Where listeners listen. Their addresses are Azure's; here it is 127.0.0.1, or what the options say.",
     properties=(
-        attrs.evolve(
-            works(
-                "privateIPAddress",
-                TEXT,
-                "",
-                "The `address` of the frontend's listeners, where this machine has it and no option says another.",
-            ),
+        works(
+            "privateIPAddress",
+            TEXT,
+            "",
+            "The `address` of the frontend's listeners, where this machine has it and no option says another.",
             may_be_unknown=True,
         ),
         note("privateIPAllocationMethod", "There is no virtual network here."),

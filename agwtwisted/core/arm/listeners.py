@@ -7,6 +7,7 @@ from typing import Final
 
 from agwtwisted.core.arm.certificate_data import VirtualFile
 from agwtwisted.core.arm.certificates import VirtualFiles
+from agwtwisted.core.arm.findings import IGNORED, PAGE_NOT_FETCHED
 from agwtwisted.core.arm.frontends import FrontendPlaces
 from agwtwisted.core.arm.gateway_properties import CUSTOM_ERROR_CONFIGURATIONS
 from agwtwisted.core.arm.listener_properties import HTTP_LISTENERS, LISTENERS
@@ -39,7 +40,7 @@ def _listener(reading: Reading, child: ChildResource, frontends: FrontendPlaces)
     if child.members.is_true(_SNI) and (not names or child.members.text("protocol") == "Http"):
         why = "with Http there is no name in a handshake" if names else "there are no host names to compare with"
         place = child.members.values[_SNI].place
-        reading.findings.note(place, f"{_SNI} has no effect: {why}", section=child.title, name="arm-ignored")
+        reading.findings.note(place, f"{_SNI} has no effect: {why}", section=child.title, name=IGNORED.name)
         without |= {_SNI}
     yield from names
     yield from reading.entries(child, without=without)
@@ -101,7 +102,7 @@ def _pages(
                 f"the error page for {status} is not fetched from {shown(url)}: the gateway sends its own, unless page"
                 " gives the file"
             )
-            reading.findings.warning(page.node.place, message, section=title, name="page-not-fetched")
+            reading.findings.warning(page.node.place, message, section=title, name=PAGE_NOT_FETCHED.name)
             continue
         path = files.add("pages", f"{scope}-{status}", ".html", VirtualFile(data=data))
         place = page.values["customErrorPageUrl"].place

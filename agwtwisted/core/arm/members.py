@@ -12,16 +12,12 @@ from typing import Final, TypeAlias
 import attrs
 
 from agwtwisted.core.arm import table
-from agwtwisted.core.arm.findings import INVALID_FORMAT, Findings
+from agwtwisted.core.arm.findings import IGNORED, INVALID_FORMAT, UNKNOWN_PROPERTY, Findings
 from agwtwisted.core.arm.gateway_properties import GATEWAY, RESOURCE
 from agwtwisted.core.arm.json_text import JsonNode, UnknownValue
 from agwtwisted.core.arm.properties import Collection, Meaning, Property, Shape
 from agwtwisted.core.base.errors import UnacceptableError, shown
 from agwtwisted.core.base.texts import did_you_mean
-
-UNKNOWN_PROPERTY: Final = "arm-unknown-property"
-IGNORED_PROPERTY: Final = "arm-ignored"
-"""Names of findings."""
 
 _BLANKS: Final = " \t"
 _READ_ELSEWHERE: Final = frozenset({"name", "properties", "apiVersion"})
@@ -32,7 +28,8 @@ RowLookup: TypeAlias = Callable[[str], Property | None]
 class ObjectMembers:
     """The members of an object that have a meaning, by their names in the table.
 
-    `emptied` are the names of those that are there with an empty list.
+    `emptied` are the names of those that are there with an empty list, `unknown` those whose values only a deployment
+    has and that may be given otherwise (`Property.may_be_unknown`).
     """
 
     collection: Collection
@@ -41,6 +38,7 @@ class ObjectMembers:
     body: JsonNode  # what has the members: its `properties`, or the same
     values: Mapping[str, JsonNode]
     emptied: Mapping[str, JsonNode]
+    unknown: Mapping[str, UnknownValue]
 
     def __contains__(self, name: str) -> bool:
         return name in self.values
@@ -167,7 +165,7 @@ class MemberReader:
                     member.place,
                     f"{shown(name)} stands beside properties, where it has no effect",
                     section=title,
-                    name=UNKNOWN_PROPERTY,
+                    name=UNKNOWN_PROPERTY.name,
                 )
 
     def _members(
@@ -175,8 +173,15 @@ class MemberReader:
     ) -> ObjectMembers:
         collecting = _Collecting(findings=self.findings, collection=collection, title=title, lookup=lookup)
         collecting.collect("", body)
-        values, emptied = collecting.values, collecting.emptied
-        return ObjectMembers(collection=collection, title=title, node=node, body=body, values=values, emptied=emptied)
+        return ObjectMembers(
+            collection=collection,
+            title=title,
+            node=node,
+            body=body,
+            values=collecting.values,
+            emptied=collecting.emptied,
+            unknown=collecting.unknown,
+        )
 
 
 @attrs.define(kw_only=True)
@@ -189,6 +194,7 @@ class _Collecting:
     lookup: RowLookup
     values: dict[str, JsonNode] = attrs.Factory(dict)
     emptied: dict[str, JsonNode] = attrs.Factory(dict)
+    unknown: dict[str, UnknownValue] = attrs.Factory(dict)
 
     def collect(self, within: str, node: JsonNode) -> None:
         """The members of an object; those of one within another have its name and a dot before theirs."""
@@ -219,8 +225,7 @@ class _Collecting:
 
     def _not_known(self, row: Property, member: JsonNode, value: UnknownValue) -> None:
         if row.may_be_unknown:
-            message = f"{row.name} is not known, and is not needed: {value.expression[:400]}"
-            self.findings.note(member.place, message, section=self.title, name=IGNORED_PROPERTY)
+            self.unknown[row.name] = value
         else:
             self.findings.unknown(member.place, row.name, value, section=self.title, key=row.key)
 
@@ -235,7 +240,7 @@ class _Collecting:
             member.place,
             f"{shown(name)} is no property that the gateway knows, and has no effect{did_you_mean(name, known)}",
             section=self.title,
-            name=UNKNOWN_PROPERTY,
+            name=UNKNOWN_PROPERTY.name,
         )
 
     def _ignored(self, row: Property, member: JsonNode) -> None:
@@ -248,7 +253,7 @@ class _Collecting:
         elif row.meaning is Meaning.WARN and not _is_switched_off(row, member):
             self.findings.warning(member.place, message, section=self.title, name=row.warning)
         else:
-            self.findings.note(member.place, message, section=self.title, name=IGNORED_PROPERTY)
+            self.findings.note(member.place, message, section=self.title, name=IGNORED.name)
 
 
 def _is_silent(row: Property, member: JsonNode) -> bool:

@@ -11,6 +11,8 @@ from typing import Final
 
 import attrs
 
+from agwtwisted.core.arm.findings import IGNORED
+
 
 class Meaning(Enum):
     """What becomes of an ARM property."""
@@ -95,7 +97,7 @@ class Property:
     `key` is that of the INI section; empty where the property has none of its own. `silent` is the value that asks for
     nothing: a property that is not supported is not spoken of where it has it. `inside` are the members of what is not
     looked into. `warning` is the name by which programs know what is said of it. A `secret` is never shown. What
-    `may_be_unknown` is as if it were not there, where only a deployment has its value.
+    `may_be_unknown` may be given otherwise, where only a deployment has its value.
     """
 
     name: str
@@ -110,9 +112,19 @@ class Property:
     may_be_unknown: bool = False
 
 
-def works(name: str, form: ValueForm, key: str, remark: str, *, secret: bool = False) -> Property:
+def works(
+    name: str, form: ValueForm, key: str, remark: str, *, secret: bool = False, may_be_unknown: bool = False
+) -> Property:
     """A property that is a key, or a part of one."""
-    return Property(name=name, meaning=Meaning.WORKS, form=form, key=key, remark=remark, secret=secret)
+    return Property(
+        name=name,
+        meaning=Meaning.WORKS,
+        form=form,
+        key=key,
+        remark=remark,
+        secret=secret,
+        may_be_unknown=may_be_unknown,
+    )
 
 
 def note(name: str, remark: str, *inside: str, silent: bool | str | None = None) -> Property:
@@ -121,7 +133,7 @@ def note(name: str, remark: str, *inside: str, silent: bool | str | None = None)
 
 
 def warn(
-    name: str, remark: str, *inside: str, silent: bool | str | None = None, warning: str = "arm-ignored"
+    name: str, remark: str, *inside: str, silent: bool | str | None = None, warning: str = IGNORED.name
 ) -> Property:
     """A property whose effect is missing."""
     return Property(

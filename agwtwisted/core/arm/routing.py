@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from agwtwisted.core.arm.findings import IGNORED, PRIORITY_MADE
 from agwtwisted.core.arm.members import ObjectMembers
 from agwtwisted.core.arm.reading import ChildResource, Reading, entry, named_children, section
 from agwtwisted.core.arm.routing_properties import (
@@ -69,9 +70,9 @@ def _rule(reading: Reading, child: ChildResource) -> Iterator[Entry]:
             continue
         message = f"{name} has no effect beside PathBasedRouting: that of the URL path map counts"
         if name == _REWRITES:
-            reading.findings.warning(node.place, message, section=child.title, name="arm-ignored")
+            reading.findings.warning(node.place, message, section=child.title, name=IGNORED.name)
         else:
-            reading.findings.note(node.place, message, section=child.title, name="arm-ignored")
+            reading.findings.note(node.place, message, section=child.title, name=IGNORED.name)
     yield from reading.entries(child, without=frozenset({*_OF_THE_MAP, _REWRITES}))
 
 
@@ -105,7 +106,7 @@ def _in_their_order(reading: Reading, rules: Sequence[ChildResource]) -> dict[st
     made: dict[str, tuple[Entry, ...]] = {}
     for child, number in zip(rules, free, strict=False):
         message = f"has no priority, as rules had none before API version {PRIORITY_NEEDED_FROM}: it gets {number}"
-        reading.findings.note(child.place, message, section=child.title, key="priority", name="priority-made")
+        reading.findings.note(child.place, message, section=child.title, key="priority", name=PRIORITY_MADE.name)
         made[child.name] = (entry("priority", number, child.place),)
     return made
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from agwtwisted.core.arm.findings import IGNORED
 from agwtwisted.core.arm.listener_properties import HTTP_LISTENERS, LISTENERS
 from agwtwisted.core.arm.members import ObjectMembers
 from agwtwisted.core.arm.reading import ChildResource, Reading, entry, section
@@ -70,7 +71,7 @@ def _check_disabled(reading: Reading, members: ObjectMembers) -> None:
         reading.findings.error(place, message, section=members.title)
     else:
         message = f"{name} has no effect: TLS 1.0 and 1.1 are always off"
-        reading.findings.note(place, message, section=members.title, name="arm-ignored")
+        reading.findings.note(place, message, section=members.title, name=IGNORED.name)
 
 
 def profile_sections(reading: Reading) -> Iterator[Section]:

@@ -28,15 +28,16 @@ SSL_CERTIFICATES: Final = Collection(
     kind="ssl_certificate",
     remark="Certificates that listeners show, with their keys.",
     properties=(
-        works("data", TEXT, "certificate_file", f"A PFX. {_DATA}", secret=True),
+        works("data", TEXT, "certificate_file", f"A PFX. {_DATA}", secret=True, may_be_unknown=True),
         works(
             "password",
             TEXT,
             "password_file",
             "The password of the PFX; it is written to a file of its own.",
             secret=True,
+            may_be_unknown=True,
         ),
-        works("keyVaultSecretId", TEXT, "", _KEY_VAULT),
+        works("keyVaultSecretId", TEXT, "", _KEY_VAULT, may_be_unknown=True),
         error("hsm", "A key that never leaves a managed HSM cannot be used here.", "keyId", "publicCertData"),
         read_only("publicCertData", "The certificate without its key: it is no input."),
     ),
@@ -47,7 +48,7 @@ TRUSTED_CLIENT_CERTIFICATES: Final = Collection(
     kind="trusted_client_certificate",
     remark="Chains of CA certificates that clients are verified against.",
     properties=(
-        works("data", TEXT, "file", f"Exactly one root and its intermediates. {_DATA}"),
+        works("data", TEXT, "file", f"Exactly one root and its intermediates. {_DATA}", may_be_unknown=True),
         read_only("validatedCertData"),
         read_only("clientCertIssuerDN"),
     ),
@@ -58,8 +59,8 @@ TRUSTED_ROOT_CERTIFICATES: Final = Collection(
     kind="trusted_root_certificate",
     remark="CA certificates that backend servers are verified against.",
     properties=(
-        works("data", TEXT, "file", _DATA),
-        works("keyVaultSecretId", TEXT, "", _KEY_VAULT),
+        works("data", TEXT, "file", _DATA, may_be_unknown=True),
+        works("keyVaultSecretId", TEXT, "", _KEY_VAULT, may_be_unknown=True),
     ),
 )
 
@@ -71,7 +72,7 @@ AUTHENTICATION_CERTIFICATES: Final = Collection(
         " `trusted_root_certificate`, with a warning; others are ignored, with a warning, and the servers are verified"
         " against the system's roots."
     ),
-    properties=(works("data", TEXT, "file", _DATA),),
+    properties=(works("data", TEXT, "file", _DATA, may_be_unknown=True),),
 )
 
 SSL_PROFILES: Final = Collection(

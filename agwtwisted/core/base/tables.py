@@ -1,9 +1,9 @@
-"""Plain-text tables: columns under a title, no wider than a terminal."""
+"""Plain-text tables: columns under a title, no wider than a terminal; and those of Markdown."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 WIDTH: Final = 100
@@ -28,6 +28,13 @@ def table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> st
     )
     body = [line for row in lines for line in _row(row, widths)]
     return "\n".join([title, *body, ""])
+
+
+def markdown(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table of Markdown, without a newline at its end."""
+    lines = [" | ".join(heads), " | ".join("---" for _ in heads)]
+    lines += [" | ".join(cell.replace("|", "\\|") for cell in row) for row in rows]
+    return "\n".join(f"| {line} |" for line in lines)
 
 
 def wrapped(text: str, width: int, *, whole_words: bool = False) -> Iterator[str]:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
+from agwtwisted.core.base.tables import markdown
 from agwtwisted.core.operations.answers import ANSWERS, EVENTS, documented, example
 from agwtwisted.core.operations.routes import ROUTES, ControlRoute, Form, Operation
 from agwtwisted.core.reports.reference_pages import NOTICE
@@ -69,7 +70,7 @@ def control_page() -> str:
 
 def _overview() -> str:
     rows = [(f"[`{each.method} {each.path}`](#{_anchor(each)})", each.meaning) for each in ROUTES]
-    return _table(("request", ""), rows)
+    return markdown(("request", ""), rows)
 
 
 def _anchor(route: ControlRoute) -> str:
@@ -84,9 +85,9 @@ def _route(route: ControlRoute) -> Iterator[str]:
     yield f"## {_title(route)}"
     yield route.meaning
     if route.query:
-        yield _table(("argument of the query", ""), _rows(route.query))
+        yield markdown(("argument of the query", ""), _rows(route.query))
     if route.body:
-        yield _table(("member of the body", ""), _rows(route.body))
+        yield markdown(("member of the body", ""), _rows(route.body))
     match route.form:
         case Form.METRICS:
             yield "The metrics are listed in [metrics.md](metrics.md)."
@@ -104,13 +105,13 @@ def _events() -> Iterator[str]:
             yield f"{meaning} The members are those of an object of GET {_SAME_AS[kind]}."
         else:
             yield meaning
-            yield _table(("member", ""), _rows({path: each.meaning for path, each in documented(EVENTS[kind])}))
+            yield markdown(("member", ""), _rows({path: each.meaning for path, each in documented(EVENTS[kind])}))
 
 
 def _answer(route: ControlRoute) -> Iterator[str]:
     tree = ANSWERS[route.asks]
     rows = [(f"`{path}`", member.meaning) for path, member in documented(tree)]
-    yield _table(("member of the answer", ""), rows)
+    yield markdown(("member of the answer", ""), rows)
     if route.asks is Operation.RELOAD:
         yield (
             "A configuration that is not taken has the status 422, or 409 where the gateway stops: `outcome` is"
@@ -122,9 +123,3 @@ def _answer(route: ControlRoute) -> Iterator[str]:
 
 def _rows(meanings: Mapping[str, str]) -> Iterable[Sequence[str]]:
     return ((f"`{name}`", meaning) for name, meaning in meanings.items())
-
-
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [" | ".join(heads), " | ".join("---" for _ in heads)]
-    lines += [" | ".join(cell.replace("|", "\\|") for cell in row) for row in rows]
-    return "\n".join(f"| {line} |" for line in lines)

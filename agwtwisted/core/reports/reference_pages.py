@@ -8,7 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from typing import Any, Final
 
+from agwtwisted.core.arm import findings as arm_findings
 from agwtwisted.core.base.errors import UnacceptableError
+from agwtwisted.core.base.tables import markdown
 from agwtwisted.core.base.warning_kinds import WarningKind
 from agwtwisted.core.configuration import certificate_warnings, rule_coherence
 from agwtwisted.core.exchange import states as exchange_states
@@ -19,6 +21,7 @@ from agwtwisted.core.operations.record_texts import LONGEST_FIELD
 from agwtwisted.core.operations.records import ACCESS, ENVELOPE, HANDSHAKE
 from agwtwisted.core.operations.session_records import SESSION
 from agwtwisted.core.reports import check_report, product_codes
+from agwtwisted.core.reports.arm_reference import arm_page
 from agwtwisted.core.rules.server_variables import COOKIE, SERVER_VARIABLES
 from agwtwisted.core.sections.schema import KINDS
 from agwtwisted.core.sections.settings import Key, Kind
@@ -36,18 +39,13 @@ def pages() -> Mapping[str, str]:
         "error-codes.md": _page("Error codes", _error_codes()),
         "exchange-states.md": _page("The states of an exchange", _exchange_states()),
         "metrics.md": _page("Metrics", _metrics()),
+        "arm.md": _page("ARM properties", arm_page()),
         "warnings.md": _page("Warnings of `agw check`", _warnings()),
     }
 
 
 def _page(title: str, parts: Iterable[str]) -> str:
     return "\n\n".join([f"# {title}", NOTICE, *parts]) + "\n"
-
-
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [" | ".join(heads), " | ".join("---" for _ in heads)]
-    lines += [" | ".join(cell.replace("|", "\\|") for cell in row) for row in rows]
-    return "\n".join(f"| {line} |" for line in lines)
 
 
 # Warnings
@@ -59,12 +57,15 @@ def _warnings() -> Iterator[str]:
         " certificates at its start, too, and at a reload of those that it has not warned of before."
     )
     yield "## Certificates"
-    yield _table(("name", "meaning", "what to do"), map(_warning_row, certificate_warnings.KINDS))
+    yield markdown(("name", "meaning", "what to do"), map(_warning_row, certificate_warnings.KINDS))
     yield "## Listeners, rules, pages"
-    yield _table(("name", "meaning", "what to do"), map(_warning_row, rule_coherence.KINDS))
+    yield markdown(("name", "meaning", "what to do"), map(_warning_row, rule_coherence.KINDS))
+    yield "## ARM documents"
+    yield "Of a gateway that comes as [ARM JSON](arm.md). Those that are notes never stop anything."
+    yield markdown(("name", "meaning", "what to do"), map(_warning_row, arm_findings.KINDS))
     yield "## Files and directories"
     yield "`agw check` tries them as the user that it runs as, and leaves nothing behind; the gateway itself uses them."
-    yield _table(("name", "meaning", "what to do"), map(_warning_row, check_report.TRIALS))
+    yield markdown(("name", "meaning", "what to do"), map(_warning_row, check_report.TRIALS))
 
 
 def _warning_row(kind: WarningKind) -> Sequence[str]:
@@ -79,7 +80,7 @@ def _configuration() -> Iterator[str]:
         "A section is `[kind]` or `[kind NAME]`, a key `key = value`; an indented line continues a value. "
         "Durations are in seconds, sizes in bytes; the values of a list are separated by commas or lines; booleans"
         " are `true`, `yes`, `on`, `Enabled` and their opposites, in any case. Paths are relative to the file. A NAME"
-        " has at most 80 letters, digits, `.`, `-` and `_`, and does not begin or end with `.` or `-`; names are"
+        " has at most 80 letters, digits, `.`, `-` and `_`, and does not begin with `.` or `-`; names are"
         " compared without case, so a reference may be spelled otherwise."
     )
     yield (
@@ -91,7 +92,7 @@ def _configuration() -> Iterator[str]:
         yield f"## [{name}{' NAME' if kind.named else ''}]"
         yield kind.meaning
         if kind.keys:
-            yield _table(("key", "default", "meaning"), _key_rows(name, kind))
+            yield markdown(("key", "default", "meaning"), _key_rows(name, kind))
 
 
 def _literal_keys() -> Iterator[str]:
@@ -157,7 +158,7 @@ def _variables() -> Iterator[str]:
     )
     rows = [(f"`{each.name}`", each.meaning, "ours" if each.ours else "") for each in SERVER_VARIABLES.values()]
     rows.append((f"`{COOKIE}NAME`", "the value of the cookie NAME", ""))
-    yield _table(("variable", "value", "beyond the product"), rows)
+    yield markdown(("variable", "value", "beyond the product"), rows)
 
 
 # The access log
@@ -165,18 +166,18 @@ def _variables() -> Iterator[str]:
 
 def _access_log() -> Iterator[str]:
     yield "One JSON object in each line. All three kinds of lines have these members:"
-    yield _table(("member", "value"), _rows(ENVELOPE))
+    yield markdown(("member", "value"), _rows(ENVELOPE))
     yield (
         f"Of a value from outside at most {LONGEST_FIELD} bytes are written; behind them stands `\u2026(of N bytes)`,"
         " N being how long it was. The URL stands in a line once, in `requestUri` and `requestQuery`, and as it came"
         " beside them only where it was forwarded as another one."
     )
     yield "## Requests"
-    yield _table(("property", "value"), _rows(ACCESS.meanings))
+    yield markdown(("property", "value"), _rows(ACCESS.meanings))
     yield "## Failed handshakes"
-    yield _table(("property", "value"), _rows(HANDSHAKE))
+    yield markdown(("property", "value"), _rows(HANDSHAKE))
     yield "## L4 sessions"
-    yield _table(("property", "value"), _rows(SESSION.meanings))
+    yield markdown(("property", "value"), _rows(SESSION.meanings))
 
 
 def _rows(fields: Mapping[str, str]) -> Iterator[Sequence[str]]:
@@ -211,15 +212,15 @@ ERROR_MEANINGS: Final[Mapping[ErrorInfo, str]] = {
 
 def _error_codes() -> Iterator[str]:
     yield "## In the access log: `error_info`"
-    yield _table(
+    yield markdown(
         ("code", "why the gateway answered"), ((f"`{each.value}`", ERROR_MEANINGS[each]) for each in ErrorInfo)
     )
     yield "## Of the configuration"
     yield "Errors of a configuration end with the product's code, if it has one:"
-    yield _table(("code", "what is wrong"), _rows(product_codes.OF_THE_CONFIGURATION))
+    yield markdown(("code", "what is wrong"), _rows(product_codes.OF_THE_CONFIGURATION))
     yield "## Of the control plane"
     yield "Answers of the control plane to requests that it refuses have these, and those of the configuration:"
-    yield _table(("code", "what is wrong"), _rows(product_codes.OF_THE_CONTROL_PLANE))
+    yield markdown(("code", "what is wrong"), _rows(product_codes.OF_THE_CONTROL_PLANE))
 
 
 # The states of an exchange
@@ -232,20 +233,20 @@ def _exchange_states() -> Iterator[str]:
         " is a defect of the gateway, which is handled as `DEFECT`, with 500 or an aborted connection."
     )
     states = ((f"`{state.name}`", state.meaning) for state in exchange_states.STATES)
-    yield _table(("state", "meaning"), states)
+    yield markdown(("state", "meaning"), states)
     yield "## Transitions"
     lines = exchange_states.drawing()
-    yield _table(
+    yield markdown(
         ("state", "event", "actions", "next state"),
         ((f"`{state}`", f"`{event}`", actions, f"`{then}`" if then else "") for state, event, actions, then in lines),
     )
     yield "## Events"
-    yield _table(
+    yield markdown(
         ("event", "what happened; what it brings"), ((f"`{e.name}`", e.meaning) for e in exchange_states.EVENTS)
     )
     yield "## Actions"
     actions = ((f"`{action.name}`", action.meaning) for action in exchange_states.ACTIONS)
-    yield _table(("action", "what is done"), actions)
+    yield markdown(("action", "what is done"), actions)
 
 
 # Metrics
@@ -257,13 +258,13 @@ def _metrics() -> Iterator[str]:
         " labels are names of the configuration and words of closed sets, never what a client has sent."
         f" What is about names that a reload has removed stays for {KEPT / 60:.0f} minutes."
     )
-    yield _table(
+    yield markdown(
         ("metric", "kind", "labels", "meaning", "product"), (_metric_row(family) for family in FAMILIES.values())
     )
     yield "## Buckets"
     yield "The upper bounds of histograms, in seconds; the last one is infinity:"
     histograms = [family for family in FAMILIES.values() if family.kind is FamilyKind.HISTOGRAM]
-    yield _table(
+    yield markdown(
         ("metric", "bounds"),
         ((f"`{each.name}`", ", ".join(f"{bound:g}" for bound in each.bounds)) for each in histograms),
     )

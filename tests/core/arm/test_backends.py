@@ -6,6 +6,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from agwtwisted.core.arm.context import GATEWAY_TYPE
 from agwtwisted.core.arm.import_options import ImportOptions
 from agwtwisted.core.base.errors import Severity
 from tests.arm_gateways import child, converted, gateway, reference, refusals, said, sections
@@ -45,6 +46,15 @@ class PoolTests(SynchronousTestCase):
         """The option replaces the servers, whatever they are in the document."""
         options = ImportOptions(backends={"APP": ("127.0.0.1:9000", "[::1]:9001")})
         self.assertEqual(self.servers([{"fqdn": "a.example"}], options), "127.0.0.1:9000, [::1]:9001")
+
+    def test_unknown_servers(self) -> None:
+        """Servers that only a deployment knows are refused, with the option that replaces them."""
+        for addresses in ("[parameters('a')]", [{"fqdn": "[reference('site').host]"}]):
+            body = gateway(backendAddressPools=[child("app", backendAddresses=addresses)]) | {"type": GATEWAY_TYPE}
+            del body["id"]
+            self.assertEqual(len(refusals(converted(body))), 1)
+            options = ImportOptions(backends={"app": ("127.0.0.1:9000",)})
+            self.assertEqual(refusals(converted(body, options)), [])
 
     def test_two_in_one(self) -> None:
         """A member with a name and an address is refused: one of both would be lost."""

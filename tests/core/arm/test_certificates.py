@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.arm.certificate_data import VirtualFile
 from agwtwisted.core.arm.certificates import VirtualFiles
+from agwtwisted.core.arm.context import GATEWAY_TYPE
 from agwtwisted.core.arm.import_options import GivenCertificate, ImportOptions
 from agwtwisted.core.base.errors import Severity
 from tests.arm_gateways import (
@@ -101,7 +102,7 @@ class SslCertificateTests(SynchronousTestCase):
         for properties in ({}, {"publicCertData": text_of(server().der)}, {"data": "", "password": "x"}):
             (only,) = refusals(converted(https(sslCertificates=[{"name": "site", "properties": properties}])))
             self.assertIn(f"for Certificate '{ID}/sslCertificates/site' in Application Gateway", only)
-            self.assertIn("give its file: certificate.site", only)
+            self.assertIn("certificate.site gives its file", only)
             self.assertTrue(only.endswith("(ApplicationGatewayCertificateDataOrKeyVaultSecretIdMustBeSpecified)"))
 
     def test_key_vault(self) -> None:
@@ -119,6 +120,17 @@ class SslCertificateTests(SynchronousTestCase):
             conversion = converted(body, ImportOptions(certificates={name: file}))
             self.assertEqual(refusals(conversion), [])
             self.assertEqual(conversion.files["certificates/site.password"].data, b"other")
+
+    def test_unknown_values(self) -> None:
+        """Data, password or secret that only a deployment has are refused, unless the option gives the file."""
+        expressions = ({"data": "[parameters('d')]"}, {"keyVaultSecretId": "[reference('v').uri]"})
+        options = ImportOptions(certificates={"site": GivenCertificate(data=pfx())})
+        for properties in (*expressions, {"data": text_of(pfx("x")), "password": "[parameters('p')]"}):
+            body = https(sslCertificates=[child("site", **properties)]) | {"type": GATEWAY_TYPE}
+            del body["id"]
+            (only,) = refusals(converted(body))
+            self.assertTrue("parameters('" in only or "reference('v')" in only, only)
+            self.assertEqual(refusals(converted(body, options)), [])
 
     def test_hsm(self) -> None:
         """A key in an HSM is refused once."""
