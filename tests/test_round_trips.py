@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from hypothesis import given, settings
 from twisted.trial.unittest import SynchronousTestCase
@@ -27,6 +28,8 @@ from tests import EXAMPLES, configurations, pki
 from tests.core.arm import generated
 
 ROOT = Path(__file__).parent.parent
+IMPLIED = ("arm", "gateway", "rewrite_rule_set")
+"""Kinds of sections that need not be there."""
 OCSP = "http://127.0.0.1:9001/"
 CONFIGURATIONS = sorted((ROOT / "conf").glob("*.ini"))
 
@@ -51,12 +54,15 @@ def converted(document: bytes, overlay: Document | None = None) -> Conversion:
     return convert(gateway, ImportOptions(addresses=addresses))
 
 
-def facts(document: Document, read: ReadFile, file: str = "gateway.json") -> Facts:
-    """The facts of a configuration, which has to be valid."""
-    return facts_of(parse_document(document, file, read, now=pki.NOW))
+def facts(document: Document, read: ReadFile, file: str = "gateway.json") -> tuple[Facts, frozenset[str]]:
+    """The facts of a configuration, which has to be valid, and the titles of all its sections, in use or not."""
+    plan = parse_document(document, file, read, now=pki.NOW)
+    return facts_of(plan), frozenset(
+        title.casefold() for title in plan.origins.places if title.partition(" ")[0] not in IMPLIED
+    )
 
 
-def again(document: Document, read: ReadFile) -> tuple[Facts, Facts]:
+def again(document: Document, read: ReadFile) -> tuple[Any, Any]:
     """The facts of a configuration that was written as ARM with its overlay, run as it is and imported."""
     options = ExportOptions(password="a new one")
     export = exported(document, read, lambda data: converted(data).document, options)
