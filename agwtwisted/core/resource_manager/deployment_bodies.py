@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import attrs
@@ -133,6 +133,9 @@ def _read(body: bytes, context: TemplateContext) -> DeploymentBody | ServiceErro
     if not isinstance(template.value, Mapping):
         return invalid_template("there is no template")
     given = parameters_of(properties.member("parameters"))
+    lacking = list(_lacking(template, given))
+    if lacking:
+        return all_of(lacking)
     full = attrs.evolve(context, parameters=given)
     mode = properties.member("mode").value
     return DeploymentBody(
@@ -142,6 +145,17 @@ def _read(body: bytes, context: TemplateContext) -> DeploymentBody | ServiceErro
         resources=_resources(template, full),
         parameters=_shown_parameters(template, given),
     )
+
+
+def _lacking(template: JsonNode, given: Mapping[str, JsonNode]) -> Iterator[ServiceError]:
+    """Parameters that have neither a value nor a default."""
+    known = {name.lower() for name in given}
+    for name, declared in template.member("parameters").members().items():
+        has_default = "defaultvalue" in {member.lower() for member in declared.members()}
+        if not (has_default or name.lower() in known or declared.member("nullable").value is True):
+            yield invalid_template(
+                f"The value for the template parameter '{name}' is not provided", f"template.parameters.{name}"
+            )
 
 
 def _resources(template: JsonNode, context: TemplateContext) -> tuple[WantedResource, ...]:

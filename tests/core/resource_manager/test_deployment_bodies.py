@@ -84,6 +84,19 @@ class RefusedTests(SynchronousTestCase):
         for body in bodies:
             self.assertEqual(error(body).code, "InvalidTemplate")
 
+    def test_parameters_without_values(self) -> None:
+        """Each that has neither a value nor a default, and is not nullable, is named."""
+        declared = {
+            "a": {"type": "string"},
+            "b": {"type": "string"},
+            "c": {"type": "string", "defaultValue": ""},
+            "d": {"type": "string", "nullable": True},
+        }
+        template = {"parameters": declared, "resources": []}
+        found = error(json.dumps({"properties": {"template": template, "parameters": {"B": {"value": 1}}}}).encode())
+        self.assertEqual((found.code, found.target), ("InvalidTemplate", "template.parameters.a"))
+        self.assertIn("template parameter 'a' is not provided", found.message)
+
 
 class PlainTests(SynchronousTestCase):
     """Nodes as JSON."""
