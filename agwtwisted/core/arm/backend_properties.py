@@ -42,8 +42,14 @@ BACKEND_ADDRESSES: Final = Collection(
     is_resource=False,
     remark="One server each.",
     properties=(
-        works("fqdn", TEXT, "backend_addresses", "Its name."),
-        works("ipAddress", TEXT, "backend_addresses", "Or its address; some tools write names here."),
+        works("fqdn", TEXT, "backend_addresses", "Its name.", may_be_unknown=True),
+        works(
+            "ipAddress",
+            TEXT,
+            "backend_addresses",
+            "Or its address; some tools write names here.",
+            may_be_unknown=True,
+        ),
     ),
 )
 

@@ -56,8 +56,7 @@ def _given(child: ChildResource, servers: tuple[str, ...]) -> Iterator[Entry]:
 def _servers(reading: Reading, child: ChildResource) -> Iterator[Entry]:
     node = child.members.values.get(_ADDRESSES)
     if unknown := child.members.unknown.get(_ADDRESSES):
-        subject = f"{_ADDRESSES} (which backend.{child.name} gives, too)"
-        reading.findings.unknown(child.place, subject, unknown, section=child.title, key="backend_addresses")
+        _not_known(reading, child, child.members, _ADDRESSES, unknown)
     if node is None:
         return
     servers = (
@@ -68,8 +67,18 @@ def _servers(reading: Reading, child: ChildResource) -> Iterator[Entry]:
         yield entry("backend_addresses", ", ".join(found), node.place)
 
 
+def _not_known(
+    reading: Reading, child: ChildResource, members: ObjectMembers, name: str, unknown: UnknownValue
+) -> None:
+    """Report servers that only a deployment knows, with the option that replaces them."""
+    place, instead = members.body.member(name).place, f"backend.{child.name} gives the servers"
+    reading.findings.unknown(place, name, unknown, section=child.title, key="backend_addresses", instead=instead)
+
+
 def _server(reading: Reading, child: ChildResource, members: ObjectMembers) -> str:
     """A server of a pool; empty, with a finding, where it is none or two."""
+    for each, unknown in members.unknown.items():
+        _not_known(reading, child, members, each, unknown)
     name, address = members.text("fqdn"), members.text("ipAddress")
     if name and address and name != address:
         message = f"{shown(name)} and {shown(address)} are one member of the pool: give each an object of its own"

@@ -169,8 +169,14 @@ class Certificates:
         """Report why there are no data, and what helps."""
         members, place = child.members, child.place
         if unknown := members.unknown.get("data"):
-            message = f"data is not known: {unknown.expression[:400]}: {unknown.hint}; or"
-            self._refuse(child, members.body.member("data").place, message, "")
+            self.reading.findings.unknown(
+                members.body.member("data").place,
+                "data",
+                unknown,
+                section=child.title,
+                key=members.row("data").key,
+                instead=f"certificate.{child.name} gives its file",
+            )
         elif secret := self._secret(members):
             message = f"certificate {child.name} is in Key Vault ({secret[:400]}), which is never asked"
             self._refuse(child, members.body.member("keyVaultSecretId").place, message, "")
@@ -194,7 +200,7 @@ class Certificates:
 
     def _refuse(self, child: ChildResource, place: Place, message: str, code: str) -> None:
         way_out = f"certificate.{child.name} gives its file"
-        message = f"{message.rstrip('.')}{' ' if message.endswith('or') else ': '}{way_out}"
+        message = f"{message.rstrip('.')}: {way_out}"
         key = child.members.row("data").key
         self.reading.findings.error(place, message, section=child.title, key=key, code=code)
 

@@ -66,6 +66,15 @@ def _sections(reading: Reading, files: VirtualFiles) -> Iterator[Section]:
     yield from backend_sections(reading, certificates)
     yield from rewrite_sections(reading)
     yield from routing_sections(reading)
+    _say_empty(reading)
+
+
+def _say_empty(reading: Reading) -> None:
+    """Where the listeners should be, of a document that has none."""
+    if not any(reading.children.get(name) for name in ("httpListeners", "listeners")):
+        place = reading.gateway.body.member("httpListeners").place
+        message = "the gateway has no listeners; those that are parameters of a template are given by parameters"
+        reading.findings.note(place, message, section=GATEWAY.kind)
 
 
 def _gateway_section(reading: Reading) -> Iterator[Section]:

@@ -25,11 +25,6 @@ WAF: Final = WarningKind(
     meaning="The document has a web application firewall. There is none here: requests reach the servers unfiltered.",
     remedy="Do not take the gateway for protected. `--strict` makes an error of it.",
 )
-PAGE_NOT_FETCHED: Final = WarningKind(
-    name="page-not-fetched",
-    meaning="An error page of the document is on a web server, and is never fetched: the gateway sends its own.",
-    remedy="Give its file by `page`.",
-)
 ADDRESS: Final = WarningKind(
     name="arm-address",
     meaning="A note: where a frontend of the document listens on this machine.",
@@ -41,7 +36,7 @@ PRIORITY_MADE: Final = WarningKind(
     remedy="Give all rules a `priority`.",
 )
 
-KINDS: Final = (WAF, UNKNOWN_PROPERTY, IGNORED, PAGE_NOT_FETCHED, ADDRESS, PRIORITY_MADE)
+KINDS: Final = (WAF, UNKNOWN_PROPERTY, IGNORED, ADDRESS, PRIORITY_MADE)
 """What is said of ARM documents, for the reference page."""
 
 INVALID_FORMAT: Final = "InvalidRequestFormat"
@@ -73,7 +68,10 @@ class Findings:
         """A value that was not taken."""
         self.error(place, f"{subject} {error.message}", section=section, key=key, code=error.code)
 
-    def unknown(self, place: Place, subject: str, value: UnknownValue, *, section: str = "", key: str = "") -> None:
-        """A value that matters and that only a deployment has."""
-        message = f"{subject} is not known: {value.expression[:400]}: {value.hint}"
+    def unknown(
+        self, place: Place, subject: str, value: UnknownValue, *, section: str = "", key: str = "", instead: str = ""
+    ) -> None:
+        """A value that matters and that only a deployment has; `instead`: what may be given in its place."""
+        end = f"; or {instead}" if instead else ""
+        message = f"{subject} is not known: {value.expression[:400]}: {value.hint}{end}"
         self.error(place, message, section=section, key=key)

@@ -279,9 +279,9 @@ CUSTOM_ERROR_CONFIGURATIONS: Final = Collection(
         works(
             "customErrorPageUrl",
             TEXT,
-            "file",
-            "Pages are never fetched: the option `page` gives the file of each URL. Without it there is a warning, and"
-            " the gateway's own page is sent.",
+            "custom_error_page_url",
+            "Pages are never fetched: the option `page` gives the `file` of a URL. Without it there is a warning, and the"
+            " gateway's own page is sent.",
         ),
     ),
 )

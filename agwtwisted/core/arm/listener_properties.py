@@ -19,7 +19,9 @@ HTTP_LISTENERS: Final = Collection(
         works("frontendPort", reference("frontendPorts"), "port", _PORT),
         works("protocol", enum("Http", "Https"), "protocol", "`Tcp` and `Tls` belong to `listeners`."),
         works("hostNames", TEXTS, "host_names", "At most five names, with wildcards; absent: every name."),
-        works("hostName", TEXT, "", "One name; both this and `hostNames` are refused, unless they say the same."),
+        works(
+            "hostName", TEXT, "host_names", "One name; both this and `hostNames` are refused, unless they say the same."
+        ),
         works("sslCertificate", reference("sslCertificates"), "ssl_certificate", "The certificate that is shown."),
         works("sslProfile", reference("sslProfiles"), "ssl_profile", "How clients are verified."),
         works(

@@ -7,7 +7,7 @@ from typing import Final
 
 from agwtwisted.core.arm.certificate_data import VirtualFile
 from agwtwisted.core.arm.certificates import VirtualFiles
-from agwtwisted.core.arm.findings import IGNORED, PAGE_NOT_FETCHED
+from agwtwisted.core.arm.findings import IGNORED
 from agwtwisted.core.arm.frontends import FrontendPlaces
 from agwtwisted.core.arm.gateway_properties import CUSTOM_ERROR_CONFIGURATIONS
 from agwtwisted.core.arm.listener_properties import HTTP_LISTENERS, LISTENERS
@@ -36,7 +36,7 @@ def _listener(reading: Reading, child: ChildResource, frontends: FrontendPlaces)
         yield from reading.entries(child, without=_PLACE)
         return
     names = list(_host_names(reading, child))
-    without = _PLACE | {"hostNames"}
+    without = _PLACE | {"hostNames", "hostName"}
     if child.members.is_true(_SNI) and (not names or child.members.text("protocol") == "Http"):
         why = "with Http there is no name in a handshake" if names else "there are no host names to compare with"
         place = child.members.values[_SNI].place
@@ -96,19 +96,18 @@ def _pages(
             reading.findings.error(page.node.place, message, section=members.title)
             continue
         seen.add(status)
-        data = reading.options.pages.get(url)
-        if data is None:
-            message = (
-                f"the error page for {status} is not fetched from {shown(url)}: the gateway sends its own, unless page"
-                " gives the file"
-            )
-            reading.findings.warning(page.node.place, message, section=title, name=PAGE_NOT_FETCHED.name)
-            continue
-        path = files.add("pages", f"{scope}-{status}", ".html", VirtualFile(data=data))
-        place = page.values["customErrorPageUrl"].place
         yield Section(
             kind=CUSTOM_ERROR_CONFIGURATIONS.kind,
             name=f"{scope}/{status}",
             place=page.node.place,
-            entries=(entry("file", path, place),),
+            entries=tuple(_page(reading, page, f"{scope}-{status}", files)),
         )
+
+
+def _page(reading: Reading, page: ObjectMembers, name: str, files: VirtualFiles) -> Iterator[Entry]:
+    """Where the product has a page, and the file that the options give: it is never fetched."""
+    url, place = page.text("customErrorPageUrl"), page.values["customErrorPageUrl"].place
+    yield entry("custom_error_page_url", url, place)
+    data = reading.options.pages.get(url)
+    if data is not None:
+        yield entry("file", files.add("pages", name, ".html", VirtualFile(data=data)), place)

@@ -138,6 +138,11 @@ class ConvertTests(SynchronousTestCase):
         found = sections(converted(gateway(globalConfiguration={"disableDefaultServerHeaderInResponse": "True"})))
         self.assertEqual(found["gateway"], {"server_header": ""})
 
+    def test_without_listeners(self) -> None:
+        """Of a document without listeners it is said where they should be."""
+        notes = said(converted(gateway(httpListeners=[], requestRoutingRules=[])), Severity.NOTE)
+        self.assertTrue(any(each.startswith("properties.httpListeners [gateway] the gateway has no") for each in notes))
+
     def test_what_no_file_can_say(self) -> None:
         """A value that an INI file could not have is refused, too: both must mean the same."""
         body = gateway(backendAddressPools=[child("app", backendAddresses=[{"fqdn": "a\u0001b"}])])

@@ -6,9 +6,22 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from agwtwisted.core.arm.context import GATEWAY_TYPE
 from agwtwisted.core.arm.import_options import ImportOptions
 from agwtwisted.core.base.errors import Severity
-from tests.arm_gateways import child, converted, gateway, https, listener, reference, refusals, said, sections
+from tests.arm_gateways import (
+    child,
+    converted,
+    gateway,
+    https,
+    listener,
+    plan_of,
+    reference,
+    refusals,
+    rule,
+    said,
+    sections,
+)
 
 PAGES = [{"statusCode": "httpstatus502", "customErrorPageUrl": "https://a.example/502.html"}]
 
@@ -40,6 +53,14 @@ class ListenerTests(SynchronousTestCase):
         found = with_listener(hostNames=["b.example", "*.a.example"])
         self.assertEqual(sections(found)["http_listener web"]["host_names"], "b.example, *.a.example")
         self.assertTrue(said(with_listener(hostName="a.example,b.example")))
+
+    def test_unknown_names(self) -> None:
+        """Names that only a deployment has are one error each: such listeners are not called basic ones."""
+        listeners = [listener("a", hostName="[parameters('a')]"), listener("b", hostNames=["[parameters('b')]"])]
+        body = gateway(httpListeners=listeners) | {"type": GATEWAY_TYPE}
+        del body["id"]
+        body["properties"]["requestRoutingRules"] = [rule("a", "a", 1), rule("b", "b", 2)]
+        self.assertEqual(len(refusals(converted(body))), 2)
 
     def test_server_name_indication(self) -> None:
         """Without host names, or without TLS, there is nothing to require."""
@@ -103,9 +124,12 @@ class ErrorPageTests(SynchronousTestCase):
     def test_never_fetched(self) -> None:
         """A page without a file is a warning."""
         conversion = converted(gateway(customErrorConfigurations=PAGES))
-        (only,) = said(conversion, Severity.WARNING)
-        self.assertIn("is not fetched from 'https://a.example/502.html'", only)
+        self.assertEqual(
+            sections(conversion)["custom_error gateway/502"],
+            {"custom_error_page_url": "https://a.example/502.html"},
+        )
         self.assertEqual(refusals(conversion), [])
+        self.assertIn("error-page-without-file", [each.name for each in plan_of(conversion).config.warnings])
 
     def test_wrong_pages(self) -> None:
         """A page needs a status and a URL, and is one of its status."""

@@ -127,6 +127,34 @@ class MapTests(SynchronousTestCase):
         )
 
 
+class LoadDistributionTests(SynchronousTestCase):
+    """Load distribution policies."""
+
+    def test_policy(self) -> None:
+        """A policy with its targets, in the place of a pool."""
+        targets = [child("t", weightPerServer=3, backendAddressPool=reference("backendAddressPools", "app"))]
+        policy = child("shares", loadDistributionAlgorithm="roundrobin", loadDistributionTargets=targets)
+        body = gateway(
+            loadDistributionPolicies=[policy],
+            requestRoutingRules=[
+                rule(
+                    "web",
+                    "web",
+                    backendAddressPool=None,
+                    loadDistributionPolicy=reference("loadDistributionPolicies", "shares"),
+                )
+            ],
+        )
+        conversion = converted(body)
+        found = sections(conversion)
+        self.assertEqual(found["load_distribution_policy shares"], {"load_distribution_algorithm": "RoundRobin"})
+        self.assertEqual(
+            found["load_distribution_target shares/t"], {"weight_per_server": "3", "backend_address_pool": "app"}
+        )
+        self.assertEqual(found["request_routing_rule web"]["load_distribution_policy"], "shares")
+        self.assertEqual(refusals(conversion), [])
+
+
 class RedirectTests(SynchronousTestCase):
     """Redirects."""
 
