@@ -280,8 +280,8 @@ CUSTOM_ERROR_CONFIGURATIONS: Final = Collection(
             "customErrorPageUrl",
             TEXT,
             "custom_error_page_url",
-            "Pages are never fetched: the option `page` gives the `file` of a URL. Without it there is a warning, and the"
-            " gateway's own page is sent.",
+            "Pages are never fetched: the option `page` gives the `file` of a URL. Without it there is a warning, and"
+            " the gateway's own page is sent.",
         ),
     ),
 )
