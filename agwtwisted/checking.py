@@ -11,6 +11,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
+from agwtwisted.arm_files import NO_ARGUMENTS, ArmArguments
 from agwtwisted.backends import affinity_key
 from agwtwisted.control.listening import LONGEST_PATH
 from agwtwisted.control.token_file import read_token
@@ -31,15 +32,16 @@ from agwtwisted.transport.descriptors import raise_limit
 from agwtwisted.transport.process import number_of_workers, reactor_fallback
 
 
-def check(file: str, now: datetime) -> CheckReport:
+def check(file: str, now: datetime, arm: ArmArguments = NO_ARGUMENTS) -> CheckReport:
     """Every problem and warning of a configuration file, and what it comes to.
 
     Args:
         file: its path.
         now: the time (aware) at which certificates have ended, or end soon.
+        arm: what the command says about a file that is an ARM document.
     """
     try:
-        plan = load(file, now)
+        plan = load(file, now, arm)
         with placed(plan):
             try_contexts(plan)
     except UnreadableError as error:

@@ -14,17 +14,22 @@ import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 import attrs
 
+from agwtwisted.arm_files import NO_ARGUMENTS, ArmArguments, ArmFiles, arm_files
+from agwtwisted.core.arm.certificate_data import VirtualFile
+from agwtwisted.core.arm.configuration import is_json
 from agwtwisted.core.base.errors import AgwError, ConfigError, Place, Problem, SectionError
 from agwtwisted.core.certificates.pem import read_certificates
 from agwtwisted.core.configuration.certificate_warnings import certificate_warnings
-from agwtwisted.core.configuration.parsing import parse
+from agwtwisted.core.configuration.parsing import parse, parse_document
 from agwtwisted.core.configuration.trust_coherence import key_of
 from agwtwisted.core.plan.plan import Plan
 from agwtwisted.core.resources.resources import Protocol
+from agwtwisted.core.sections.settings import beside
 from agwtwisted.core.sections.sources import ReadFile, SourceFile
 from agwtwisted.listening.listener import BindError
 from agwtwisted.operations.followed_files import signature_of
@@ -45,6 +50,8 @@ class Files:
     """Every file that the main file names, by its path."""
     unreadable: Mapping[str, int] = attrs.Factory(dict)
     """Of those that cannot be read, the error of the system (errno), by their paths."""
+    arm: ArmFiles | None = None
+    """Where the main file is an ARM document, what belongs to it; it may be empty then: there is no gateway yet."""
 
     def read(self, path: str) -> SourceFile:
         """The file of this path that was read; raises OSError where it could not be."""
@@ -54,7 +61,7 @@ class Files:
         return found
 
     def reread(self) -> Files:
-        """The same main text, and the files that it names as they are now, all of them at one moment.
+        """The same main text and overlay, and the files that they name as they are now, all of them at one moment.
 
         One that is not there any more stays as it was read.
 
@@ -78,7 +85,7 @@ class Files:
                 else:
                     named.pop(path, None)
                     unreadable[path] = error.errno or errno.EIO
-        return Files(file=self.file, main=self.main, named=named, unreadable=unreadable)
+        return attrs.evolve(self, named=named, unreadable=unreadable)
 
 
 READINGS: Final = 5
@@ -128,36 +135,94 @@ class _Reader:
                 raise
         return found
 
-    def files(self, file: str, main: SourceFile) -> Files:
-        """All of them."""
-        return Files(file=file, main=main, named=self._read, unreadable=self._unreadable)
+    def beside(self, files: Files) -> Files:
+        """These files, with all of those that were read."""
+        return attrs.evolve(files, named=self._read, unreadable=self._unreadable)
 
 
-def load(file: str, now: datetime | None) -> Plan:
+def load(file: str, now: datetime | None, arm: ArmArguments = NO_ARGUMENTS) -> Plan:
     """The plan of a configuration file, as `load_files` has it."""
-    return load_files(file, now).plan
+    return load_files(file, now, arm=arm).plan
 
 
-def load_files(file: str, now: datetime | None, *, may_be_empty: bool = False) -> Loaded:
+def load_files(
+    file: str, now: datetime | None, *, may_be_empty: bool = False, arm: ArmArguments = NO_ARGUMENTS
+) -> Loaded:
     """The plan of a configuration file, and all that was read for it. Takes its time; may run in any thread.
+
+    The file is INI or an ARM document: what is in it says so.
 
     Args:
         file: its path; paths in it are relative to its directory.
         now: the time (aware) at which certificates have expired; None: dates do not count.
         may_be_empty: as `parse` has it.
+        arm: what the command says about a document.
 
     Raises:
         ConfigError: with every problem, warnings included.
         UnreadableError: the file cannot be read.
     """
+    return _loaded(files_of(file, arm), now, may_be_empty=may_be_empty)
+
+
+def load_arm(body: bytes | None, overlay: str, now: datetime | None, *, file: str = "") -> Loaded:
+    """The same of an ARM document that is in memory, and an overlay whose names may wait for their resources.
+
+    Args:
+        body: the document; None: there is no gateway yet, and nothing is served.
+        overlay: the path of the overlay.
+        now: as `load_files` has it.
+        file: the path that messages name the document by; empty: ``gateway.json`` beside the overlay.
+
+    Raises:
+        ConfigError: as `load_files`; problems of the document have their JSON paths.
+    """
+    path = file or beside(overlay, "gateway.json")
+    arm = attrs.evolve(_arm_files(path, ArmArguments(overlay=overlay)), names_may_wait=True)
+    main = SourceFile(data=body or b"", mode=0o600)
+    return _loaded(Files(file=path, main=main, arm=arm), now, may_be_empty=True)
+
+
+def files_of(file: str, arm: ArmArguments = NO_ARGUMENTS) -> Files:
+    """A configuration's main file, and what belongs to it where that is an ARM document; arguments as `load_files`.
+
+    Raises:
+        UnreadableError: it, or the overlay, cannot be read.
+        ConfigError: options for an ARM document are given with an INI file.
+    """
+    main = _read_main(file)
+    if is_json(main.data):
+        return Files(file=file, main=main, arm=_arm_files(file, arm))
+    if arm:
+        message = "is an INI file: options about ARM documents have no effect on it"
+        raise ConfigError([Problem(place=Place(file=file), message=message)])
+    return Files(file=file, main=main)
+
+
+def is_arm(file: str) -> bool:
+    """Whether a configuration file is an ARM document; one that cannot be read is none."""
     try:
-        main = read(file)
+        return is_json(read(file).data)
+    except (OSError, ValueError):
+        return False
+
+
+def _arm_files(file: str, arm: ArmArguments) -> ArmFiles:
+    return arm_files(file, arm, _read_main)
+
+
+def _read_main(file: str) -> SourceFile:
+    try:
+        return read(file)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise UnreadableError([Problem(place=Place(file=file), message=f"cannot be read: {reason}")]) from error
+
+
+def _loaded(files: Files, now: datetime | None, *, may_be_empty: bool) -> Loaded:
     reader = _Reader()
-    plan = _parsed(file, main, reader.read, now, may_be_empty=may_be_empty)
-    return Loaded(plan=plan, files=reader.files(file, main))
+    plan = _parsed(files, reader.read, now, may_be_empty=may_be_empty)
+    return Loaded(plan=plan, files=reader.beside(files))
 
 
 def plan_of(files: Files, now: datetime | None) -> Plan:
@@ -165,14 +230,25 @@ def plan_of(files: Files, now: datetime | None) -> Plan:
 
     It may serve nothing: whether that is taken was decided when the bytes were read.
     """
-    return _parsed(files.file, files.main, files.read, now, may_be_empty=True)
+    return _parsed(files, files.read, now, may_be_empty=True)
 
 
-def _parsed(file: str, main: SourceFile, read_file: ReadFile, now: datetime | None, *, may_be_empty: bool) -> Plan:
-    plan = parse(
-        *(main.data, file, read_file), mode=main.mode, now=now, system_roots=_system_roots, may_be_empty=may_be_empty
-    )
+def _parsed(files: Files, read_file: ReadFile, now: datetime | None, *, may_be_empty: bool) -> Plan:
+    how: dict[str, Any] = {"mode": files.main.mode, "now": now, "may_be_empty": may_be_empty}
+    how["system_roots"] = _system_roots
+    if files.arm is None:
+        plan = parse(files.main.data, files.file, read_file, **how)
+    else:
+        configuration = files.arm.configuration(files.file, files.main.data, read_file)
+        read_any = partial(_read_any, configuration.files, files.main.mode, read_file)
+        plan = parse_document(configuration.document, files.file, read_any, **how)
     return plan if now is None else plan.warned_of(certificate_warnings(plan, now))
+
+
+def _read_any(inside: Mapping[str, VirtualFile], mode: int, read_file: ReadFile, path: str) -> SourceFile:
+    """A file that stands in a document, which others can read where they can read the document, or one of the disk."""
+    found = inside.get(path)
+    return read_file(path) if found is None else SourceFile(data=found.data, mode=0o600 | (mode & 0o044))
 
 
 def read(path: str) -> SourceFile:
@@ -226,7 +302,9 @@ def placed(plan: Plan) -> Iterator[None]:
 def _problem(error: AgwError | OSError, plan: Plan) -> Problem:
     match error:
         case BindError():
-            section, key, message = plan.listener_at(error.where), "port", str(error)
+            section, key = plan.listener_at(error.where), "port"
+            in_document = plan.origins.place(section, key).path
+            message = f"{error}{OTHER_PORT if in_document else ''}"
         case SectionError():
             section, key, message = error.section, "", error.reason
         case OSError(filename=None):  # a shortage: of descriptors, memory or threads
@@ -240,6 +318,13 @@ def _problem(error: AgwError | OSError, plan: Plan) -> Problem:
         case _:
             section, key, message = "", "", str(error)
     return Problem(place=plan.origins.place(section, key), section=section, message=message)
+
+
+OTHER_PORT: Final = (
+    "; --port 443=8443 or --port-offset 8000 (in the overlay: [arm] ports, port_offset) has another port here in place"
+    " of the document's"
+)
+"""What to do where a port of an ARM document cannot be bound."""
 
 
 def _system_roots() -> frozenset[bytes]:

@@ -22,6 +22,7 @@ from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from agwtwisted.arm_files import NO_ARGUMENTS, ArmArguments
 from agwtwisted.core.base.errors import ConfigError, Problem
 from agwtwisted.core.operations.status import LastReload
 from agwtwisted.core.plan.changes import Changes, changes_of, fixed_problems
@@ -83,16 +84,18 @@ class FileSource:
         now: returns the time (aware) at which certificates have expired.
         check: raises `ConfigError` for what this process cannot have.
         may_be_empty: whether a configuration is taken that serves nothing.
+        arm: what the command line says about a file that is an ARM document.
     """
 
     file: str
     now: Callable[[], datetime]
     check: Callable[[Loaded], None] = lambda _: None
     may_be_empty: bool = False
+    arm: ArmArguments = NO_ARGUMENTS
 
     def load(self) -> Loaded:
         """The configuration as its files have it now."""
-        return self._checked(load_files(self.file, self.now(), may_be_empty=self.may_be_empty))
+        return self._checked(load_files(self.file, self.now(), may_be_empty=self.may_be_empty, arm=self.arm))
 
     def reread(self, files: Files) -> Loaded:
         """The configuration with the same main text, and the files that it names as they are now."""
@@ -249,7 +252,7 @@ class Reloads:
             with considerate():
                 return await self._reloaded(kind, begun)
         except ConfigError as error:
-            rejected = self._rejected(tuple(map(str, error.problems)))
+            rejected = self._rejected(error.lines)
             _forget_frames(error)
         except CancelledError:
             rejected = self._rejected((STOPPING,))

@@ -19,6 +19,7 @@ from twisted.application.service import IService
 from twisted.python import usage
 
 from agwtwisted._version import VERSION
+from agwtwisted.arm_files import NO_ARGUMENTS, ArmArguments
 from agwtwisted.checking import check, fallbacks
 from agwtwisted.core.base.errors import ConfigError, Problem
 from agwtwisted.core.plan.descriptors import budget_of, too_few
@@ -44,8 +45,11 @@ if TYPE_CHECKING:  # they import the reactor's modules, which is to be chosen fi
 class Options(usage.Options):
     """The options of ``twistd agwgateway``."""
 
-    synopsis = "[--config FILE] [--check]"
-    optParameters = (("config", "c", "conf/gw.ini", "The configuration file."),)
+    synopsis = "[--config FILE] [--overlay FILE] [--check]"
+    optParameters = (
+        ("config", "c", "conf/gw.ini", "The configuration file: INI, or a gateway in ARM JSON."),
+        ("overlay", None, None, "The INI file with further keys for ARM JSON; default: beside it."),
+    )
     optFlags = (
         (
             "check",
@@ -82,16 +86,26 @@ def _twistds_options() -> frozenset[str]:
 def makeService(options: Options) -> IService:
     """The gateway, with its ports bound; ends the process with a message when it cannot be started."""
     file, begun = options["config"], monotonic_time()
+    arm = options.get(ARM) or _arm_arguments(options)
     if options["check"]:
-        _check(file)
+        _check(file, arm)
     try:
         # A reload finds it from a daemon's working directory, too, and so as the same configuration.
-        source = FileSource(os.path.abspath(file), partial(datetime.now, UTC), _refusal_of_output(options))
+        source = FileSource(os.path.abspath(file), partial(datetime.now, UTC), _refusal_of_output(options), arm=arm)
         loaded = source.load()
         _warn(loaded.plan)
         return _start(loaded, source, options, begun)
     except ConfigError as error:
         sys.exit(str(error))
+
+
+ARM: Final = "arm"
+"""Under this name among the options: what `agw run` says about an ARM document."""
+
+
+def _arm_arguments(options: Options) -> ArmArguments:
+    overlay = options["overlay"]
+    return NO_ARGUMENTS if overlay is None else ArmArguments(overlay=os.path.abspath(overlay))
 
 
 def _warn(plan: Plan) -> None:
@@ -101,9 +115,9 @@ def _warn(plan: Plan) -> None:
         print(f"WARNING {fallback}", file=sys.stderr)
 
 
-def _check(file: str) -> NoReturn:
+def _check(file: str, arm: ArmArguments) -> NoReturn:
     """Ends the process: 0, the configuration is valid; 1, it is not; 2, the file cannot be read."""
-    report = check(file, datetime.now(UTC))
+    report = check(file, datetime.now(UTC), arm)
     for found in report.findings:
         print(found, file=sys.stderr)
     if report.text:

@@ -5,22 +5,26 @@ One process and the parent of workers give the same, each by the reloads that it
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any
 
+import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.posixbase import PosixReactorBase
 
 from agwtwisted.core.operations.certificates_in_force import CertificateInForce, certificates_in_force
 from agwtwisted.core.operations.configuration_in_force import ConfigurationInForce, NamedFile
+from agwtwisted.core.operations.json_masking import masked_json
 from agwtwisted.core.operations.masking import masked
 from agwtwisted.core.plan.plan import Plan
 from agwtwisted.core.reports import report
 from agwtwisted.core.reports.facts import Facts, facts_of, masked_facts
 from agwtwisted.core.sections import ini
 from agwtwisted.core.sections.settings import beside
+from agwtwisted.core.sections.sources import SourceFile
 from agwtwisted.loading import Files
 from agwtwisted.reload import Reloads
 from agwtwisted.transport.threads import in_thread
@@ -65,36 +69,58 @@ class ConfigurationAnswers:
         return texts.addCallback(partial(_configuration, plan, files, generation, since))
 
 
-_Texts: TypeAlias = tuple[str, str, tuple[NamedFile, ...], Facts]
+@attrs.frozen(kw_only=True)
+class _Texts:
+    """What is made in a thread: masked texts, the report, the files and the masked facts of a configuration."""
+
+    text: str
+    overlay: str | None
+    table: str
+    named: tuple[NamedFile, ...]
+    facts: Facts
 
 
 def _texts(plan: Plan, files: Files, now: datetime) -> _Texts:
-    """The masked text, the report, the files and the masked facts of a configuration."""
-    text = files.main.data.decode("utf-8", "replace")
-    named = [(files.file, files.main), *sorted(files.named.items())] if files.file else []
-    passwords = frozenset(_password_files(files))
-    found = tuple(NamedFile(path=path, sha256=None if path in passwords else file.digest.hex()) for path, file in named)
-    return masked(text), report.table(plan, now), found, masked_facts(facts_of(plan))
+    text, overlay = files.main.data.decode("utf-8", "replace"), _overlay(files)
+    named = [(files.file, files.main), *overlay.items(), *sorted(files.named.items())] if files.file else []
+    guessable = frozenset(_guessable_files(files))
+    return _Texts(
+        text=masked(text) if files.arm is None else masked_json(text),
+        overlay=next((masked(each.data.decode("utf-8", "replace")) for each in overlay.values()), None),
+        table=report.table(plan, now),
+        named=tuple(
+            NamedFile(path=path, sha256=None if path in guessable else file.digest.hex()) for path, file in named
+        ),
+        facts=masked_facts(facts_of(plan)),
+    )
 
 
-def _password_files(files: Files) -> Iterator[str]:
-    """The paths of those that hold a password alone, which could be guessed by its digest."""
-    for section in ini.parse(files.main.data, "").sections:
+def _overlay(files: Files) -> Mapping[str, SourceFile]:
+    """The overlay of an ARM document by its path, where there is one."""
+    return {} if files.arm is None or files.arm.text is None else {files.arm.overlay: files.arm.text}
+
+
+def _guessable_files(files: Files) -> Iterator[str]:
+    """The paths of those that hold passwords and little else, which could be guessed by their digests."""
+    document = ini.parse(files.main.data, files.file) if files.arm is None else files.arm.sections
+    for section in document.sections:
         for entry in section.entries:
-            if entry.key == "password_file":
-                yield beside(files.file, entry.value)
+            if entry.key == "password_file" or (section.kind == "arm" and entry.key.startswith("password.")):
+                yield beside(entry.place.file, entry.value)
+            elif section.kind == "arm" and entry.key == "parameters":
+                yield from (beside(entry.place.file, each.strip()) for each in re.split("[,\n]", entry.value))
 
 
 def _configuration(plan: Plan, files: Files, generation: int, since: float, texts: _Texts) -> Mapping[str, Any]:
-    text, table, named, facts = texts
     return ConfigurationInForce(
         file=files.file,
         generation=generation,
         fingerprint=plan.fingerprint,
         since=since,
-        text=text,
+        text=texts.text,
+        overlay=texts.overlay,
         warnings=tuple(map(str, plan.config.warnings)),
-        files=named,
-        report=table,
-        resources=facts,
+        files=texts.named,
+        report=texts.table,
+        resources=texts.facts,
     ).members()

@@ -7,6 +7,7 @@ import sys
 from datetime import UTC, datetime
 from typing import Final
 
+from agwtwisted.cli.arm_options import add_arm_options, arm_arguments
 from agwtwisted.cli.command import Command, Example, Group, Statuses
 from agwtwisted.cli.options import add_config, add_output, config_of
 from agwtwisted.cli.output import output_of
@@ -14,9 +15,11 @@ from agwtwisted.cli.output import output_of
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `agw check` takes."""
+    parser.add_argument("file", nargs="?", metavar="FILE", help="the same as --config FILE")
     add_config(parser)
     parser.add_argument("--strict", action="store_true", help="a warning is an error: exit status 1")
     add_output(parser)
+    add_arm_options(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -24,7 +27,8 @@ def run(options: argparse.Namespace) -> int:
     from agwtwisted.checking import check
 
     output, strict = output_of(options), getattr(options, "strict", False)
-    report = check(config_of(options), datetime.now(UTC))
+    file = getattr(options, "file", None) or config_of(options)
+    report = check(file, datetime.now(UTC), arm_arguments(options))
     status = report.status(strict=strict).value
     if getattr(options, "json", False):
         output.show_json(report.members(strict=strict))
@@ -51,6 +55,7 @@ COMMAND: Final = Command(
         Example("agw check --config gw.ini && agw reload --config gw.ini", "reload only what is valid"),
         Example("agw check --strict --quiet --config gw.ini", "in a pipeline: a warning is an error, too"),
         Example("agw check --json --config gw.ini", "problems, warnings and every key in force, for programs"),
+        Example("agw check gateway.json --port-offset 8000", "of an ARM document what works here, and what does not"),
     ),
     statuses=Statuses(
         ok="the configuration is valid",

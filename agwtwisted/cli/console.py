@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from agwtwisted.cli.asking import reached
 from agwtwisted.cli.command import NO, OK, Command, Example, Statuses
 from agwtwisted.cli.options import add_control, config_of
 from agwtwisted.cli.output import complain
+from agwtwisted.cli.own_sections import own_sections
 
 if TYPE_CHECKING:  # they take their time
     from twisted.internet.posixbase import PosixReactorBase
@@ -78,7 +78,7 @@ def own_port(file: str) -> str | None:
     from agwtwisted.core.sections.control_keys import located_port
 
     try:
-        found = located_port(Path(file).read_bytes(), file)
+        found = located_port(*own_sections(file))
     except OSError:
         return None
     return None if found is None else f"http://{bracketed(found[0])}:{found[1]}"

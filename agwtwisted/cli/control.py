@@ -24,6 +24,7 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgentEndpointFactory
 from zope.interface import implementer
 
+from agwtwisted.cli.own_sections import own_sections
 from agwtwisted.cli.port_owners import port_owners
 from agwtwisted.core.base.errors import AgwError, printable, shown
 from agwtwisted.core.sections.control_keys import located, located_port
@@ -113,13 +114,13 @@ def place_of(control: str | None, token_file: str | None, config: str) -> Contro
 
 def _configured(config: str, token_file: str | None) -> ControlPlace:
     """The control socket of the configuration, or its port where it has no socket."""
-    data = _read(config)
-    path = located(data, config, os.environ.get("RUNTIME_DIRECTORY", "").partition(":")[0] or RUNTIME_DIRECTORY)
+    data, file = _read(config)
+    path = located(data, file, os.environ.get("RUNTIME_DIRECTORY", "").partition(":")[0] or RUNTIME_DIRECTORY)
     if path is not None:
         return _socket(path)
-    named = located_port(data, config)
+    named = located_port(data, file)
     if named is None:
-        raise NoGatewayError(f"{printable(config)}: [control] socket = off, so the gateway has no control socket")
+        raise NoGatewayError(f"{printable(file)}: [control] socket = off, so the gateway has no control socket")
     host, port, _ = named
     return _port(host, port, token_file or _token_file(config))
 
@@ -137,15 +138,15 @@ def _port(host: str, port: int, token_file: str) -> ControlPlace:
 
 def _token_file(config: str) -> str:
     """The file with the token, by the configuration."""
-    named = located_port(_read(config, "--token-file the token"), config)
+    named = located_port(*_read(config, "--token-file the token"))
     if named is None or named[2] is None:
         raise NoGatewayError(f"{printable(config)} does not say where the token is: name its file with --token-file")
     return named[2]
 
 
-def _read(config: str, instead: str = "--control the socket") -> bytes:
+def _read(config: str, instead: str = "--control the socket") -> tuple[bytes, str]:
     try:
-        return Path(config).read_bytes()
+        return own_sections(config)
     except OSError as error:
         raise NoGatewayError(
             f"{printable(config)} cannot be read: {error.strerror}; --config names another file, {instead}"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
+from agwtwisted.cli.arm_options import add_arm_options, arm_arguments
 from agwtwisted.cli.command import NO, OK, Command, Example, Group, Statuses
 from agwtwisted.cli.options import add_control, add_output
 from agwtwisted.cli.output import Output, Style, output_of
@@ -27,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", nargs="+", metavar="FILE", help=text)
     add_control(parser)
     add_output(parser)
+    add_arm_options(parser)
 
 
 @attrs.frozen(kw_only=True)
@@ -62,18 +65,19 @@ def run(options: argparse.Namespace) -> int:
 def _sides(options: argparse.Namespace) -> tuple[Side, Side] | None:
     """Both configurations; None: a signal came before the gateway's answer."""
     *first, second = options.files
-    after = _of_file(second)
+    after = _of_file(second, options)
     if first:
-        return _of_file(first[0]), after
+        return _of_file(first[0], options), after
     before = _in_force(options, second)
     return None if before is None else (before, after)
 
 
-def _of_file(file: str) -> Side:
+def _of_file(file: str, options: argparse.Namespace) -> Side:
     from agwtwisted.core.reports.facts import facts_of
-    from agwtwisted.loading import load
+    from agwtwisted.loading import is_arm, load
 
-    plan = load(file, None)
+    arm = (arm_arguments(options),) if is_arm(file) else ()  # of two files one may be INI
+    plan = load(os.path.abspath(file), None, *arm)  # paths in it are compared, too
     return Side(name=file, fingerprint=plan.fingerprint, facts=facts_of(plan))
 
 

@@ -7,6 +7,7 @@ import contextlib
 import re
 from typing import TYPE_CHECKING, Final, cast
 
+from agwtwisted.cli.arm_options import add_arm_options, arm_arguments
 from agwtwisted.cli.asking import INTERRUPTED
 from agwtwisted.cli.command import NO, OK, Command, Example, Group, Statuses
 from agwtwisted.cli.options import add_config, add_output, config_of
@@ -36,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     moment.add_argument("--at", metavar="TIME", help="as 2026-06-01 or 2026-06-01T12:00Z, UTC; default: now")
     moment.add_argument("--online", action="store_true", help="ask the OCSP responders, as the gateway would")
     add_output(parser)
+    add_arm_options(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -44,7 +46,8 @@ def run(options: argparse.Namespace) -> int:
     from agwtwisted.explaining import explain
 
     output = output_of(options)
-    examination = explain.examine_file(config_of(options), options.listener, options.certificate, options.at)
+    arm = arm_arguments(options)
+    examination = explain.examine_file(config_of(options), options.listener, options.certificate, options.at, arm)
     answered = _asked(examination) if options.online else examination
     if answered is None:
         return INTERRUPTED
@@ -94,6 +97,7 @@ COMMAND: Final = Command(
         Example("agw explain --config gw.ini --listener public client.pem", "the verdict now"),
         Example("agw explain --listener mqtt --json client.pem", "the steps for a program; L4 listeners, too"),
         Example("agw explain --listener public --online client.pem", "with what OCSP responders say now"),
+        Example("agw explain --config gateway.json --listener public client.pem", "of a gateway in ARM JSON"),
         Example("agw explain --listener public --at 2027-01-02 client.pem", "the verdict on that day"),
     ),
     statuses=Statuses(

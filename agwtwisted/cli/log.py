@@ -18,6 +18,7 @@ from agwtwisted.cli.log_files import FollowedLog, LastLines, LineReader, seek_la
 from agwtwisted.cli.log_lines import LogFilter, broken_text, entry_text, read_line
 from agwtwisted.cli.options import add_config, add_output, config_of
 from agwtwisted.cli.output import Output, complain, output_of
+from agwtwisted.cli.own_sections import own_sections
 from agwtwisted.core.base.errors import AgwError, printable
 
 PAUSE: Final = 0.5
@@ -159,16 +160,17 @@ def _file(options: argparse.Namespace) -> Path:
 
     config = config_of(options)
     try:
-        found = located_log(Path(config).read_bytes(), config)
+        data, file = own_sections(config)
     except OSError as error:
         raise LogError(
             f"{printable(config)} cannot be read: {error.strerror}; --config names another one, or name the log itself"
         ) from error
+    found = located_log(data, file)
     if found is None:
-        raise LogError(f"{printable(config)} has no access_log in [gateway]")
+        raise LogError(f"{printable(file)} has no access_log in [gateway]")
     if found == "-":
         raise LogError(
-            f"{printable(config)}: access_log = - is standard output: read it by `agw run --config … | agw log -`"
+            f"{printable(file)}: access_log = - is standard output: read it by `agw run --config … | agw log -`"
         )
     return Path(found)
 

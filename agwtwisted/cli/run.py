@@ -8,6 +8,7 @@ import sys
 from typing import Any, Final
 
 from agwtwisted.cli import check
+from agwtwisted.cli.arm_options import add_arm_options, arm_arguments
 from agwtwisted.cli.command import Command, Example, Group, Statuses
 from agwtwisted.cli.options import add_config, config_of
 
@@ -16,6 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `agw run` takes."""
     add_config(parser)
     parser.add_argument("--check", action="store_true", help="start nothing: the same as `agw check`")
+    add_arm_options(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -24,7 +26,10 @@ def run(options: argparse.Namespace) -> int:
         return check.run(options)
     from twisted.application.app import _exitWithSignal
 
+    from agwtwisted.tap import ARM
+
     twistd_options = _twistd_options(config_of(options))
+    twistd_options.subOptions[ARM] = arm_arguments(options)
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # until the reactor takes it over, at the end of the start
     runner = _runner(twistd_options)
     runner.run()
@@ -75,6 +80,7 @@ COMMAND: Final = Command(
     examples=(
         Example("agw run --config /etc/agwtwisted/gw.ini", "run this configuration until Ctrl-C"),
         Example("agw run", "run conf/gw.ini"),
+        Example("agw run --config gateway.json --port 443=8443,80=8080", "run a gateway in ARM JSON as it is"),
     ),
     statuses=Statuses(
         ok="ended by SIGQUIT; by SIGTERM and SIGINT it ends as these signals end a program (143 and 130 in a shell)",

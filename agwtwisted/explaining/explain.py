@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from OpenSSL import crypto
 
+from agwtwisted.arm_files import NO_ARGUMENTS, ArmArguments
 from agwtwisted.core.base.errors import AgwError, printable, shown
 from agwtwisted.core.base.texts import did_you_mean
 from agwtwisted.core.certificates import pem
@@ -35,7 +36,9 @@ class NoListenerError(ExplainError):
     """The configuration has no listener of that name."""
 
 
-def examine_file(configuration: str, listener: str, file: str, at: str | None) -> Examination:
+def examine_file(
+    configuration: str, listener: str, file: str, at: str | None, arm: ArmArguments = NO_ARGUMENTS
+) -> Examination:
     """What a listener of a configuration says to the certificates in a file; `explained` makes the steps of it.
 
     Raises:
@@ -43,7 +46,7 @@ def examine_file(configuration: str, listener: str, file: str, at: str | None) -
         ExplainError: no such file, listener or time, or a file without certificates.
     """
     now = time_of(at)
-    plan = load(configuration, None)  # the explanation says what is wrong with dates
+    plan = load(configuration, None, arm)  # the explanation says what is wrong with dates
     with placed(plan):
         try_contexts(plan)
     return examine(plan, listener, _read(file), now, source=file, configuration=printable(configuration))

@@ -13,6 +13,7 @@ from typing import Any
 import attrs
 
 from agwtwisted._version import VERSION
+from agwtwisted.arm_files import ArmFiles
 from agwtwisted.core.base.errors import Place, Problem, Severity
 from agwtwisted.core.plan.plan import Address
 from agwtwisted.core.sections.sources import SourceFile
@@ -32,19 +33,20 @@ def prepare(
         now: the time (aware) at which its certificates have expired, the same in every process.
         sockets: listening sockets for addresses that are new.
     """
-    index: list[Sequence[Any]] = [["", files.main.mode, len(files.main.data)]]
-    index += [[path, file.mode, len(file.data)] for path, file in files.named.items()]
+    sent = [("", files.main), *_overlay(files.arm), *files.named.items()]
+    index = [[path, file.mode, len(file.data)] for path, file in sent]
     fields = {
         "serial": serial,
         "version": VERSION,
         "file": files.file,
         "index": index,
         "unreadable": dict(files.unreadable),
+        "arm": files.arm and _fields(files.arm),
         "now": None if now is None else now.isoformat(),
         "addresses": described(sockets or {}),
     }
     descriptors = [each.fileno() for each in (sockets or {}).values()]
-    data = b"".join([files.main.data, *(file.data for file in files.named.values())])
+    data = b"".join(file.data for _, file in sent)
     return Message(kind=MessageKind.PREPARE, fields=fields, data=data, descriptors=descriptors)
 
 
@@ -52,7 +54,36 @@ def files_of(message: Message) -> Files:
     """The files that a message of `prepare` has."""
     fields = message.fields
     (_, main), *named = _files(fields["index"], message.data)
-    return Files(file=fields["file"], main=main, named=dict(named), unreadable=fields["unreadable"])
+    arm = None
+    if fields["arm"] is not None:
+        overlay = named.pop(0)[1] if fields["arm"]["has_overlay"] else None
+        arm = _arm_files(fields["arm"], overlay)
+    return Files(file=fields["file"], main=main, named=dict(named), unreadable=fields["unreadable"], arm=arm)
+
+
+def _overlay(arm: ArmFiles | None) -> Iterator[tuple[str, SourceFile]]:
+    if arm is not None and arm.text is not None:
+        yield arm.overlay, arm.text
+
+
+def _fields(arm: ArmFiles) -> Mapping[str, Any]:
+    return {
+        "overlay": arm.overlay,
+        "has_overlay": arm.text is not None,
+        "keys": arm.keys,
+        "local_addresses": sorted(arm.local_addresses),
+        "names_may_wait": arm.names_may_wait,
+    }
+
+
+def _arm_files(fields: Mapping[str, Any], overlay: SourceFile | None) -> ArmFiles:
+    return ArmFiles(
+        overlay=fields["overlay"],
+        text=overlay,
+        keys=tuple((key, value) for key, value in fields["keys"]),
+        local_addresses=frozenset(fields["local_addresses"]),
+        names_may_wait=fields["names_may_wait"],
+    )
 
 
 def now_of(message: Message) -> datetime | None:

@@ -9,6 +9,8 @@ from twisted.internet import reactor
 from twisted.trial.unittest import TestCase
 
 from agwtwisted.answers.of_configuration import ConfigurationAnswers
+from agwtwisted.arm_files import ArmFiles
+from agwtwisted.core.operations.masking import MASK
 from agwtwisted.core.sections.sources import SourceFile
 from agwtwisted.loading import Files, Loaded
 from tests import configurations, pki
@@ -46,6 +48,23 @@ class ConfigurationAnswersTests(TestCase):
         digests = {each["path"]: each["sha256"] for each in (await self.answers.configuration())["files"]}
         self.assertIsNone(digests["conf/a.password"])
         self.assertIsNotNone(digests["conf/a.pfx"])
+
+    async def test_arm_document(self) -> None:
+        """Of an ARM document and its overlay both texts are shown, secrets masked, and no digest of passwords."""
+        overlay = b"[arm]\npassword.site = a.password\nparameters = p.json, /q.json\nparameter.adminPassword = HIDDEN\n"
+        arm = ArmFiles(overlay="conf/gw.overlay.ini", text=SourceFile(data=overlay, mode=0o600))
+        main = SourceFile(data=b'{"name": "gw", "password": "HIDDEN"} // shown', mode=0o600)
+        named = {
+            path: SourceFile(data=b"{}", mode=0o600) for path in ("conf/a.password", "conf/p.json", "/q.json", "/c")
+        }
+        files = Files(file="conf/gw.json", main=main, named=named, arm=arm)
+        self.reloads.in_force = Loaded(plan=configurations.plan(), files=files)
+        answer = await self.answers.configuration()
+        self.assertEqual(answer["text"], f'{{"name": "gw", "password": "{MASK}"}} // shown')
+        self.assertIn("parameters = p.json", answer["overlay"])
+        self.assertNotIn("HIDDEN", str(answer))
+        digests = {each["path"] for each in answer["files"] if each["sha256"] is not None}
+        self.assertEqual(digests, {"conf/gw.json", "conf/gw.overlay.ini", "/c"})
 
     async def test_no_key(self) -> None:
         """No part of a private key is in an answer."""

@@ -105,7 +105,9 @@ class ErrorTests(SynchronousTestCase):
     def test_too_many(self) -> None:
         """Arguments that the command does not have."""
         self.assert_error("status here", "agw status: error: too many arguments: here")
-        self.assert_error("check a.ini", "arguments: a.ini; a configuration is given by --config a.ini (see agw check")
+        self.assert_error(
+            "reload a.ini", "arguments: a.ini; a configuration is given by --config a.ini (see agw reload"
+        )
 
     def test_unknown_value(self) -> None:
         """A value that is none of those that there are."""

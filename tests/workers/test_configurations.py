@@ -6,8 +6,10 @@ import os
 import socket
 from datetime import UTC, datetime
 
+import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
+from agwtwisted.arm_files import ArmFiles
 from agwtwisted.core.base.errors import Place, Problem, Severity
 from agwtwisted.core.sections.sources import SourceFile
 from agwtwisted.listening.listener import InheritedSocket
@@ -45,6 +47,20 @@ class ConfigurationTests(SynchronousTestCase):
         self.assertEqual(files_of(message), FILES)
         self.assertEqual(now_of(message), now)
         self.assertEqual((message.fields["serial"], tuple(message.descriptors)), (3, ()))
+
+    def test_arm_documents(self) -> None:
+        """So do the overlay of a document, and what the command line says about it; without a document, too."""
+        arm = ArmFiles(
+            overlay="/etc/gw.overlay.ini",
+            text=SourceFile(data=b"[arm]\n", mode=0o100600),
+            keys=(("parameter.a", "secret"), ("ports", "80=8080")),
+            local_addresses=frozenset({"127.0.0.1", "::1"}),
+            names_may_wait=True,
+        )
+        for overlay in (arm, attrs.evolve(arm, text=None, keys=())):
+            for main in (SourceFile(data=b"{}", mode=0o100600), SourceFile(data=b"", mode=0o600)):
+                files = attrs.evolve(FILES, main=main, arm=overlay)
+                self.assertEqual(files_of(carried(prepare(3, files, None))), files)
 
     def test_sockets(self) -> None:
         """Sockets arrive with their addresses, and those of systemd are known as such: they are left as they are."""

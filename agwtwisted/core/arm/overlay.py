@@ -12,7 +12,7 @@ from typing import Final
 
 import attrs
 
-from agwtwisted.core.base.errors import Problem, shown
+from agwtwisted.core.base.errors import Problem, Severity, shown
 from agwtwisted.core.base.texts import did_you_mean
 from agwtwisted.core.sections.ini import Document, Section
 from agwtwisted.core.sections.schema import KINDS
@@ -26,18 +26,20 @@ def overlay_path(file: str) -> str:
     return f"{posixpath.splitext(file)[0]}.overlay.ini"
 
 
-def overlaid(document: Document, overlay: Document) -> Document:
+def overlaid(document: Document, overlay: Document, *, names_may_wait: bool = False) -> Document:
     """A document with the sections of an overlay; what is wrong with either is among its problems.
 
     A key that both have is the overlay's, at its place. A section that names no resource of the document is an error:
-    it would have no effect where it is misspelt.
+    what it should protect would be open where its name is misspelt. With `names_may_wait` it is a warning: clients of
+    the control plane add resources one by one, and none of these can be used before it exists.
     """
+    severity = Severity.WARNING if names_may_wait else Severity.ERROR
     sections = {_identity(section): section for section in document.sections}
     problems = [*document.problems, *overlay.problems]
     for section in overlay.sections:
         under = sections.get(_identity(section))
         if under is None and not _may_be_added(section):
-            problems.append(_unknown(section, document.sections))
+            problems.append(_unknown(section, document.sections, severity))
         else:
             sections[_identity(section)] = section if under is None else _merged(under, section)
     return Document(sections=tuple(sections.values()), problems=tuple(problems))
@@ -65,13 +67,13 @@ def _merged(under: Section, over: Section) -> Section:
     return attrs.evolve(under, entries=tuple(entries.values()))
 
 
-def _unknown(section: Section, sections: Iterable[Section]) -> Problem:
+def _unknown(section: Section, sections: Iterable[Section], severity: Severity) -> Problem:
     names = [each.name for each in sections if each.kind == section.kind]
     message = (
         f"the document has no {section.kind} {shown(section.name)}{did_you_mean(section.name, names) or _listed(names)}"
         f"; an overlay sets keys of what the document has"
     )
-    return Problem(place=section.place, section=section.title, message=message)
+    return Problem(place=section.place, section=section.title, message=message, severity=severity)
 
 
 def _listed(names: list[str]) -> str:

@@ -100,11 +100,19 @@ def in_order(problems: Iterable[Problem], file: str) -> tuple[Problem, ...]:
 
 
 class ConfigError(AgwError):
-    """A configuration that is not taken; `problems` holds every finding of the run, warnings included."""
+    """A configuration that is not taken; `problems` holds every finding of the run, warnings and notes included.
+
+    As text it is a line for each error and warning: notes would hide them.
+    """
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
-        super().__init__("\n".join(str(problem) for problem in self.problems))
+        super().__init__("\n".join(self.lines))
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """Each error and warning as text."""
+        return tuple(str(problem) for problem in self.problems if problem.severity is not Severity.NOTE)
 
 
 class SectionError(AgwError):

@@ -257,7 +257,8 @@ CONFIGURATION: Final[AnswerTree] = {
     "generation": _M("how many configurations have been in force", 2),
     "fingerprint": _M("by which two configurations are compared", _FINGERPRINT),
     "since": _M("when it came into force", _TIME),
-    "text": _M("the file as it was read, passwords masked", "[gateway]\nworkers = 4\n"),
+    "text": _M("the file as it was read, INI or JSON, secrets masked", "[gateway]\nworkers = 4\n"),
+    "overlay": _M("the same of the overlay of a gateway in ARM JSON; null where there is none", None),
     "warnings": _M("one line each", []),
     "files": [
         {

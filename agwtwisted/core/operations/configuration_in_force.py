@@ -27,6 +27,7 @@ class ConfigurationInForce:
     fingerprint: str
     since: float  # seconds since 1970
     text: str = attrs.field(repr=False)  # masked
+    overlay: str | None = attrs.field(default=None, repr=False)  # masked; None: there is none
     warnings: tuple[str, ...]
     files: tuple[NamedFile, ...]
     report: str = attrs.field(repr=False)  # that of --check
@@ -40,6 +41,7 @@ class ConfigurationInForce:
             "fingerprint": self.fingerprint,
             "since": utc_text(self.since),
             "text": self.text,
+            "overlay": self.overlay,
             "warnings": list(self.warnings),
             "files": [attrs.asdict(each) for each in self.files],
             "report": self.report,

@@ -26,6 +26,10 @@ _NO_SECRET: Final = re.compile(r"(?i)[ \t]*(?:\w+_file|cookie_based_affinity|aff
 _SECRET_VARIABLE: Final = re.compile(rf"(?i)http_(?:req|resp)_[\w-]*(?:{_NAMES})[\w-]*|var_cookie_")
 _SECRET_VALUE: Final = re.compile(r"(?i)=[ \t]*(?:apikey|basic|bearer|sharedaccesssignature)[ \t]+[^\s;#]")
 _SECRET_COMMENT: Final = re.compile(rf"(?i)((?:^|[ \t])[;#].*(?:{_NAMES})[^=:]*[=:]).*")
+_NAMED_SECRET: Final = re.compile(rf"(?i)(?:{_NAMES})")
+_AFFINITY: Final = re.compile(r"(?i)cookie_?based_?affinity|affinity_?cookie_?name")
+_AUTHENTICATES: Final = re.compile(r"(?i)[ \t]*(?:apikey|basic|bearer|sharedaccesssignature)[ \t]+\S")
+_SECRET_REMARK: Final = re.compile(rf"(?i)((?:{_NAMES})[^=:\n]*[=:])(?:(?!\*/)[^\n])*")
 _URL_USER: Final = re.compile(r"(://)[^/\s@]*@")
 _KEY_BEGIN: Final = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")
 _KEY_END: Final = re.compile(r"-----END [A-Z ]*PRIVATE KEY-----")
@@ -64,6 +68,28 @@ def _holds_secret(line: str) -> bool:
 
 def _commented(line: str) -> str:
     return _URL_USER.sub(rf"\1{MASK}@", _SECRET_COMMENT.sub(rf"\1 {MASK}", line))
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether the value of a key, a member or a header of this name may be a secret."""
+    return _NAMED_SECRET.search(name) is not None and _AFFINITY.fullmatch(name) is None
+
+
+def is_secret_variable(written: str) -> bool:
+    """Whether a server variable has what may be a secret."""
+    return _SECRET_VARIABLE.search(written) is not None
+
+
+def masked_value(value: str) -> str:
+    """A value of no secret key, without the user of a URL; masked whole where it is a key or has credentials."""
+    if _KEY_BEGIN.search(value) or _AUTHENTICATES.match(value):
+        return MASK
+    return _URL_USER.sub(rf"\1{MASK}@", value)
+
+
+def masked_comment(comment: str) -> str:
+    """A comment of an ARM document, without what follows a name of secrets on its line."""
+    return _URL_USER.sub(rf"\1{MASK}@", _SECRET_REMARK.sub(rf"\1 {MASK}", comment))
 
 
 def masked_condition(condition: Condition) -> str:

@@ -8,7 +8,7 @@ from typing import Final
 from agwtwisted.core.base.errors import printable
 from agwtwisted.core.base.texts import did_you_mean
 
-OPTIONS: Final = ("--config", "--check", "--version", "--help")
+OPTIONS: Final = ("--config", "--overlay", "--check", "--version", "--help")
 """Those of the gateway itself."""
 
 COMMANDS: Final = ("run", "check", "reload", "status", "explain", "demo", "init", "log")
@@ -41,9 +41,9 @@ def _unknown(words: Sequence[str]) -> Sequence[str]:
     """The words that are no option of the gateway, and no value of one."""
     found, values = [], iter(words)
     for word in values:
-        if word in ("-c", "--config"):
+        if word in ("-c", "--config", "--overlay"):
             next(values, None)
-        elif word not in OPTIONS and not word.startswith(("--config=", "-c")):
+        elif word not in OPTIONS and not word.startswith(("--config=", "--overlay=", "-c")):
             found.append(word)
     return found
 

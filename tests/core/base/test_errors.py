@@ -87,6 +87,14 @@ class ProblemTests(SynchronousTestCase):
 class ConfigErrorTests(SynchronousTestCase):
     """A configuration that is not taken."""
 
+    def test_notes_are_left_out(self) -> None:
+        """Its text has its errors and warnings; notes are among its problems alone."""
+        problems = [Problem(place=PLACE, message="x", severity=each) for each in Severity]
+        error = ConfigError(problems)
+        self.assertEqual(str(error), "ERROR gw.ini:12 x\nWARNING gw.ini:12 x")
+        self.assertEqual(error.lines, tuple(str(error).split("\n")))
+        self.assertEqual(error.problems, tuple(problems))
+
     def test_says_everything(self) -> None:
         """Its message has a line for each problem, in order."""
         problems = [Problem(place=PLACE, message="one"), Problem(place=PLACE, message="two")]

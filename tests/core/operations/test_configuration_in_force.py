@@ -31,6 +31,7 @@ class ConfigurationInForceTests(SynchronousTestCase):
             "fingerprint": "ab",
             "since": "1970-01-01T00:00:00Z",
             "text": "[gateway]",
+            "overlay": None,
             "warnings": ["WARNING a"],
             "files": [{"path": "gw.ini", "sha256": "00"}],
             "report": "Listeners",

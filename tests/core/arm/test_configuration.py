@@ -1,0 +1,181 @@
+"""`agwtwisted.core.arm.configuration`: a document and its overlay as the sections of a configuration."""
+
+from __future__ import annotations
+
+import json
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from agwtwisted.core.arm.configuration import (
+    NO_OVERLAY,
+    ArmConfiguration,
+    ArmSource,
+    arm_configuration,
+    arm_gateways,
+    is_json,
+)
+from agwtwisted.core.arm.inputs import ArmKeys, with_arm
+from agwtwisted.core.base.errors import ConfigError
+from agwtwisted.core.sections import ini
+from tests.arm_gateways import Body, gateway, https, sections, server
+from tests.configurations import GOOD, Files
+
+OVERLAY = "conf/gateway.overlay.ini"
+
+
+def source(
+    body: Body | list[Body] | None, overlay: str = "", keys: ArmKeys = (), *, may_wait: bool = False
+) -> ArmSource:
+    """A document with an overlay and options."""
+    return ArmSource(
+        data=None if body is None else json.dumps(body, indent=1).encode(),
+        file="conf/gateway.json",
+        overlay=with_arm(ini.parse(overlay.encode(), OVERLAY) if overlay else NO_OVERLAY, OVERLAY, keys),
+        overlay_file=OVERLAY,
+        names_may_wait=may_wait,
+    )
+
+
+def made(
+    body: Body | list[Body] | None, overlay: str = "", keys: ArmKeys = (), *, may_wait: bool = False
+) -> ArmConfiguration:
+    """Its configuration; there are no files on the disk."""
+    return arm_configuration(source(body, overlay, keys, may_wait=may_wait), Files().read)
+
+
+def errors(configuration: ArmConfiguration) -> list[str]:
+    """What is wrong with it."""
+    return [str(each) for each in configuration.document.problems if each.severity.value == "ERROR"]
+
+
+class RecognitionTests(SynchronousTestCase):
+    """What is a document, and what is an INI file."""
+
+    def test_documents(self) -> None:
+        """Objects, arrays and comments begin a document, behind a byte order mark and blank lines, too."""
+        for text in (
+            b"{}",
+            b"[]",
+            b"[\n{",
+            b'["a"]',
+            b"[[",
+            b"// c\n{}",
+            b"/* c */[",
+            b"\xef\xbb\xbf\r\n {",
+            b"[",
+            b"[ //",
+        ):
+            self.assertTrue(is_json(text), text)
+
+    def test_ini_files(self) -> None:
+        """Sections, comments and keys begin an INI file, and so does nothing."""
+        for text in (
+            b"",
+            b"[gateway]\n",
+            b"[ http_listener a ]",
+            b"; c\n[gateway]",
+            b"# {",
+            b"a = {",
+            b"[1",
+            GOOD.encode(),
+        ):
+            self.assertFalse(is_json(text), text)
+
+
+class ConfigurationTests(SynchronousTestCase):
+    """From a document to sections."""
+
+    def test_overlay_and_options(self) -> None:
+        """Options of the command line replace keys of the overlay, which replace those of the document."""
+        overlay = (
+            "[arm]\nports = 80=8081\nbackend.app = 127.0.0.1:1\n[backend_http_settings plain]\nrequest_timeout = 7\n"
+        )
+        found = made(gateway(), overlay, (("ports", "80=8082"),))
+        self.assertEqual(errors(found), [])
+        of = sections(found.document)
+        self.assertEqual(of["http_listener web"]["port"], "8082")
+        self.assertEqual(of["backend_address_pool app"]["backend_addresses"], "127.0.0.1:1")
+        self.assertEqual(of["backend_http_settings plain"]["request_timeout"], "7")
+        self.assertEqual(of["arm"], {"ports": "80=8082", "backend.app": "127.0.0.1:1"})
+
+    def test_files_of_the_document(self) -> None:
+        """Certificates in a document are files that the disk cannot have: an overlay may name one of the same path."""
+        found = made(https())
+        self.assertEqual(errors(found), [])
+        self.assertEqual(
+            sorted(found.files),
+            ["conf/gateway.json#certificates/site.password", "conf/gateway.json#certificates/site.pfx"],
+        )
+        self.assertEqual(
+            sections(found.document)["ssl_certificate site"],
+            {
+                "certificate_file": "gateway.json#certificates/site.pfx",
+                "password_file": "gateway.json#certificates/site.password",
+            },
+        )
+        own = "[ssl_certificate site]\ncertificate_file = certificates/site.pfx\n"
+        over = sections(made(https(), own).document)["ssl_certificate site"]
+        self.assertEqual(over["certificate_file"], "certificates/site.pfx")
+        self.assertNotIn("secret", repr(found))
+
+    def test_certificates_elsewhere(self) -> None:
+        """A certificate without data is no error where the overlay names its files."""
+        body = https()
+        body["properties"]["sslCertificates"] = [{"name": "site", "properties": {}}]
+        self.assertEqual(len(errors(made(body))), 1)
+        own = "[ssl_certificate site]\ncertificate_file = site.pem\nkey_file = site.key\n"
+        found = made(body, own)
+        self.assertEqual(errors(found), [])
+        self.assertEqual(
+            sections(found.document)["ssl_certificate site"], {"certificate_file": "site.pem", "key_file": "site.key"}
+        )
+
+    def test_given_certificate(self) -> None:
+        """A certificate of [arm] is in place of the document's."""
+        files = Files({"conf/site.pem": server().chain_pem + server().key_pem})
+        body = https()
+        body["properties"]["sslCertificates"] = [{"name": "site", "properties": {"keyVaultSecretId": "https://v/s"}}]
+        found = arm_configuration(source(body, "[arm]\ncertificate.SITE = site.pem\n"), files.read)
+        self.assertEqual(errors(found), [])
+        [path] = found.files
+        self.assertEqual(found.files[path].data, files.data["conf/site.pem"])
+
+    def test_names_of_nothing(self) -> None:
+        """What the overlay names and the document does not have is an error there; of a control plane a warning."""
+        overlay = "[arm]\nbackend.ap = 127.0.0.1:1\n[ssl_profile devices]\nrefusal = Http400\n"
+        lines = errors(made(gateway(), overlay))
+        self.assertEqual(len(lines), 2)
+        self.assertIn(f"ERROR {OVERLAY}:2 [arm] backend.ap names no backend pool", lines[0])
+        self.assertIn(f"ERROR {OVERLAY}:3 [ssl_profile devices] the document has no ssl_profile", lines[1])
+        found = made(gateway(), overlay, may_wait=True)
+        self.assertEqual(errors(found), [])
+        self.assertIn(
+            "WARNING", [each.severity.value for each in found.document.problems if "ssl_profile" in each.section]
+        )
+
+    def test_several_gateways(self) -> None:
+        """Of several gateways one has to be named, in any case."""
+        other = gateway()
+        other["name"] = "Other"
+        self.assertEqual(
+            [each.resource.name for each in arm_gateways(source([gateway(), other]), Files().read)], ["edge", "Other"]
+        )
+        with self.assertRaisesRegex(ConfigError, "has 2 application gateways: 'edge', 'Other'; name one: --name"):
+            made([gateway(), other])
+        self.assertEqual(errors(made([gateway(), other], keys=(("name", "other"),))), [])
+
+    def test_unreadable_document(self) -> None:
+        """Where there is no gateway to be read, what is wrong with the overlay and its keys is said all the same."""
+        with self.assertRaises(ConfigError) as caught:
+            arm_configuration(source({"a": 1}, "[arm]\nports = x\ncertificate.a = a.pem\n"), Files().read)
+        said = [str(each) for each in caught.exception.problems]
+        self.assertEqual(len(said), 3)
+        self.assertIn(f"{OVERLAY}:2 [arm] ports has 'x'", said[0])
+        self.assertIn(f"{OVERLAY}:3 [arm] cannot read conf/a.pem", said[1])
+        self.assertIn("conf/gateway.json:1 has no application gateway", said[2])
+
+    def test_without_a_gateway(self) -> None:
+        """Without a document the overlay's own sections are left."""
+        found = made(None, "[gateway]\nworkers = 2\n[ssl_profile a]\nrefusal = Http400\n[arm]\nport_offset = 1\n")
+        self.assertEqual(sections(found.document), {"gateway": {"workers": "2"}, "arm": {"port_offset": "1"}})
+        self.assertEqual(found.files, {})
