@@ -18,7 +18,7 @@ from agwtwisted.workers.messages import Message, MessageKind
 from agwtwisted.workers.spawner_process import ANSWER_TIMEOUT, SpawnerProcess
 from tests import running
 
-NOTHING = Files(file="gw.ini", main=SourceFile(data=b"[gateway]\n", mode=0o600))
+NOTHING = Files(file="gw.ini", main=SourceFile(data=b"[http_listener]\n", mode=0o600))
 
 
 class SpawnerProcessTests(TestCase):
