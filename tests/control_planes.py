@@ -76,6 +76,15 @@ def gateway_body(**properties: Any) -> dict[str, Any]:
     return {"location": "local", "tags": {"stage": "test"}, "properties": {**own, **properties}}
 
 
+def contains(shown: Any, sent: Any) -> bool:
+    """Whether everything that was sent is in what is shown."""
+    if isinstance(sent, dict):
+        return all(name in shown and contains(shown[name], value) for name, value in sent.items())
+    if isinstance(sent, list):
+        return len(shown) == len(sent) and all(map(contains, shown, sent))
+    return bool(shown == sent)
+
+
 class StandIn:
     """A control plane whose gateway takes everything."""
 

@@ -119,7 +119,7 @@ def control_plane(directory: Path, port: int) -> Iterator[tuple[Path, Path]]:
     with log.open("wb") as output:
         process = subprocess.Popen(words, stdout=output, stderr=output, env=running.environment())
     try:
-        ca_file, secret_file = directory / "arm" / "ca.pem", directory / "arm" / "secret"
+        ca_file, secret_file = directory / "ca.pem", directory / "arm.secret"
         wait_until(lambda: _answers(port, ca_file) or process.poll() is not None)
         assert process.poll() is None, log.read_text()
         yield ca_file, secret_file

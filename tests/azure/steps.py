@@ -185,7 +185,8 @@ RULES = (
         "Permanent",
     ),
     az(
-        f"{GATEWAY} root-cert create {IN} --name backends --cert-file servers.cer --query trustedRootCertificates[].name",
+        f"{GATEWAY} root-cert create {IN} --name backends --cert-file servers.cer"
+        " --query trustedRootCertificates[].name",
         ["backends"],
     ),
     az(f"{GATEWAY} ssl-policy list-options --query defaultPolicy", "AppGwSslPolicy20220101"),

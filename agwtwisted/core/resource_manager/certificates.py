@@ -19,6 +19,7 @@ from agwtwisted.core.verification.chains import TrustedChain, read_chain
 from agwtwisted.core.verification.server_certificates import read_pfx
 
 SSL_CERTIFICATES = "sslCertificates"
+TRUSTED = "trustedClientCertificates"
 
 _SECRET_MEMBERS = frozenset({"data", "password"})
 
@@ -55,7 +56,8 @@ def divided(properties: JsonObject, gateway_id: str, kept: Mapping[str, Secret],
         elif not _is_elsewhere(properties_of(each)):
             errors.append(_without_data(f"{gateway_id}/{SSL_CERTIFICATES}/{name}"))
         certificates.append(_public(each, secret, kept.get(name.lower()), known.get(name.lower(), {})))
-    return Divided(properties={**properties, SSL_CERTIFICATES: certificates}, secrets=secrets, errors=tuple(errors))
+    shown = {SSL_CERTIFICATES: certificates, TRUSTED: _with_names(properties)}
+    return Divided(properties={**properties, **shown}, secrets=secrets, errors=tuple(errors))
 
 
 def united(properties: JsonObject, secrets: Mapping[str, Secret]) -> dict[str, JsonValue]:
@@ -68,7 +70,17 @@ def united(properties: JsonObject, secrets: Mapping[str, Secret]) -> dict[str, J
     return {**properties, SSL_CERTIFICATES: certificates}
 
 
-def issuer_dn(data: str) -> str:
+def _with_names(properties: JsonObject) -> list[JsonValue]:
+    """Trusted client CA certificates with their issuers' names: made once, since each costs the parsing of a chain."""
+    found: list[JsonValue] = []
+    for each in children(properties, TRUSTED):
+        held = properties_of(each)
+        name = _issuer_dn(str(held.get("data", "")))
+        found.append({**each, "properties": {**held, **({"clientCertIssuerDN": name} if name else {})}})
+    return found
+
+
+def _issuer_dn(data: str) -> str:
     """The issuer's DN that a file of trusted client CA certificates stands for; empty: it is not one."""
     content = data.encode() if "-----BEGIN" in data else _decoded(data)
     chain = read_chain(content, "data")

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from agwtwisted.core.arm.table import BACK_REFERENCES
-from agwtwisted.core.resource_manager.certificates import issuer_dn
 from agwtwisted.core.resource_manager.children import TOP_LEVEL, WITHIN, all_children, references_of
 from agwtwisted.core.resource_manager.gateway_bodies import children, properties_of
 from agwtwisted.core.resource_manager.ids import gateway_child
@@ -126,7 +125,6 @@ class _Showing:
             "provisioningState": "Succeeded",
             **_defaults(collection, said),
             **said,
-            **_of_certificate(collection, said),
             **nested,
             **{name: list(each) for name, each in self._referring.get(key, {}).items() if each},
         }
@@ -153,11 +151,3 @@ class _Showing:
 
 def _defaults(collection: str, said: JsonObject) -> JsonObject:
     return {name: value for name, value in _DEFAULTS.get(collection, {}).items() if name not in said}
-
-
-def _of_certificate(collection: str, said: JsonObject) -> JsonObject:
-    data = said.get("data")
-    if collection != "trustedClientCertificates" or not isinstance(data, str):
-        return {}
-    name = issuer_dn(data)
-    return {"clientCertIssuerDN": name} if name else {}

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.control_planes import GATEWAY, StandIn, child, gateway_body, reference
+from tests.control_planes import GATEWAY, StandIn, child, contains, gateway_body, reference
 
 URL_PATH_MAP = child(
     "m",
@@ -16,15 +15,6 @@ URL_PATH_MAP = child(
     pathRules=[child("r", paths=["/a/*"], rewriteRuleSet=reference("rewriteRuleSets", "s"))],
 )
 SET = child("s", rewriteRules=[{"name": "Set X", "ruleSequence": 1, "actionSet": {}}])
-
-
-def contains(shown: Any, sent: Any) -> bool:
-    """Whether everything that was sent is in what is shown."""
-    if isinstance(sent, dict):
-        return all(name in shown and contains(shown[name], value) for name, value in sent.items())
-    if isinstance(sent, list):
-        return len(shown) == len(sent) and all(map(contains, shown, sent))
-    return bool(shown == sent)
 
 
 class ShownTests(SynchronousTestCase):
