@@ -100,6 +100,7 @@ def _server(server: Any, offset: float) -> BackendServer:
         last_probe=None if probe is None else probe.at + offset,
         since=None if health.state is HealthState.UNKNOWN else health.since + offset,
         draining=target.drained_by_operator,
+        kept=target.kept,
         connections=target.connections,
         idle_connections=target.idle_connections,
         requests=target.requests,

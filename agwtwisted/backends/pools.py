@@ -12,7 +12,7 @@ from twisted.internet.posixbase import PosixReactorBase as Reactor
 from agwtwisted.backends.connecting import Dialer, Encryption
 from agwtwisted.backends.failure_log import ConnectionFailureLog
 from agwtwisted.backends.resolver import Resolver, resolver_of
-from agwtwisted.backends.server_pools import PolicyPool, ServerKey, ServerPools
+from agwtwisted.backends.server_pools import PolicyPool, ServerKey, ServerPools, least_of
 from agwtwisted.backends.upstream import Server
 from agwtwisted.core.backends.affinity import KEY_BYTES, Affinity, cookie_value
 from agwtwisted.core.backends.balancing import Balancer, LeastConnections, Pool, RoundRobin
@@ -165,7 +165,8 @@ class _ServerMaker:
 
     def new_pool(self, servers: tuple[Server, ...], settings: BackendHttpSettings) -> Pool[Server]:
         """A pool of these servers, under the settings."""
-        return Pool(servers, _BALANCERS[settings.load_distribution_algorithm](), self._affinity(servers, settings))
+        balancer = _BALANCERS[settings.load_distribution_algorithm]()
+        return Pool(servers, balancer, self._affinity(servers, settings), least=least_of(settings))
 
     def new_policy_pool(
         self, weights: Mapping[Server, int], policy: LoadDistributionPolicy, settings: BackendHttpSettings
@@ -174,7 +175,7 @@ class _ServerMaker:
         balancers = _BALANCERS if len({*weights.values()}) < 2 else _WEIGHTED_BALANCERS
         servers = tuple(weights)
         balancer = balancers[policy.load_distribution_algorithm]()
-        return Pool(servers, balancer, self._affinity(servers, settings), weights)
+        return Pool(servers, balancer, self._affinity(servers, settings), weights, least_of(settings))
 
     def new_server(self, host: str, port: int, settings: BackendHttpSettings) -> Server:
         """A server under the settings."""

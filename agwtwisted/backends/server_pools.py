@@ -27,6 +27,11 @@ ServerKey: TypeAlias = tuple[str, str, int]
 """What a server is known by: the fingerprint of what settings say about servers, its host and its port."""
 
 
+def least_of(settings: BackendHttpSettings | BackendSettings) -> int:
+    """How many servers of each pool count as healthy under these settings, whatever their probes find."""
+    return 0 if settings.probe is None else settings.probe.min_servers
+
+
 @attrs.frozen(eq=False)
 class PolicyPool(Generic[T]):
     """The servers of a load distribution policy."""
@@ -141,6 +146,8 @@ class ServerPools(Generic[T, B]):
                 policy.pool.take_over(before.pool)
         previous._servers = {key: each for key, each in previous._servers.items() if self._servers.get(key) is not each}
         addresses = {(host, port) for _, host, port in self._servers}
+        for pool in previous._every_pool():
+            pool.release()
         for (_, *address), server in previous._servers.items():
             server.retire(drain=tuple(address) not in addresses)
 
@@ -158,6 +165,7 @@ class ServerPools(Generic[T, B]):
     def _subscribe(self, pool: Pool[T]) -> None:
         for server in pool.servers:
             server.subscribe(pool.changed)
+        pool.changed()
 
     def _fingerprint(self, settings: B) -> str:
         found = self._settings.get(id(settings))

@@ -42,6 +42,8 @@ class Target:
         self.refusing = False  # that of the health
         self.draining = False
         self.drained_by_operator = False
+        self.kept = False  # its state is up, though its health is down: a pool counts it as healthy
+        self._keepers: list[object] = []
         self.last_probe: LastProbe | None = None  # None: it was not probed, or not by this process
         self.requests = 0  # that have gone there; of L4, sessions
         self.when_refused: Callable[[], None] | None = None  # called by `refused`: set by the watch
@@ -69,6 +71,14 @@ class Target:
                 self._drain_or_not()
             self._distribute()
 
+    def keep(self, keeper: object, *, kept: bool) -> None:
+        """That a pool counts it as healthy whatever its probes find (`min_servers`), or does so no more."""
+        before = bool(self._keepers)
+        (self._keepers.append if kept else self._keepers.remove)(keeper)
+        if bool(self._keepers) is not before and self.health.state is _DOWN:
+            self._drain_or_not()
+            self._distribute()
+
     def drain_for_operator(self, drained: bool) -> None:
         """Takes the server out, or in again: nothing new goes there, and what is under way goes on without a limit.
 
@@ -78,14 +88,16 @@ class Target:
             self.drained_by_operator = drained
             if drained:
                 self.close_idle()
-            if self.health.state is not _DOWN:
+            if self.health.state is not _DOWN or self._keepers:
                 self.draining = drained
             self._distribute()
 
     def _distribute(self) -> None:
         """By what is known now."""
         health, drained = self.health, self.drained_by_operator
-        self.state, self.refusing = _DOWN if drained else health.state, health.refusing and not drained
+        self.kept = bool(self._keepers) and not drained and health.state is _DOWN
+        state = HealthState.UP if self.kept else health.state
+        self.state, self.refusing = _DOWN if drained else state, health.refusing and not drained and not self.kept
         for changed in self._subscribers:
             changed()
 
@@ -115,7 +127,7 @@ class Target:
             self._drain.set(self._drain_timeout)
 
     def _drain_or_not(self) -> None:
-        if self.health.state is _DOWN:
+        if self.health.state is _DOWN and not self._keepers:
             self.close_idle()
             self.draining = True
             self._drain.set(self._drain_timeout)

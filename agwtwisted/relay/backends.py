@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 from agwtwisted.backends.connecting import Dialer, Encryption
 from agwtwisted.backends.failure_log import ConnectionFailureLog
 from agwtwisted.backends.resolver import Resolver
-from agwtwisted.backends.server_pools import ServerKey, ServerPools
+from agwtwisted.backends.server_pools import ServerKey, ServerPools, least_of
 from agwtwisted.backends.targets import Target
 from agwtwisted.core.backends.balancing import Pool, RoundRobin
 from agwtwisted.core.http.host_names import bracketed
@@ -63,7 +63,7 @@ class RelayBackends:
         )
         self._servers: ServerPools[RelayServer, BackendSettings] = ServerPools(
             maker.new_server,
-            lambda servers, _: Pool(servers, RoundRobin()),
+            lambda servers, settings: Pool(servers, RoundRobin(), least=least_of(settings)),
             None if previous is None else previous._servers,
             maker.is_current,
         )

@@ -16,14 +16,14 @@ from agwtwisted.backends.server_pools import PolicyPool
 from agwtwisted.backends.upstream import Server
 from agwtwisted.core.backends.affinity import cookie_value
 from agwtwisted.core.backends.balancing import Pool
-from agwtwisted.core.backends.health import Health
+from agwtwisted.core.backends.health import Health, HealthState
 from agwtwisted.core.resources.backend_pools import (
     BackendAddressPool,
     LoadDistributionAlgorithm,
     LoadDistributionPolicy,
     LoadDistributionTarget,
 )
-from agwtwisted.core.resources.resources import BackendHttpSettings, Protocol
+from agwtwisted.core.resources.resources import BackendHttpSettings, Probe, Protocol
 from agwtwisted.core.sections.backend_keys import backend_address
 from agwtwisted.tls import system_roots
 from tests.identities import admitted
@@ -70,6 +70,58 @@ class BackendsTests(SynchronousTestCase):
         for server in pools[0].servers:
             server.found(server.health.succeeded(1))
             self.assertIn(server, pools[0].order(admitted()))
+
+    def asked(self, pool: Pool[Server], most: int = 9) -> str:
+        """The hosts of the servers whose turn it is, for so many requests, each once."""
+        return "".join(sorted({next(pool.order(admitted())).host for _ in range(most)}))
+
+    def test_min_servers(self) -> None:
+        """So many servers count as healthy: those that are, else those of which the least bad is known."""
+        pool = self.pool("a", "b", "c", probe=Probe(min_servers=2))
+        a, b, c = pool.servers
+        self.assertEqual(self.asked(pool), "abc")  # none was probed yet
+        for server in (a, b, c):
+            server.found(server.health.succeeded(1))
+        self.assertEqual(self.asked(pool), "abc")
+        a.found(a.health.failed(2, 1, refused=True))
+        self.assertEqual((self.asked(pool), a.kept), ("bc", False))  # two are healthy
+        b.found(b.health.failed(3, 1))
+        self.assertEqual((self.asked(pool), b.kept), ("bc", True))  # it answers, at least
+        c.found(c.health.failed(4, 1))
+        self.assertEqual([server.kept for server in (a, b, c)], [False, True, True])
+        self.assertEqual([each.health.state for each in (a, b, c)], [HealthState.DOWN] * 3)
+        self.assertEqual(self.asked(pool), "bc")
+        self.assertEqual({server.host for server in pool.order(admitted())}, {"b", "c"} | {"a"})  # refusing: tried last
+        a.found(a.health.succeeded(5))
+        self.assertEqual((self.asked(pool), c.kept, b.kept), ("ab", False, True))
+        b.found(b.health.succeeded(6))
+        self.assertEqual((self.asked(pool), b.kept), ("ab", False))
+
+    def test_min_servers_at_the_start(self) -> None:
+        """Servers that no probe has asked yet are asked, with those that count as healthy."""
+        pool = self.pool("a", "b", "c", probe=Probe(min_servers=3))
+        pool.servers[0].found(Health().failed(0, 1))
+        self.assertEqual(self.asked(pool), "abc")
+
+    def test_min_servers_and_operators(self) -> None:
+        """A server that an operator drains does not count as healthy: another one does."""
+        pool = self.pool("a", "b", probe=Probe(min_servers=1))
+        for server in pool.servers:
+            server.found(Health().failed(0, 1))
+        self.assertEqual(self.asked(pool), "a")
+        pool.servers[0].drain_for_operator(True)
+        self.assertEqual(self.asked(pool), "b")
+        pool.servers[0].drain_for_operator(False)
+        self.assertEqual(self.asked(pool), "a")
+
+    def test_min_servers_of_two_pools(self) -> None:
+        """What counts as healthy in one pool does not take turns from healthy servers of another one."""
+        probe = Probe(min_servers=1)
+        both, one = self.pool("a", "b", probe=probe), self.pool("b", of="q", probe=probe)
+        for server in both.servers:
+            server.found(server.health.succeeded(1))
+        both.servers[1].found(Health().failed(2, 1))
+        self.assertEqual((self.asked(both), self.asked(one)), ("a", "b"))
 
     def test_affinity(self) -> None:
         """Only where the settings say so; the values are those of the key, of one server under one settings."""

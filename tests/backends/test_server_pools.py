@@ -6,7 +6,7 @@ import attrs
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.backends.server_pools import ServerPools
+from agwtwisted.backends.server_pools import ServerPools, least_of
 from agwtwisted.backends.targets import Target
 from agwtwisted.core.backends.balancing import Pool, RoundRobin
 from agwtwisted.core.backends.health import Health
@@ -46,7 +46,7 @@ class ServerPoolsTests(SynchronousTestCase):
 
     def new_pool(self, servers: tuple[Server, ...], settings: BackendHttpSettings) -> Pool[Server]:
         """A pool of these."""
-        return Pool(servers, RoundRobin())
+        return Pool(servers, RoundRobin(), least=least_of(settings))
 
     def following(self) -> ServerPools[Server, BackendHttpSettings]:
         """Those of the next configuration."""
@@ -181,3 +181,19 @@ class ServerPoolsTests(SynchronousTestCase):
         [other] = apart.pool(named("p", "a"), SETTINGS).servers
         apart.take_over(self.pools)
         self.assertEqual((a.retired, other.retired, len(other._subscribers)), ([False], [], 1))
+
+    def test_least_goes_on(self) -> None:
+        """The next configuration says how many count as healthy: those that go on are not drained meanwhile."""
+        settings = attrs.evolve(SETTINGS, probe=Probe(min_servers=1))
+        [server] = self.pools.pool(named("p", "a"), settings).servers
+        server.found(Health().failed(0, 1))
+        self.assertTrue(server.kept)
+        following = self.following()
+        self.assertIs(following.pool(named("p", "a"), settings).servers[0], server)
+        following.take_over(self.pools)
+        self.assertEqual((server.kept, server.draining), (True, False))
+        self.pools = following
+        last = self.following()
+        last.pool(named("p", "a"), SETTINGS)
+        last.take_over(following)
+        self.assertEqual((server.kept, server.draining, server._keepers), (False, True, []))

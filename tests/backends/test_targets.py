@@ -128,6 +128,25 @@ class TargetTests(SynchronousTestCase):
         self.assertEqual((len(staying.reasons), gone.reasons, self.target.draining), (1, [], False))
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_kept_by_a_pool(self) -> None:
+        """One that a pool counts as healthy is not drained while it does, though its probes fail."""
+        connection, keeper = Connection(), object()
+        self.target.found(UP)
+        self.target.keep(keeper, kept=True)
+        self.target.used(connection)
+        self.target.found(DOWN)
+        self.assertEqual((self.target.state, self.target.kept, self.target.closed), (HealthState.UP, True, 0))
+        self.target.used(connection)
+        self.clock.advance(3 * DRAIN)
+        self.assertEqual(connection.reasons, [])
+        self.target.keep(keeper, kept=False)
+        self.assertEqual((self.target.state, self.target.kept, self.target.closed), (HealthState.DOWN, False, 1))
+        self.assertTrue(self.target.draining)
+        self.clock.advance(DRAIN)
+        self.assertEqual(len(connection.reasons), 1)
+        self.target.keep(keeper, kept=True)
+        self.assertEqual((self.target.state, self.target.draining), (HealthState.UP, False))
+
     def test_time_is_not_lengthened(self) -> None:
         """Further failures do not begin the time anew."""
         connection = Connection()

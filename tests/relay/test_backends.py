@@ -19,7 +19,7 @@ from agwtwisted.backends.resolver import Resolver
 from agwtwisted.core.backends.health import Health, HealthState
 from agwtwisted.core.resources.backend_pools import BackendAddress, BackendAddressPool
 from agwtwisted.core.resources.certificates import TrustedRootCertificate
-from agwtwisted.core.resources.resources import BackendSettings, StreamProtocol
+from agwtwisted.core.resources.resources import BackendSettings, Probe, StreamProtocol
 from agwtwisted.relay.backends import RelayBackends
 from tests import pki
 from tests.identities import admitted
@@ -63,6 +63,15 @@ class _Case(SynchronousTestCase):
 
 class OrderTests(_Case):
     """Whose turn it is."""
+
+    def test_min_servers(self) -> None:
+        """So many servers of a pool get sessions whatever their probes find, and these are not cut."""
+        probe = Probe(protocol=StreamProtocol.TCP, min_servers=1)
+        found = self.backends.pool(pool("a", "b"), BackendSettings(name="p", port=9000, probe=probe))
+        for server in found.servers:
+            server.found(Health().failed(0, 1))
+        self.assertEqual([(server.host, server.state) for server in found.order(admitted())], [("a", HealthState.UP)])
+        self.assertEqual([server.draining for server in found.servers], [False, True])
 
     def test_turns(self) -> None:
         """Each pool takes turns by itself under each settings; a server has its own port or that of the settings."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from itertools import chain
 from types import MappingProxyType
-from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar, cast
 
 from agwtwisted.core.backends.affinity import Affinity
-from agwtwisted.core.backends.health import HealthState
+from agwtwisted.core.backends.health import Health, HealthState
 from agwtwisted.core.http.header_lines import Header
 from agwtwisted.core.identity.clients import Admitted
 
@@ -20,6 +20,17 @@ class Candidate(Protocol):
     state: HealthState
     refusing: bool  # it is down, and no more is known than that connections were refused
     draining: bool  # it is down, but has not been for long: who is bound to it may still come
+
+
+class PooledCandidate(Candidate, Protocol):
+    """The same for a pool, which may count it as healthy whatever its probes find."""
+
+    health: Health  # that its probes find
+    kept: bool  # its state is up, though its probes find it down
+    drained_by_operator: bool
+
+    def keep(self, keeper: object, *, kept: bool) -> None:
+        """That a pool counts it as healthy from now on, or does so no more."""
 
 
 T = TypeVar("T", bound=Candidate)
@@ -164,19 +175,29 @@ def _takes_bound(server: Candidate) -> bool:
     return server.state is not HealthState.DOWN or server.draining
 
 
+def _badness(health: Health) -> int:
+    if health.state is HealthState.DOWN:
+        return 3 if health.refusing else 2
+    return 0 if health.state is HealthState.UP else 1
+
+
 class Pool(Generic[T]):
     """The servers of one pool under one backend settings, or those of all pools of a load distribution policy.
 
-    Those that are healthy are asked. Where none is known to be, those that no probe has asked yet are, too: else all
-    requests that come before the first probes are answered would be lost, at every start. Where all are down, those are
-    that refused connections, because that may be over at any time. No request goes to a server that is down because of
-    its answers, or its silence, except a request that is bound to one that is being drained.
+    Those that are healthy are asked; `least` of them always count as that. Where none is known to be, those that no
+    probe has asked yet are, too: else all requests that come before the first probes are answered would be lost, at
+    every start. Where all are down, those are that refused connections, because that may be over at any time. No
+    request goes to a server that is down because of its answers, or its silence, except a request that is bound to one
+    that is being drained.
 
     Args:
         servers: each once.
         balancer: decides whose turn it is.
         affinity: leads clients back to their server; None: every request is asked of whose turn it is.
         weights: of the servers, for a balancer that heeds them.
+        least: how many servers count as healthy, whatever their probes find: `min_servers` of the probe. Those of which
+            the least bad is known: healthy ones, those that were not probed yet, those that answer, those that refuse
+            connections; in the order of the configuration. None that an operator has drained.
     """
 
     def __init__(
@@ -185,8 +206,11 @@ class Pool(Generic[T]):
         balancer: Balancer[T],
         affinity: Affinity[T] | None = None,
         weights: Mapping[T, int] = EQUAL,
+        least: int = 0,
     ) -> None:
         self.servers = tuple(servers)
+        self._least = least
+        self._kept: frozenset[T] = frozenset()
         self._weights = weights
         self.affinity = affinity
         self._balancer = balancer
@@ -210,6 +234,24 @@ class Pool(Generic[T]):
     def changed(self) -> None:
         """The health of a server has changed: it is looked at before the next request."""
         self._stale = True
+        if self._least:
+            self._keep(frozenset(self._least_bad()))
+
+    def release(self) -> None:
+        """No server counts as healthy because of this pool any more."""
+        self._keep(frozenset())
+
+    def _keep(self, kept: frozenset[T]) -> None:
+        """Notifies the servers; each notifies this pool again, for which nothing changes then."""
+        before, self._kept = self._kept, kept
+        for server in self.servers:
+            if (server in kept) is not (server in before):
+                cast(PooledCandidate, server).keep(self, kept=server in kept)
+
+    def _least_bad(self) -> Iterator[T]:
+        servers = [server for server in self.servers if not cast(PooledCandidate, server).drained_by_operator]
+        servers.sort(key=lambda server: _badness(cast(PooledCandidate, server).health))
+        yield from servers[: self._least]
 
     def order(self, client: Admitted, headers: Sequence[Header] = (), kept: T | None = None) -> Order[T]:
         """The order of servers for an admitted client; for any other client no server is chosen.
@@ -230,8 +272,18 @@ class Pool(Generic[T]):
 
     def _usable(self) -> list[T]:
         up = [server for server in self.servers if server.state is HealthState.UP]
+        if self._least:
+            return self._usable_of(up)
         unknown = up or [server for server in self.servers if server.state is HealthState.UNKNOWN]
         return unknown or [server for server in self.servers if server.refusing]
+
+    def _usable_of(self, up: Sequence[T]) -> list[T]:
+        """The same where some always count as healthy: those that are up for this pool, and its own."""
+        healthy = {server for server in up if not cast(PooledCandidate, server).kept}
+        if not healthy:
+            healthy = {server for server in self.servers if server.state is HealthState.UNKNOWN}
+        kept = {server for server in self._kept if server.state is not HealthState.DOWN}
+        return [server for server in self.servers if server in healthy or server in kept]
 
     def _bound(self, affinity: Affinity[T], headers: Sequence[Header]) -> T | None:
         for server in affinity.servers(headers):

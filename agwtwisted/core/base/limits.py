@@ -51,6 +51,7 @@ OCSP_AGE = Range(1, 31_536_000)
 # How many a list may hold, or a gateway.
 HOST_NAMES_PER_LISTENER = Range(1, 5)
 TARGETS_PER_POOL = Range(1, 1200)
+MIN_SERVERS = Range(0, TARGETS_PER_POOL.highest)
 STATUS_RANGES = Range(1, 100)
 PATHS_PER_RULE = Range(1, 100)
 PATH_RULES_PER_MAP = Range(0, 100)

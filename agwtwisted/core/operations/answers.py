@@ -116,6 +116,9 @@ BACKENDS: Final[AnswerTree] = {
                             "last_probe": _M("when that was; null: there was none", _TIME),
                             "since": _M("since when its health is so; null: not known", _TIME),
                             "draining": _M("whether an operator has drained it", False),
+                            "counts_as_healthy": _M(
+                                "whether it gets requests though its probes find it down (`min_servers`)", False
+                            ),
                             "connections": _M("that are in use", 12),
                             "idle_connections": _M("that are kept for requests", 4),
                             "requests": _M("that were given to it since the start", 90210),

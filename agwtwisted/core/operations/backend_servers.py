@@ -30,6 +30,7 @@ class BackendServer:
     last_probe: float | None = None
     since: float | None = None  # when the state began
     draining: bool = False  # by an operator
+    kept: bool = False  # it counts as healthy all the same
     connections: int = 0  # in use
     idle_connections: int = 0
     requests: int = 0  # since the server is known; of L4, sessions
@@ -49,6 +50,7 @@ class BackendServer:
             "last_probe": None if self.last_probe is None else utc_text(self.last_probe),
             "since": None if self.since is None else utc_text(self.since),
             "draining": self.draining,
+            "counts_as_healthy": self.kept,
             "connections": self.connections,
             "idle_connections": self.idle_connections,
             "requests": self.requests,

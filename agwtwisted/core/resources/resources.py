@@ -214,6 +214,7 @@ class Probe:
     unhealthy_threshold: int = 3
     match_status_codes: tuple[StatusRange, ...] = HEALTHY_STATUSES
     match_body: str = ""
+    min_servers: int = 0  # of a pool, that always count as healthy
     # Tcp and Tls only.
     pick_host_name_from_backend_settings: bool = False
     enable_probe_proxy_protocol_header: bool = False

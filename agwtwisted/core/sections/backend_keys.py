@@ -38,7 +38,6 @@ from agwtwisted.core.sections.settings import (
     boolean,
     choice,
     listed,
-    only,
     reference,
     seconds,
     whole,
@@ -194,7 +193,11 @@ PROBE = Kind(
         "unhealthy_threshold": Key(
             whole(limits.UNHEALTHY_THRESHOLD), "Failures in a row after which a server is down."
         ),
-        "min_servers": Key(only("0"), "Servers that always count as healthy; only 0 is supported."),
+        "min_servers": Key(
+            whole(limits.MIN_SERVERS),
+            "So many servers of a pool always count as healthy, whatever their probes find: those of which the least"
+            " bad is known.",
+        ),
         "match_status_codes": Key(
             listed(status_range, limits.STATUS_RANGES), "Statuses of a healthy response, ranges as `200-399`."
         ),

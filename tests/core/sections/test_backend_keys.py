@@ -193,7 +193,8 @@ class ProbeTests(SynchronousTestCase):
             "match_status_codes = 200, 200",
             f"match_body = {'a' * 4091}",
             "match_body = a\n  b",
-            "min_servers = 1",
+            "min_servers = -1",
+            "min_servers = 1201",
             "prot = Http",
         ):
             text = f"{changed()}\n[probe deep]\n{'' if key.startswith('protocol') else 'protocol = Http'}\n{key}\n"
