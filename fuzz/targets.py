@@ -6,6 +6,7 @@ Its word is that only its own error comes out, in bounded time; further promises
 from __future__ import annotations
 
 import ipaddress
+import json
 import random
 import re
 import warnings
@@ -17,6 +18,10 @@ import attrs
 from cryptography.hazmat.primitives.asymmetric import ec
 from OpenSSL import SSL, crypto
 
+from agwtwisted.core.arm.context import TemplateContext
+from agwtwisted.core.arm.documents import gateways, outputs, resources
+from agwtwisted.core.arm.evaluation import FORMS, FUNCTIONS
+from agwtwisted.core.arm.json_text import JsonNode, UnknownValue, read_deployment, read_json
 from agwtwisted.core.backends.affinity import Affinity, cookie_value
 from agwtwisted.core.base.errors import ConfigError, UnacceptableError
 from agwtwisted.core.certificates.der import DerError, elements, object_identifier
@@ -88,6 +93,91 @@ class Target:
     is_der: bool = False  # mutations that keep DER whole help
     words: tuple[str, ...] = ()  # that a grammar knows
     longest: int = 4096  # bytes of an input
+
+
+# ARM JSON
+
+ARM_TEMPLATE = b"""{"$schema": "deploymentTemplate.json#", // a comment
+"parameters": {"n": {"type": "string"}, "c": {"type": "int", "defaultValue": 2}},
+"functions": [{"namespace": "own", "members": {"f": {"parameters": [{"name": "x"}],
+  "output": {"value": "[concat(parameters('x'), 1)]"}}}}],
+"variables": {"a": "[createArray(1, 'b')]", "copy": [{"name": "v", "count": 2, "input": "[copyIndex('v')]"}]},
+"resources": [{"type": "Microsoft.Network/applicationGateways", "name": "[own.f(parameters('n'))]",
+  "copy": {"name": "g", "count": "[parameters('c')]"}, "condition": "[equals(copyIndex(), 0)]",
+  "properties": {"httpListeners": [], "id": "[concat(resourceId('A/b', parameters('n')), '/c/d')]",
+    "copy": [{"name": "list", "count": 2, "input": {"x": "[map(variables('a'), lambda('y', lambdaVariables('y')))]"}}],
+    "r": "[reference('n').outputs.o.value]"}},
+ {"type": "Microsoft.Resources/deployments", "name": "n", "properties": {
+  "expressionEvaluationOptions": {"scope": "inner"}, "parameters": {"p": {"value": "[variables('v')[0]]"}},
+  "template": {"parameters": {"p": {"type": "int"}}, "resources": [],
+    "outputs": {"o": {"type": "int", "value": "[add(parameters('p'), 1)]"}}}}}],
+"outputs": {"o": {"type": "array", "copy": {"count": 2, "input": "[copyIndex()]"}}}}"""
+ARM_EXPRESSIONS = [
+    b"concat(variables('t'), string(variables('a')), '''')",
+    b"if(equals(1, mod(5, 2)), variables('a')[3].c, reference('x').y)",
+    b"reduce(range(0, 9), createObject(), lambda('a', 'b', createObject('c', lambdaVariables('a'))))",
+    b"format('{0:D3} {{1}}', 5, dateTimeAdd(utcNow('u'), '-P1DT2H'), split('a,b', ','))",
+    b"resourceId('Microsoft.Network/applicationGateways/httpListeners', 'a', tryGet(variables('a'), 9).?b)",
+]
+ARM_WORDS = (*(f"{name}(" for name in (*FUNCTIONS, *FORMS)), "lambda('x', ", "variables('a')", ")[0]", ".?c")
+
+
+def _printable_problem(error: ConfigError) -> None:
+    (problem,) = error.problems
+    assert str(problem).isprintable()
+
+
+def _json(data: bytes) -> None:
+    for read in (read_json, read_deployment):
+        try:
+            node = read(data, "f.json")
+        except ConfigError as error:
+            _printable_problem(error)
+        else:
+            _check_node(node, 0)
+
+
+def _check_node(node: JsonNode, depth: int) -> None:
+    assert depth <= 64
+    for each in (*node.items(), *node.members().values()):
+        assert each.place.line >= node.place.line >= 1
+        _check_node(each, depth + 1)
+
+
+def _arm_template(data: bytes) -> None:
+    try:
+        node = read_json(data, "f.json")
+    except ConfigError:
+        return
+    asked: tuple[Callable[[], object], ...] = (
+        lambda: gateways(data, "f.json", TemplateContext()),
+        lambda: resources(node, TemplateContext()),
+        lambda: outputs(node, TemplateContext(moment="2020-01-01T00:00:00Z")),
+    )
+    for ask in asked:
+        try:
+            ask()
+        except ConfigError as error:
+            _printable_problem(error)
+
+
+def _arm_expression(data: bytes) -> None:
+    written = f"[{data.decode('utf-8', 'replace')}]"
+    document = {
+        "variables": {"a": [1, "b", None, {"c": True}], "t": "text", "e": written},
+        "resources": [{"type": "Microsoft.Network/applicationGateways", "name": "g", "properties": {"x": written}}],
+    }
+    text = json.dumps(document).encode()
+    context = TemplateContext(moment="2020-01-01T00:00:00Z")
+    try:
+        (found,) = gateways(text, "f.json", context)
+    except ConfigError as error:
+        _printable_problem(error)
+        return
+    value = found.body.member("properties").member("x").value
+    assert not isinstance(value, UnknownValue) or value.hint
+    (again,) = gateways(text, "f.json", context)
+    assert again.body == found.body
 
 
 # The control API
@@ -633,6 +723,17 @@ _HTTP_WORDS = (
 TARGETS = {
     "ini": Target(run=_ini, seeds=_config_seeds, words=("\\\\;", " ;", "[gateway]", "[path_rule a/b]", " = ")),
     "config": Target(run=_config, seeds=_config_seeds, words=_config_words(), longest=8192),
+    "json": Target(
+        run=_json,
+        seeds=lambda: [ARM_TEMPLATE, b'{"properties": {"mode": "Incremental", template:{"a": 1.5e3, "b": null}}}'],
+        words=("//", "/*", "*/", "\\\\u00e9", "\\x22: ", "null", "1e5", "template:"),
+    ),
+    "arm_templates": Target(
+        run=_arm_template,
+        seeds=lambda: [ARM_TEMPLATE, ARM_TEMPLATE.replace(b'"inner"', b'"outer"')],
+        words=(*ARM_WORDS, "\\x22copy\\x22: ", "\\x22existing\\x22: true, "),
+    ),
+    "arm_expressions": Target(run=_arm_expression, seeds=lambda: ARM_EXPRESSIONS, words=ARM_WORDS, longest=1000),
     "cookies": Target(run=_cookies, seeds=lambda: COOKIES, words=("; ", "A=", "ACORS="), longest=400),
     "host_names": Target(
         run=_host_names,

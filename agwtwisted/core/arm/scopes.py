@@ -130,10 +130,9 @@ class TemplateScope:
         nullable = _first(declared, "nullable")
         if nullable is not None and nullable.value is True:
             return None
-        return UnknownValue(
-            expression=f"parameters('{name}')",
-            hint=f"the parameter has no value; give it by --parameter {name}=VALUE or --parameters FILE",
-        )
+        is_secret = self._type(declared).startswith("secure")
+        option = "--parameters FILE" if is_secret else f"--parameter {name}=VALUE or --parameters FILE"
+        return UnknownValue(expression=f"parameters('{name}')", hint=f"the parameter has no value; give it by {option}")
 
     def _definitions(self, node: JsonNode) -> list[JsonNode]:
         """What declares a parameter: its own members, then those of the types that it refers to."""

@@ -71,11 +71,11 @@ class ParameterTests(SynchronousTestCase):
         self.assertEqual(found, ["ab", 80, None, None])
 
     def test_no_value(self) -> None:
-        """One without value is unknown, and says how to give it."""
+        """One without value is unknown, and says how to give it: no secret on a command line."""
         found = parameter("secret")
         assert isinstance(found, UnknownValue)
         self.assertEqual(found.expression, "parameters('secret')")
-        self.assertIn("give it by --parameter secret=VALUE or --parameters FILE", found.hint)
+        self.assertEqual(found.hint, "the parameter has no value; give it by --parameters FILE")
         self.assertEqual(
             evaluated_in(TEMPLATE, "[parameters('list')[0]]"), unknown_part("parameters('list')[0]", "list")
         )
