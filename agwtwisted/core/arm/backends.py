@@ -71,7 +71,7 @@ def _not_known(
     reading: Reading, child: ChildResource, members: ObjectMembers, name: str, unknown: UnknownValue
 ) -> None:
     """Report servers that only a deployment knows, with the option that replaces them."""
-    place, instead = members.body.member(name).place, f"backend.{child.name} gives the servers"
+    place, instead = members.body.member(name).place, f"--backend {child.name}=HOST:PORT gives the servers"
     reading.findings.unknown(place, name, unknown, section=child.title, key="backend_addresses", instead=instead)
 
 

@@ -175,7 +175,7 @@ class Certificates:
                 unknown,
                 section=child.title,
                 key=members.row("data").key,
-                instead=f"certificate.{child.name} gives its file",
+                instead=f"--certificate {child.name}=FILE gives its file",
             )
         elif secret := self._secret(members):
             message = f"certificate {child.name} is in Key Vault ({secret[:400]}), which is never asked"
@@ -199,7 +199,7 @@ class Certificates:
         return members.text(name) if name in members else ""
 
     def _refuse(self, child: ChildResource, place: Place, message: str, code: str) -> None:
-        way_out = f"certificate.{child.name} gives its file"
+        way_out = f"--certificate {child.name}=FILE gives its file"
         message = f"{message.rstrip('.')}: {way_out}"
         key = child.members.row("data").key
         self.reading.findings.error(place, message, section=child.title, key=key, code=code)

@@ -73,7 +73,7 @@ def _say_empty(reading: Reading) -> None:
     """Where the listeners should be, of a document that has none."""
     if not any(reading.children.get(name) for name in ("httpListeners", "listeners")):
         place = reading.gateway.body.member("httpListeners").place
-        message = "the gateway has no listeners; those that are parameters of a template are given by parameters"
+        message = "the gateway has no listeners; --parameters FILE gives those that are parameters of a template"
         reading.findings.note(place, message, section=GATEWAY.kind)
 
 

@@ -67,7 +67,7 @@ def _spot(reading: Reading, listener: ChildResource) -> Spot:
     number = _number(reading, port) if port else None
     local = None if number is None else reading.options.ports.get(number, number + reading.options.port_offset)
     if local is not None and local not in PORT:
-        message = f"port {number} is {local} here, which is no port: ports and port_offset move it"
+        message = f"port {number} is {local} here, which is no port: --port and --port-offset move it"
         reading.findings.error(place, message, section=listener.title, key="port")
         local = None
     return Spot(listener=listener, frontend=frontend, port=number, local_port=local, place=place)
@@ -144,7 +144,7 @@ def _loopback(taken: set[str]) -> str:
 
 
 def _say(reading: Reading, child: ChildResource, address: str) -> None:
-    message = f"listens on {address}: address.{child.name} changes that"
+    message = f"listens on {address}: --address {child.name}=ADDRESS changes that"
     reading.findings.note(child.place, message, section=child.title, name=ADDRESS.name)
 
 
@@ -160,13 +160,13 @@ def _check_ports(reading: Reading, spots: tuple[Spot, ...], addresses: Mapping[s
         elif other.frontend is not None and other.frontend is not spot.frontend:
             message = (
                 f"the frontends {shown(other.frontend.name)} and {shown(spot.frontend.name)} have one address here and"
-                f" both use port {spot.local_port}: address.{spot.frontend.name} gives another"
+                f" both use port {spot.local_port}: --address {spot.frontend.name}=ADDRESS gives another"
             )
             reading.findings.error(spot.place, message, section=spot.listener.title, key="address")
         elif other.port != spot.port:
             message = (
-                f"ports {other.port} and {spot.port} are both {spot.local_port} here: ports and port_offset must keep"
-                " them apart"
+                f"ports {other.port} and {spot.port} are both {spot.local_port} here: --port and --port-offset must"
+                " keep them apart"
             )
             reading.findings.error(spot.place, message, section=spot.listener.title, key="port")
 

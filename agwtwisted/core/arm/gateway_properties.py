@@ -253,7 +253,7 @@ FRONTEND_IP_CONFIGURATIONS: Final = Collection(
         ),
         note("privateIPAllocationMethod", "There is no virtual network here."),
         note("subnet", "There is no virtual network here.", "id"),
-        note("publicIPAddress", "The address is Azure's: set `address` in the options to be reached.", "id"),
+        note("publicIPAddress", "The address is Azure's: `--address` gives one to be reached at.", "id"),
         note("privateLinkConfiguration", "There is no private link on one machine.", "id"),
     ),
 )

@@ -54,7 +54,7 @@ def _replaced(reading: Reading, members: ObjectMembers, retired: str) -> Iterato
         return
     message = (
         f"The TLS policy {retired} is using a deprecated TLS version: TLS 1.0 and 1.1 were retired on 2025-08-31."
-        " tls_policy names the predefined policy to use instead"
+        " --tls-policy names the predefined policy to use instead"
     )
     reading.findings.error(place, message, section=members.title, key="ssl_policy", code=RETIRED)
 

@@ -102,7 +102,7 @@ class SslCertificateTests(SynchronousTestCase):
         for properties in ({}, {"publicCertData": text_of(server().der)}, {"data": "", "password": "x"}):
             (only,) = refusals(converted(https(sslCertificates=[{"name": "site", "properties": properties}])))
             self.assertIn(f"for Certificate '{ID}/sslCertificates/site' in Application Gateway", only)
-            self.assertIn("certificate.site gives its file", only)
+            self.assertIn("--certificate site=FILE gives its file", only)
             self.assertTrue(only.endswith("(ApplicationGatewayCertificateDataOrKeyVaultSecretIdMustBeSpecified)"))
 
     def test_key_vault(self) -> None:
@@ -110,7 +110,7 @@ class SslCertificateTests(SynchronousTestCase):
         secret = "https://vault.example/secrets/site"
         (only,) = refusals(converted(https(sslCertificates=[child("site", keyVaultSecretId=secret)])))
         self.assertIn(f"certificate site is in Key Vault ({secret})", only)
-        self.assertIn("certificate.site", only)
+        self.assertIn("--certificate site=FILE", only)
 
     def test_key_vault_by_option(self) -> None:
         """The option gives the file of a certificate, whose name counts without case."""

@@ -11,8 +11,10 @@ from agwtwisted.core.arm.conversion import convert
 from agwtwisted.core.arm.documents import gateways
 from agwtwisted.core.arm.import_options import ImportOptions
 from agwtwisted.core.base.errors import ConfigError, Severity
+from agwtwisted.core.reports.facts import facts_of
 from tests.arm_gateways import (
     FILE,
+    authority,
     child,
     converted,
     gateway,
@@ -21,8 +23,10 @@ from tests.arm_gateways import (
     plan_of_ini,
     reference,
     refusals,
+    rule,
     said,
     sections,
+    text_of,
 )
 
 FLAT = {
@@ -110,14 +114,39 @@ class ConvertTests(SynchronousTestCase):
         self.assertGreater(priority.place.line, section.place.line)
 
     def test_document_and_ini_mean_the_same(self) -> None:
-        """The INI that is written of the sections has the same fingerprint as they have."""
-        for body in (gateway(), https()):
-            conversion = converted(body)
-            self.assertEqual(
-                plan_of(conversion).config.http_listeners[0].port,
-                plan_of_ini(conversion).config.http_listeners[0].port,
-            )
-            self.assertEqual(said(conversion), [])
+        """The INI that is written of the sections has the same facts as they have."""
+        trusted = [child("ca", data=text_of(authority().pem))]
+        profile = {"trustedClientCertificates": [reference("trustedClientCertificates", "ca")]}
+        rewrites = [
+            {
+                "name": "Set X; Y",
+                "ruleSequence": 7,
+                "conditions": [{"variable": "http_req_X", "pattern": " a;b, c]", "negate": True}],
+                "actionSet": {
+                    "requestHeaderConfigurations": [
+                        {"headerName": "X-A", "headerValue": "a; b"},
+                        {"headerName": "X-A", "headerValue": "{http_req_X-A} c"},
+                        {"headerName": "X-B"},
+                    ]
+                },
+            }
+        ]
+        probe = child(
+            "p", protocol="Http", host="a.example", path="/a?b", match={"body": "a; # b", "statusCodes": ["200"]}
+        )
+        body = https(profile=profile, trusted=trusted)
+        body["properties"] |= {
+            "rewriteRuleSets": [child("set", rewriteRules=rewrites)],
+            "probes": [probe],
+            "requestRoutingRules": [rule("web", "web", rewriteRuleSet=reference("rewriteRuleSets", "set"))],
+            "backendHttpSettingsCollection": [
+                child("plain", port=9000, protocol="Http", probe=reference("probes", "p"), requestTimeout=30)
+            ],
+        }
+        for each in (gateway(), https(), body):
+            conversion = converted(each)
+            self.assertEqual(refusals(conversion), [])
+            self.assertEqual(facts_of(plan_of(conversion)), facts_of(plan_of_ini(conversion)))
 
     def test_errors_are_of_the_document(self) -> None:
         """What the conversion refuses is among the problems of its document, so that no plan is made of it."""

@@ -41,7 +41,7 @@ class AddressTests(SynchronousTestCase):
         """A second frontend on the same port gets the next address of this machine, and a note says so."""
         self.assertEqual(places(two_frontends()), {"web": "127.0.0.1:80", "inside": "127.0.0.2:80"})
         notes = said(converted(two_frontends()), Severity.NOTE)
-        self.assertTrue(any("listens on 127.0.0.2: address.private changes that" in each for each in notes))
+        self.assertTrue(any("listens on 127.0.0.2: --address private=ADDRESS changes that" in each for each in notes))
         self.assertEqual(refusals(converted(two_frontends())), [])
 
     def test_two_frontends_on_two_ports(self) -> None:
@@ -65,7 +65,7 @@ class AddressTests(SynchronousTestCase):
         for address in ("127.0.0.1", "0.0.0.0"):
             options = ImportOptions(addresses={"": address})
             (only,) = said(converted(two_frontends(), options))
-            self.assertIn("address.private gives another", only)
+            self.assertIn("--address private=ADDRESS gives another", only)
         options = ImportOptions(addresses={"public": "0.0.0.0", "private": "127.0.0.1"})
         self.assertEqual(len(said(converted(two_frontends(), options))), 1)
 
