@@ -23,9 +23,10 @@ from agwtwisted.core.reports import report
 from agwtwisted.core.reports.check_report import ACCESS_LOG, CONTROL_SOCKET, CONTROL_TOKEN, STATE_DIRECTORY, CheckReport
 from agwtwisted.core.reports.effective_configuration import effective_configuration
 from agwtwisted.core.sections.control_keys import TOKEN_NAME, token_path
-from agwtwisted.loading import UnreadableError, load, placed, try_contexts
+from agwtwisted.loading import UnreadableError, placed, try_contexts
 from agwtwisted.operations.trials import try_access_log, try_directory, try_socket
 from agwtwisted.process import control_path
+from agwtwisted.resource_manager.source import source_of
 from agwtwisted.revocation import ocsp_store
 from agwtwisted.tls import openssl
 from agwtwisted.transport.descriptors import raise_limit
@@ -41,7 +42,7 @@ def check(file: str, now: datetime, arm: ArmArguments = NO_ARGUMENTS) -> CheckRe
         arm: what the command says about a file that is an ARM document.
     """
     try:
-        plan = load(file, now, arm)
+        plan = source_of(file, lambda: now, arm=arm).load().plan
         with placed(plan):
             try_contexts(plan)
     except UnreadableError as error:

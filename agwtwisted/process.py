@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, MutableMapping
+from pathlib import Path
 from typing import Any, Protocol
 
 import attrs
@@ -23,7 +24,7 @@ from agwtwisted.control.port import ControlPort, authority, hosts
 from agwtwisted.control.site import ControlSite
 from agwtwisted.control.streams import EventStreams
 from agwtwisted.control.token_file import TokenFileError, token_of
-from agwtwisted.core.base.errors import ConfigError, Problem
+from agwtwisted.core.base.errors import AgwError, ConfigError, Problem
 from agwtwisted.core.operations.questions import Question
 from agwtwisted.core.operations.status import GatewayPhase, GatewayStatus
 from agwtwisted.core.plan.plan import Plan
@@ -35,6 +36,8 @@ from agwtwisted.operations.program_log import ProgramLogs
 from agwtwisted.operations.service_manager import ServiceManager
 from agwtwisted.operations.signals import handle_signals
 from agwtwisted.reload import ReloadOutcome, Reloads
+from agwtwisted.resource_manager.plane import ControlPlane
+from agwtwisted.resource_manager.source import PlaneSource
 from agwtwisted.transport.clocks import system_time
 from agwtwisted.transport.deferreds import log_failure
 
@@ -95,6 +98,7 @@ class GatewayProcess(MultiService):
         control: the path of the control socket; None: there is none.
         environment: of the process; what a service manager has put there for it is removed at the start.
         begun: when the start began, by the reactor's clock; None: now.
+        arm: gives the configurations that clients of the control plane put; None: there is no control plane.
     """
 
     def __init__(
@@ -106,11 +110,13 @@ class GatewayProcess(MultiService):
         control: str | None = None,
         environment: MutableMapping[str, str] = os.environ,
         begun: float | None = None,
+        arm: PlaneSource | None = None,
     ) -> None:
         super().__init__()
         self._announcements = Announcements(reactor.seconds, reactor.seconds() if begun is None else begun)
         self.gateway = gateway
         self._reactor = reactor
+        self._arm = arm
         self._environment = environment
         self._logs = ProgramLogs(options)
         self._explanations = Explanations(reactor, lambda: gateway.reloads.in_force.plan, self.ask, system_time)
@@ -148,7 +154,24 @@ class GatewayProcess(MultiService):
                 message = str(error) if isinstance(error, TokenFileError) else _port_problem(control, error)
                 place = plan.origins.place("control", key)
                 raise ConfigError([Problem(place=place, section="control", message=message)]) from error
+        if self._arm is not None and control is not None:
+            yield from self._take_plane(plan, control, self._arm)
         yield from self._take_socket(plan)
+
+    def _take_plane(self, plan: Plan, control: Control, arm: PlaneSource) -> Iterator[str]:
+        """Raises ConfigError."""
+        directory, in_force = Path(plan.gateway.state_directory or ""), lambda: self.gateway.reloads.in_force.plan
+        waits, where = plan.gateway.reuse_port, authority(control.address, control.arm_port)
+        try:
+            plane = ControlPlane(self._reactor, self.gateway, arm, control, directory, in_force, waits=waits)
+            if not plane.open():
+                yield f"WARNING the control plane's port {where} and state are another gateway's, until that ends"
+        except (OSError, AgwError) as error:
+            key = "arm_port" if isinstance(error, OSError) and not error.filename else "arm"
+            message = f"the control plane cannot serve on {where}: {error}"
+            place = plan.origins.place("control", key)
+            raise ConfigError([Problem(place=place, section="control", message=message)]) from error
+        plane.setServiceParent(self)
 
     def _take_port(self, plan: Plan, control: Control, port: int) -> Iterator[str]:
         """Raises OSError, TokenFileError."""

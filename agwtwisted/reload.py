@@ -125,6 +125,7 @@ class Rejected:
     generation: int
     fingerprint: str
     problems: tuple[str, ...]  # each one line, with file and line of the file; warnings are among them
+    findings: tuple[Problem, ...] = attrs.field(default=(), repr=False)  # the same as values, where it was not taken
 
 
 ReloadOutcome: TypeAlias = Reloaded | Rejected
@@ -135,6 +136,19 @@ class _Kind(Enum):
 
     ALL = "the configuration"
     FILES = "the files of the configuration"
+
+
+@attrs.frozen(eq=False)
+class ReloadCandidate:
+    """A configuration that is to be put in force, and is in no file yet.
+
+    Args:
+        value: what it is, as the log has it.
+        load: makes it; runs in a thread, and raises `ConfigError`.
+    """
+
+    value: str
+    load: Callable[[], Loaded]
 
 
 @attrs.frozen
@@ -179,7 +193,7 @@ class Reloads:
         self._wall = wall
         self._said = frozenset(map(_text, in_force.plan.config.warnings))
         self._prepared_warnings: tuple[str, ...] = ()
-        self._waiting: dict[_Kind, list[Deferred[ReloadOutcome]]] = {}
+        self._waiting: dict[_Kind | ReloadCandidate, list[Deferred[ReloadOutcome]]] = {}
         self._running = False
         self._awaited: Deferred[Any] | None = None
         self._stopped = False
@@ -203,6 +217,10 @@ class Reloads:
         """The same with the main text that is in force: only the files that it names are read."""
         return self._ask(_Kind.FILES)
 
+    def take(self, candidate: ReloadCandidate) -> Deferred[ReloadOutcome]:
+        """Puts a candidate in force, or nothing; fires as `reload` does, before the next reload begins."""
+        return self._ask(candidate)
+
     def stop(self) -> None:
         """The gateway stops: what is under way changes nothing, and no further one begins."""
         self._stopped = True
@@ -212,7 +230,7 @@ class Reloads:
         if self._awaited is not None:
             self._awaited.cancel()
 
-    def _ask(self, kind: _Kind) -> Deferred[ReloadOutcome]:
+    def _ask(self, kind: _Kind | ReloadCandidate) -> Deferred[ReloadOutcome]:
         if self._stopped:
             self.log.warn("No reload of {what}: {reason}", what=kind.value, reason=STOPPING)
             return succeed(self._rejected((STOPPING,)))
@@ -245,14 +263,14 @@ class Reloads:
             if not waiter.called:  # those that were cancelled
                 waiter.callback(outcome)
 
-    async def _outcome(self, kind: _Kind) -> ReloadOutcome:
+    async def _outcome(self, kind: _Kind | ReloadCandidate) -> ReloadOutcome:
         """What comes of one reload; a defect is logged, and rejects it."""
         begun = self._reactor.seconds()
         try:
             with considerate():
                 return await self._reloaded(kind, begun)
         except ConfigError as error:
-            rejected = self._rejected(error.lines)
+            rejected = attrs.evolve(self._rejected(error.lines), findings=error.problems)
             _forget_frames(error)
         except CancelledError:
             rejected = self._rejected((STOPPING,))
@@ -267,7 +285,7 @@ class Reloads:
         )
         return rejected
 
-    async def _reloaded(self, kind: _Kind, begun: float) -> Reloaded:
+    async def _reloaded(self, kind: _Kind | ReloadCandidate, begun: float) -> Reloaded:
         following = await self._step(in_thread(self._reactor, partial(self._read, kind, self.in_force), "reload"))
         plan, loaded = self.in_force.plan, following.loaded
         self._warn(loaded)
@@ -300,9 +318,9 @@ class Reloads:
             await self._step(prepared.settled())
         return warnings
 
-    def _log_reloaded(self, reloaded: Reloaded, kind: _Kind) -> None:
+    def _log_reloaded(self, reloaded: Reloaded, kind: _Kind | ReloadCandidate) -> None:
         """Says what is in force now. Files that were touched, and hold what they held, are no news."""
-        is_news = reloaded.changes or kind is _Kind.ALL
+        is_news = reloaded.changes or kind is not _Kind.FILES
         (self.log.info if is_news else self.log.debug)(
             "Reload of {what}: generation {generation} ({fingerprint}) is in force after {seconds:.3f} s; {changes}",
             what=kind.value,
@@ -320,9 +338,12 @@ class Reloads:
         finally:
             self._awaited = None
 
-    def _read(self, kind: _Kind, in_force: Loaded) -> _Next:
+    def _read(self, kind: _Kind | ReloadCandidate, in_force: Loaded) -> _Next:
         """In the thread: what is there now, and what it changes."""
-        loaded = self._source.load() if kind is _Kind.ALL else self._source.reread(in_force.files)
+        if isinstance(kind, ReloadCandidate):
+            loaded = kind.load()
+        else:
+            loaded = self._source.load() if kind is _Kind.ALL else self._source.reread(in_force.files)
         if loaded.plan == in_force.plan:
             return _Next(loaded, Changes())
         fixed = fixed_problems(in_force.plan, loaded.plan)

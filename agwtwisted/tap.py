@@ -27,7 +27,7 @@ from agwtwisted.core.plan.plan import Address, Plan
 from agwtwisted.core.reports.command_line import command_line_hint
 from agwtwisted.listening.activation import Binding, Inherited
 from agwtwisted.loading import Loaded, placed
-from agwtwisted.reload import FileSource
+from agwtwisted.resource_manager.source import AnySource, PlaneSource, source_of
 from agwtwisted.transport.clocks import monotonic_time
 from agwtwisted.transport.descriptors import raise_limit
 from agwtwisted.transport.process import (
@@ -91,7 +91,7 @@ def makeService(options: Options) -> IService:
         _check(file, arm)
     try:
         # A reload finds it from a daemon's working directory, too, and so as the same configuration.
-        source = FileSource(os.path.abspath(file), partial(datetime.now, UTC), _refusal_of_output(options), arm=arm)
+        source = source_of(os.path.abspath(file), partial(datetime.now, UTC), _refusal_of_output(options), arm=arm)
         loaded = source.load()
         _warn(loaded.plan)
         return _start(loaded, source, options, begun)
@@ -151,7 +151,7 @@ def _show(text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left is flushed at the exit
 
 
-def _start(loaded: Loaded, source: FileSource, options: Options, begun: float) -> IService:
+def _start(loaded: Loaded, source: AnySource, options: Options, begun: float) -> IService:
     plan = loaded.plan
     _hide_files_from_others()
     # Not before the options are read: importing the reactor installs one, and twistd's --reactor chooses it.
@@ -175,7 +175,12 @@ def _start(loaded: Loaded, source: FileSource, options: Options, begun: float) -
     service, bound = make(loaded, source, cast(PosixReactorBase, reactor), binding, descriptors)
     control = control_path(plan)
     process = GatewayProcess(
-        cast(PosixReactorBase, reactor), service, options.parent or {}, control=control, begun=begun if counts else None
+        cast(PosixReactorBase, reactor),
+        service,
+        options.parent or {},
+        control=control,
+        begun=begun if counts else None,
+        arm=source if isinstance(source, PlaneSource) else None,
     )
     _take_control(process, plan, bound)
     gc.collect()  # whatever was made by now is looked through no more until much else is there
@@ -193,7 +198,7 @@ def _take_control(process: GatewayProcess, plan: Plan, bound: Iterable[socket.so
 
 
 def _one_process(
-    loaded: Loaded, source: FileSource, reactor: PosixReactorBase, binding: Binding, descriptors: int
+    loaded: Loaded, source: AnySource, reactor: PosixReactorBase, binding: Binding, descriptors: int
 ) -> tuple[Operated, Iterable[socket.socket]]:
     """The gateway as one process, and its sockets."""
     from agwtwisted.service import build
@@ -214,7 +219,7 @@ def _one_process(
 
 
 def _parent(
-    loaded: Loaded, source: FileSource, reactor: PosixReactorBase, binding: Binding, descriptors: int
+    loaded: Loaded, source: AnySource, reactor: PosixReactorBase, binding: Binding, descriptors: int
 ) -> tuple[Operated, Iterable[socket.socket]]:
     """The parent of workers, and their sockets."""
     from agwtwisted.workers.parent import build_parent

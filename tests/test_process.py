@@ -8,6 +8,7 @@ import socket
 import tempfile
 from collections.abc import Callable
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,10 +23,13 @@ from agwtwisted._version import VERSION
 from agwtwisted.core.base.errors import ConfigError
 from agwtwisted.core.operations.status import GatewayPhase, GatewayStatus
 from agwtwisted.core.plan.changes import Changes
+from agwtwisted.core.resource_manager.messages import ArmState
 from agwtwisted.operations.events import Events
 from agwtwisted.operations.service_manager import EXTENSION
 from agwtwisted.process import GatewayProcess
 from agwtwisted.reload import Rejected, Reloaded, ReloadOutcome
+from agwtwisted.resource_manager.source import PlaneSource
+from agwtwisted.resource_manager.store import Store
 from tests import configurations, running
 from tests.operations.test_service_manager import Systemd
 from tests.operations.test_signals import NUMBERS, FakeReactor
@@ -94,10 +98,10 @@ class ProcessCase(SynchronousTestCase):
         self.addCleanup(self.systemd.close)
         self.environment = {"NOTIFY_SOCKET": self.systemd.address, "WATCHDOG_USEC": "10000000"}
 
-    def made(self, **options: Any) -> GatewayProcess:
+    def made(self, arm: PlaneSource | None = None, **options: Any) -> GatewayProcess:
         """With these options of twistd."""
         gateway: Any = self.gateway
-        return GatewayProcess(self.reactor, gateway, options, environment=self.environment)
+        return GatewayProcess(self.reactor, gateway, options, environment=self.environment, arm=arm)
 
     def run_reactor(self) -> None:
         """The reactor begins to run."""
@@ -290,3 +294,46 @@ class ControlPortTests(ProcessCase):
         self.assertIn("can be read or written by other users", str(self.assertRaises(ConfigError, self.take)))
         self.token = self.token / "none"
         self.assertIn("cannot be read or made", str(self.assertRaises(ConfigError, self.take)))
+
+
+class ControlPlaneTests(ProcessCase):
+    """The control plane, before the start."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(temporary.cleanup)
+        self.directory = Path(temporary.name)
+        self.port = running.free_ports(1)[0]
+
+    def take(self) -> list[str]:
+        """Takes its port; the warnings."""
+        text = f"{configurations.GOOD}\n[control]\narm = true\narm_port = {self.port}\nsocket = off\n"
+        plan = configurations.plan(text.replace("[gateway]\n", f"[gateway]\nstate_directory = {self.directory}\n"))
+        state = ArmState(tenant="t", subscription="s")
+        process = self.made(PlaneSource("gw.ini", lambda: datetime.now(UTC), Store(self.directory), state, None))
+        try:
+            return list(process.take_control(plan))
+        finally:
+            self.successResultOf(maybeDeferred(process.stopService))
+
+    def test_taken(self) -> None:
+        """The port is bound, and what it needs is made, ahead of the start; the next process may have it then."""
+        self.assertEqual((self.take(), self.take()), ([], []))
+        self.assertTrue((self.directory / "ca.pem").exists())
+
+    def test_busy(self) -> None:
+        """A port of another program ends the start, with the line that asks for it."""
+        with closing(socket.socket()) as other:
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            other.bind(("127.0.0.1", self.port))
+            other.listen()
+            error = str(self.assertRaises(ConfigError, self.take))
+        self.assertIn(f"[control] the control plane cannot serve on 127.0.0.1:{self.port}", error)
+        self.assertIn("in use", error)
+
+    def test_unusable(self) -> None:
+        """A key that others can read ends the start."""
+        self.take()
+        (self.directory / "ca.key").chmod(0o644)
+        self.assertIn("chmod 600", str(self.assertRaises(ConfigError, self.take)))

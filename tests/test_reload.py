@@ -14,7 +14,17 @@ from agwtwisted.core.base.errors import ConfigError, Place, Problem
 from agwtwisted.core.plan.changes import Changes
 from agwtwisted.loading import Loaded
 from agwtwisted.operations.followed_files import signature_of
-from agwtwisted.reload import SAID_AT_ONCE, STOPPING, FileSource, Prepared, Rejected, Reloaded, ReloadOutcome, Reloads
+from agwtwisted.reload import (
+    SAID_AT_ONCE,
+    STOPPING,
+    FileSource,
+    Prepared,
+    Rejected,
+    ReloadCandidate,
+    Reloaded,
+    ReloadOutcome,
+    Reloads,
+)
 from agwtwisted.transport import threads
 from tests.clocks import ThreadedReactor
 from tests.test_loading import NOW, Directory
@@ -264,6 +274,43 @@ class ReloadsTests(Directory):
         outcome, _ = self.said(self.reloads.reload_files)
         assert isinstance(outcome, Rejected)
         self.assertRegex("\n".join(outcome.problems), r"cannot read .*/conf/pki/site\.key: Is a directory")
+
+    def test_candidate(self) -> None:
+        """A candidate is put in force as what is read is; the next reload of the files comes after it."""
+        self.change()
+        following = self.source.load()
+        outcome, lines = self.said(lambda: self.reloads.take(ReloadCandidate("what was put", lambda: following)))
+        assert isinstance(outcome, Reloaded)
+        self.assertEqual((self.events, self.reloads.in_force), (["prepared", "committed"], following))
+        self.assertIn("Reload of what was put: generation 2", lines[0])
+
+    def test_refused_candidate(self) -> None:
+        """One that is refused changes nothing; its problems are there as values, too."""
+        problem = Problem(place=Place(file="gateway.json", path="properties.probes[0]"), message="is wrong")
+
+        def load() -> Loaded:
+            raise ConfigError([problem])
+
+        outcome, _ = self.said(lambda: self.reloads.take(ReloadCandidate("what was put", load)))
+        assert isinstance(outcome, Rejected)
+        self.assertEqual((outcome.findings, outcome.problems), ((problem,), (str(problem),)))
+        self.assertEqual((self.events, self.reloads.in_force), ([], self.first))
+
+    def test_candidates_in_turn(self) -> None:
+        """Two candidates are two reloads, and what waits for the first one is called before the second begins."""
+        self.preparing = Deferred()
+        seen: list[str] = []
+        self.change()
+        one = self.source.load()
+        self.change("drain_timeout = 8")
+        two = self.source.load()
+        first = self.reloads.take(ReloadCandidate("one", lambda: one))
+        second = self.reloads.take(ReloadCandidate("two", lambda: seen.append("begins") or two))
+        first.addCallback(lambda _: seen.append("answered"))
+        preparing, self.preparing = self.preparing, None
+        preparing.callback(Preparation(self.events))
+        self.successResultOf(second)
+        self.assertEqual((seen, self.reloads.in_force), (["answered", "begins"], two))
 
     def test_followed(self) -> None:
         """Files are followed where the configuration in force says so."""

@@ -10,6 +10,7 @@ from typing import Any, Final, NoReturn, TypeAlias
 
 from agwtwisted._version import VERSION
 from agwtwisted.cli import (
+    arm_control,
     backends,
     certificates,
     check,
@@ -42,6 +43,7 @@ from agwtwisted.core.base.texts import did_you_mean
 COMMANDS: Final[tuple[Command, ...]] = (
     init.COMMAND,
     run.COMMAND,
+    arm_control.COMMAND,
     check.COMMAND,
     demo.COMMAND,
     status.COMMAND,

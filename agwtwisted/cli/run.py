@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from agwtwisted.cli import check
 from agwtwisted.cli.arm_options import add_arm_options, arm_arguments
 from agwtwisted.cli.command import Command, Example, Group, Statuses
 from agwtwisted.cli.options import add_config, config_of
+
+if TYPE_CHECKING:
+    from agwtwisted.arm_files import ArmArguments
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,14 +25,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Runs the gateway until a signal ends it."""
-    if options.check:
-        return check.run(options)
+    return check.run(options) if options.check else serve(config_of(options), arm_arguments(options))
+
+
+def serve(config: str, arm: ArmArguments | None = None) -> int:
+    """Runs the gateway of a configuration file, with options for an ARM document, until a signal ends it."""
     from twisted.application.app import _exitWithSignal
 
     from agwtwisted.tap import ARM
 
-    twistd_options = _twistd_options(config_of(options))
-    twistd_options.subOptions[ARM] = arm_arguments(options)
+    twistd_options = _twistd_options(config)
+    if arm is not None:
+        twistd_options.subOptions[ARM] = arm
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # until the reactor takes it over, at the end of the start
     runner = _runner(twistd_options)
     runner.run()

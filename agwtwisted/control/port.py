@@ -11,6 +11,7 @@ from errno import EADDRINUSE
 from typing import Final
 
 from twisted.application.service import Service
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IProtocolFactory
 from twisted.internet.posixbase import PosixReactorBase
 from twisted.logger import Logger
@@ -70,7 +71,7 @@ class ControlPort(Service):
         if not self._serve():
             self._log.warn("The control port {where} is another program's: waiting for its end", where=self.where)
 
-    def stopService(self) -> None:
+    def stopService(self) -> Deferred[None] | None:
         """Closes it: the next gateway may have it."""
         super().stopService()
         timer, self._timer = self._timer, None
@@ -79,6 +80,7 @@ class ControlPort(Service):
         acceptor, self._acceptor = self._acceptor, None
         if acceptor is not None:
             acceptor.stop()
+        return None
 
     def _serve(self) -> bool:
         self._timer = None

@@ -38,6 +38,8 @@ LOCK: Final = "lock"
 
 VERSION: Final = 1
 
+_READINGS: Final = 5
+
 _ODD: Final = re.compile(r"[^A-Za-z0-9._-]")
 
 LARGEST: Final = 64 << 20
@@ -101,12 +103,25 @@ class Store:
         Raises:
             ConfigError: what is there is not what was written: nothing of it is taken.
         """
+        for _ in range(_READINGS):
+            data = self._data()
+            try:
+                return empty if data is None else self._parsed(data, empty)
+            except ConfigError:
+                if data == self._data():  # else the gateway whose place this one takes has written meanwhile
+                    raise
+        raise store_problem(self._file, "changes again and again while it is read: start again")
+
+    def _data(self) -> bytes | None:
+        """The file; None: nothing was kept yet."""
         try:
-            data = read_private(self._file)
+            return read_private(self._file)
         except FileNotFoundError:
-            return empty
+            return None
         except (OSError, PrivateFileError) as error:
             raise store_problem(self._file, f"cannot be read: {_reason(error)}") from error
+
+    def _parsed(self, data: bytes, empty: ArmState) -> ArmState:
         try:
             return self._state(json.loads(data), empty)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

@@ -27,7 +27,8 @@ from agwtwisted.operations.events import Events
 from agwtwisted.operations.followed_files import FollowedFiles
 from agwtwisted.operations.log_writer import try_to_open
 from agwtwisted.probes import SharedProbes
-from agwtwisted.reload import FileSource, Prepared, ReloadOutcome, Reloads
+from agwtwisted.reload import Prepared, ReloadOutcome, Reloads
+from agwtwisted.resource_manager.source import AnySource
 from agwtwisted.revocation.unproven import PublishedRevocations
 from agwtwisted.sharing.memory import SharedMemory
 from agwtwisted.transport.clocks import system_time
@@ -60,7 +61,7 @@ class ParentService(MultiService):
         supervisor: Supervisor,
         probes: SharedProbes,
         *,
-        source: FileSource,
+        source: AnySource,
     ) -> None:
         super().__init__()
         self.setName("agwgateway")
@@ -233,7 +234,7 @@ class _Replacement:
 
 
 def build_parent(
-    loaded: Loaded, reactor: PosixReactorBase, *, count: int, source: FileSource, binding: Binding = OWN_SOCKETS
+    loaded: Loaded, reactor: PosixReactorBase, *, count: int, source: AnySource, binding: Binding = OWN_SOCKETS
 ) -> ParentService:
     """The parent of so many workers, with its sockets bound, to be started.
 

@@ -94,7 +94,7 @@ class ErrorTests(SynchronousTestCase):
     def test_unknown_command(self) -> None:
         """A name that is near one has the suggestion; for another the commands are listed."""
         self.assert_error("statsu", "no command 'statsu'; did you mean 'status'?")
-        self.assert_error("dance", "no command 'dance'; there are init, run, check")
+        self.assert_error("dance", "no command 'dance'; there are init, run, control, check")
 
     def test_unknown_option(self) -> None:
         """An option that the command does not have, with the nearest one that it has."""

@@ -17,7 +17,14 @@ def problems(draft: Draft) -> Iterator[Problem]:
     for row in draft.rows["control"]:
         if "port" in row.values:
             yield from _without_token(draft, row)
-            yield from _taken_port(draft, row)
+            yield from _taken_port(draft, row, "port")
+        if row.get("arm"):
+            yield from _without_state(draft, row)
+            yield from _taken_port(draft, row, "arm_port")
+            if row.get("arm_port") == row.get("port"):
+                yield row.problem(
+                    f"arm_port is {row.get('arm_port')}, as port is: each needs one of its own", key="arm_port"
+                )
 
 
 def _without_token(draft: Draft, row: Row) -> Iterator[Problem]:
@@ -27,14 +34,19 @@ def _without_token(draft: Draft, row: Row) -> Iterator[Problem]:
         yield row.problem(message, key="port")
 
 
-def _taken_port(draft: Draft, row: Row) -> Iterator[Problem]:
+def _without_state(draft: Draft, row: Row) -> Iterator[Problem]:
+    if draft.gateway is not None and draft.gateway.state_directory is None:
+        yield row.problem("arm needs state_directory in [gateway]: what clients PUT is kept there", key="arm")
+
+
+def _taken_port(draft: Draft, row: Row, key: str) -> Iterator[Problem]:
     control = Control(**row.fields())
     listeners: list[tuple[Row, AnyListener]] = [(each.row, each.value) for each in draft.listeners]
     listeners += [(each.row, each.value) for each in draft.relayed_listeners]
+    port = getattr(control, key)
     for other, listener in listeners:
-        if listener.port == control.port and _reaches(listener.address, control.address):
-            message = f"{other.section.title} listens on port {control.port} of {listener.address}, too"
-            yield row.problem(message, key="port")
+        if listener.port == port and _reaches(listener.address, control.address):
+            yield row.problem(f"{other.section.title} listens on port {port} of {listener.address}, too", key=key)
 
 
 def _reaches(listener: str, control: str) -> bool:

@@ -8,6 +8,7 @@ import attrs
 
 from agwtwisted.core.base.errors import Problem, Severity
 from agwtwisted.core.plan.plan import Plan
+from agwtwisted.core.resources.gateway import Control
 from agwtwisted.core.resources.resources import ClientRevocation
 
 CONTROL: Final = 33
@@ -61,7 +62,7 @@ def budget(
     listeners: int,
     servers: int,
     asks_responders: bool,
-    has_control_port: bool = False,
+    control_ports: int = 0,
     has_dedicated: bool = False,
 ) -> Budget:
     """How many connections there may be, so that descriptors are left for whatever serves them.
@@ -72,11 +73,11 @@ def budget(
         listeners: listening sockets.
         servers: each may be probed at any time.
         asks_responders: whether OCSP is used.
-        has_control_port: whether the control API is on TCP, too.
+        control_ports: on how many ports the control API is, or Azure Resource Manager.
         has_dedicated: whether connections to servers are kept for single clients.
     """
     questions = QUESTIONS + (RESPONDER_QUESTIONS if asks_responders else 0)
-    fixed = BASE + listeners + servers + (CONTROL if has_control_port else 0)
+    fixed = BASE + listeners + servers + CONTROL * control_ports
     per_client = 2 + (DEDICATED if has_dedicated else 0)
     room = (limit - fixed - min(questions, limit // 8)) // per_client
     return Budget(
@@ -96,7 +97,7 @@ def budget_of(plan: Plan, limit: int) -> Budget:
         config.gateway.max_connections,
         limit,
         listeners=len(plan.addresses),
-        has_control_port=config.control is not None and config.control.port is not None,
+        control_ports=_control_ports(config.control),
         servers=sum(len(pool.backend_addresses) for pool in pools),
         has_dedicated=any(settings.dedicated_backend_connection for _, settings in plan.routes),
         asks_responders=any(
@@ -112,3 +113,7 @@ def too_few(plan: Plan, found: Budget) -> tuple[Problem, ...]:
         return ()
     place = plan.origins.place("gateway", "max_connections")
     return (Problem(place=place, section="gateway", message=message, severity=Severity.WARNING),)
+
+
+def _control_ports(control: Control | None) -> int:
+    return 0 if control is None else (control.port is not None) + control.arm

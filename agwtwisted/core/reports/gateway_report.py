@@ -68,6 +68,9 @@ def _control_rows(plan: Plan) -> Iterator[tuple[str, str]]:
     else:
         words = printable(socket) if socket else "in the runtime directory, where systemd gives one; else none"
     yield "socket", words
+    if control.arm:
+        yield "arm", f"https on {address_and_port(control.address, control.arm_port)}"
+        yield "arm_subscription", control.arm_subscription
     if control.port is None:
         yield "port", "none"
         return

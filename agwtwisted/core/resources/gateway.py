@@ -25,6 +25,9 @@ class Control:
     address: str = "127.0.0.1"  # of the port, on loopback
     port: int | None = None  # of TCP; None: there is none
     token_file: str | None = None  # None: in the state directory
+    arm: bool = False  # whether clients of Azure Resource Manager are served
+    arm_port: int = 8902
+    arm_subscription: str = "00000000-0000-0000-0000-000000000000"
 
 
 @attrs.frozen(kw_only=True)

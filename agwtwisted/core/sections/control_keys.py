@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from agwtwisted.core.base import limits
@@ -9,7 +10,7 @@ from agwtwisted.core.base.errors import Problem, UnacceptableError, shown
 from agwtwisted.core.http.host_names import is_loopback, listener_address
 from agwtwisted.core.resources.gateway import Control
 from agwtwisted.core.sections import ini
-from agwtwisted.core.sections.settings import Key, Kind, Row, beside, path, whole
+from agwtwisted.core.sections.settings import Key, Kind, Row, beside, boolean, path, whole
 
 
 def loopback_address(text: str) -> str:
@@ -21,11 +22,21 @@ def loopback_address(text: str) -> str:
     return address
 
 
+def subscription_id(text: str) -> str:
+    """The id of a subscription: a UUID, in small letters."""
+    if _SUBSCRIPTION.fullmatch(text.lower()) is None:
+        raise UnacceptableError(f"is {shown(text)}, but must be a UUID: 00000000-0000-0000-0000-000000000000")
+    return text.lower()
+
+
 def _problems(row: Row) -> Iterator[Problem]:
-    """Keys that have no effect without a port."""
+    """Keys that have no effect without a port, or without `arm`."""
     for key in ("address", "token_file"):
-        if not row.unset(key) and row.unset("port"):
+        if not row.unset(key) and row.unset("port") and not (key == "address" and row.get("arm")):
             yield row.problem(f"{key} has no effect without port", key=key)
+    for key in ("arm_port", "arm_subscription"):
+        if not row.unset(key) and not row.get("arm"):
+            yield row.problem(f"{key} has no effect without arm = true", key=key)
 
 
 CONTROL = Kind(
@@ -44,15 +55,24 @@ CONTROL = Kind(
             "The TCP port on which the control API and the console are served, too, to those that have the token. "
             "Unset: on none.",
         ),
-        "address": Key(loopback_address, "The address of that port: one that only this machine reaches."),
+        "address": Key(loopback_address, "The address of these ports: one that only this machine reaches."),
         "token_file": Key(
             path,
             "The file with the token, which only the gateway's user and root may be able to read; made at the first "
             "start. Unset: `control.token` in `state_directory`.",
         ),
+        "arm": Key(
+            boolean,
+            "Serve clients of Azure Resource Manager, too: what they PUT takes the place of listeners, rules and "
+            "backends, and is kept in `state_directory` ([how](../control-plane.md)).",
+        ),
+        "arm_port": Key(whole(limits.PORT), "The port on `address` on which they are served, by https."),
+        "arm_subscription": Key(subscription_id, "The id of the subscription that they find."),
     },
     check=_problems,
 )
+
+_SUBSCRIPTION = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 OFF = "off"
 """In place of a path: there is no socket."""
@@ -107,6 +127,15 @@ def located_port(data: bytes, file: str) -> tuple[str, int, str | None] | None:
     token, state = found.get(("control", "token_file")), found.get(("gateway", "state_directory"))
     placed = token_path(token and beside(file, token), state and beside(file, state))
     return found.get(("control", "address"), Control().address), int(port), placed
+
+
+def asks_for_arm(data: bytes) -> bool:
+    """Whether a configuration file has `arm = true` in [control], whatever else is wrong with it."""
+    found = dict(_values(data)).get(("control", "arm"), "")
+    try:
+        return boolean(found)
+    except UnacceptableError:
+        return False
 
 
 def located_log(data: bytes, file: str) -> str | None:

@@ -43,6 +43,21 @@ class ControlPortTests(SynchronousTestCase):
         self.assertIn("port needs a token: set token_file, or state_directory in [gateway]", error)
         self.assertEqual(self.errors("port = 9901", f"[gateway]\nstate_directory = s\n{GOOD}"), [])
 
+    def test_arm(self) -> None:
+        """A control plane needs a state directory and a port of its own; without it its keys have no effect."""
+        state = f"[gateway]\nstate_directory = s\n{GOOD}".replace("[gateway]\naccess_log = -\n", "")
+        self.assertEqual(self.errors("arm = true\naddress = ::1", state), [])
+        (error,) = self.errors("arm = true")
+        self.assertIn("arm needs state_directory in [gateway]", error)
+        (error,) = self.errors("arm = true\narm_port = 8443", state)
+        self.assertIn("listens on port 8443 of 127.0.0.1, too", error)
+        (error,) = self.errors("arm = true\nport = 8902", state)
+        self.assertIn("arm_port is 8902, as port is", error)
+        for key in ("arm_port = 8902", "arm_subscription = 00000000-0000-0000-0000-000000000001"):
+            self.assertEqual(self.errors(key), [f"{key.partition(' ')[0]} has no effect without arm = true"])
+        (error,) = self.errors("arm = true\narm_subscription = mine", state)
+        self.assertIn("must be a UUID", error)
+
     def test_listener(self) -> None:
         """A port that a listener takes is an error, one of another address is none."""
         (error,) = self.errors("port = 8443\ntoken_file = t")

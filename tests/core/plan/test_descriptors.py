@@ -69,3 +69,8 @@ class BudgetTests(SynchronousTestCase):
         asked = text("basic strict") + "\n[control]\nport = 9901\ntoken_file = token\n"
         needed = budget_of(configurations.plan(asked, clients.files()), 8192).needed
         self.assertEqual(needed - found(8192).needed, CONTROL)
+        asked = (
+            text("basic strict").replace("[gateway]", "[gateway]\nstate_directory = s", 1) + "\n[control]\narm = true\n"
+        )
+        needed = budget_of(configurations.plan(asked, clients.files()), 8192).needed
+        self.assertEqual(needed - found(8192).needed, CONTROL)
