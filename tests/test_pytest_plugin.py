@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
-from urllib.request import urlopen
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted import pytest_plugin
+from tests.arm_gateways import gateway, listener, rule
 from tests.running import free_ports
 
 REDIRECT = """
@@ -77,6 +81,22 @@ class FixtureTests(SynchronousTestCase):
         self.assertIn("ready in", gateway.log)
         gateway.stop()
 
+    def test_document(self) -> None:
+        """The ports of an ARM document, which tests may not bind, are free ones; two listeners of one share it."""
+        document = self.directory / "gateway.json"
+        listeners = [listener("web", hostNames=["a.example"]), listener("other", hostName="b.example")]
+        rules = [rule("web", "web", 1), rule("other", "other", 2)]
+        document.write_text(json.dumps(gateway(httpListeners=listeners, requestRoutingRules=rules)))
+        backends = {"app": [f"127.0.0.1:{self.port}"]}
+        with pytest_plugin.start_gateway(document, self.directory, backends=backends) as running:
+            self.assertEqual(running.listeners["other"].host_names, ("b.example",))
+            self.assertEqual(running.url(listener="web"), running.url(listener="other"))
+            request = Request(running.url("/x"), headers={"Host": "a.example"})
+            with self.assertRaises(HTTPError) as raised:
+                urlopen(request, timeout=60)
+            raised.exception.close()
+            self.assertEqual(raised.exception.code, 502)  # there is no server
+
     def test_wrong_configuration(self) -> None:
         """A configuration that is not valid is refused with the reasons that `agw check` gives."""
         self.config.write_text(REDIRECT.format(port=self.port).replace("Found", "Lost"))
@@ -92,11 +112,7 @@ class FixtureTests(SynchronousTestCase):
 
     def test_busy_port(self) -> None:
         """A gateway that ends before it is ready is no gateway: its log says why."""
-        with (
-            pytest_plugin.start_gateway(self.config, self.directory),
-            self.assertRaises(pytest_plugin.GatewayNotStartedError) as raised,
-        ):
-            other = self.directory / "other"
-            other.mkdir()
-            pytest_plugin.start_gateway(self.config, other)
+        with socket.create_server(("127.0.0.1", self.port)):
+            with self.assertRaises(pytest_plugin.GatewayNotStartedError) as raised:
+                pytest_plugin.start_gateway(self.config, self.directory)
         self.assertIn("cannot listen on 127.0.0.1", str(raised.exception))
