@@ -112,7 +112,9 @@ class FixtureTests(SynchronousTestCase):
 
     def test_busy_port(self) -> None:
         """A gateway that ends before it is ready is no gateway: its log says why."""
-        with socket.create_server(("127.0.0.1", self.port)):
-            with self.assertRaises(pytest_plugin.GatewayNotStartedError) as raised:
-                pytest_plugin.start_gateway(self.config, self.directory)
+        with (
+            socket.create_server(("127.0.0.1", self.port)),
+            self.assertRaises(pytest_plugin.GatewayNotStartedError) as raised,
+        ):
+            pytest_plugin.start_gateway(self.config, self.directory)
         self.assertIn("cannot listen on 127.0.0.1", str(raised.exception))
