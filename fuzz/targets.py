@@ -10,7 +10,8 @@ import json
 import random
 import re
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ import attrs
 from cryptography.hazmat.primitives.asymmetric import ec
 from OpenSSL import SSL, crypto
 
+from agwtwisted.core.arm.certificate_data import VirtualFile
+from agwtwisted.core.arm.configuration import ArmSource, arm_configuration, is_json
 from agwtwisted.core.arm.context import TemplateContext
 from agwtwisted.core.arm.documents import gateways, outputs, resources
 from agwtwisted.core.arm.evaluation import FORMS, FUNCTIONS
@@ -29,7 +32,7 @@ from agwtwisted.core.certificates.name_comparison import normalised_name
 from agwtwisted.core.certificates.names import relative_names
 from agwtwisted.core.certificates.pem import read_certificates
 from agwtwisted.core.certificates.variables import certificate_variables
-from agwtwisted.core.configuration.parsing import parse
+from agwtwisted.core.configuration.parsing import parse, parse_document
 from agwtwisted.core.exchange.certificate_headers import header_block
 from agwtwisted.core.exchange.identity_headers import IdentityHeadersError, client_identity
 from agwtwisted.core.http import host_names
@@ -49,13 +52,14 @@ from agwtwisted.core.rules.templates import MATCHER, Scope, Template
 from agwtwisted.core.rules.variable_context import Context
 from agwtwisted.core.rules.variable_references import Lookup
 from agwtwisted.core.sections import ini
+from agwtwisted.core.sections.ini_text import written
 from agwtwisted.core.sections.schema import KINDS
 from agwtwisted.core.sections.sources import SourceFile
 from agwtwisted.core.verification.chains import TrustedChain, read_chain
 from agwtwisted.core.verification.judging import MAX_DEPTH, Anchors, Evidence, judge
 from agwtwisted.core.verification.verdicts import Refused, Trusted, Unchecked
 from agwtwisted.tls.path_search import PathSearch
-from tests import configurations, pki
+from tests import arm_gateways, configurations, pki
 from tests.differential import demands_policy
 from tests.handshakes import evidence_from
 from tests.llhttp import assert_requests_agree, assert_responses_agree
@@ -243,6 +247,36 @@ def _config(data: bytes) -> None:
         problems = config.warnings
         assert config.http_listeners
     assert all(str(problem).isprintable() for problem in problems)
+
+
+def _arm_document(data: bytes) -> None:
+    """What a document comes to, and the INI text of it, are the same configuration."""
+    if not is_json(data):
+        return
+    try:
+        made = arm_configuration(ArmSource(data=data, file="gw.json"), _read)
+        read = partial(_read_either, made.files)
+        plan = parse_document(made.document, "gw.json", read, now=pki.NOW, may_be_empty=True)
+    except ConfigError as refused:
+        problems = refused.problems
+        assert problems
+    else:
+        problems = plan.config.warnings
+        assert parse(written(made.document).encode(), "gw.json", read, now=pki.NOW, may_be_empty=True) == plan
+    assert all(str(problem).isprintable() for problem in problems)
+    assert not any("defect" in problem.message for problem in problems)
+
+
+def _read_either(inside: Mapping[str, VirtualFile], path: str) -> SourceFile:
+    found = inside.get(path)
+    return _read(path) if found is None else SourceFile(data=found.data, mode=0o100600)
+
+
+def _arm_seeds() -> Iterator[bytes]:
+    profile = {"trustedClientCertificates": [arm_gateways.reference("trustedClientCertificates", "ca")]}
+    trusted = [arm_gateways.child("ca", data=arm_gateways.text_of(arm_gateways.authority().pem))]
+    for body in (arm_gateways.gateway(), arm_gateways.https(profile=profile, trusted=trusted)):
+        yield json.dumps(body, indent=1).encode()
 
 
 def _config_seeds() -> Iterator[bytes]:
@@ -722,6 +756,12 @@ _HTTP_WORDS = (
 
 TARGETS = {
     "ini": Target(run=_ini, seeds=_config_seeds, words=("\\\\;", " ;", "[gateway]", "[path_rule a/b]", " = ")),
+    "arm_document": Target(
+        run=_arm_document,
+        seeds=_arm_seeds,
+        words=("null", '\\"\\"', "[]", "{}", "true", "/httpListeners/", '\\"id\\":', '\\"Https\\"', "// c\\x0a"),
+        longest=16384,
+    ),
     "config": Target(run=_config, seeds=_config_seeds, words=_config_words(), longest=8192),
     "json": Target(
         run=_json,
