@@ -54,7 +54,7 @@ TARGETS_PER_POOL = Range(1, 1200)
 MIN_SERVERS = Range(0, TARGETS_PER_POOL.highest)
 STATUS_RANGES = Range(1, 100)
 PATHS_PER_RULE = Range(1, 100)
-PATH_RULES_PER_MAP = Range(0, 100)
+PATH_RULES_PER_MAP = Range(0, 100, "ApplicationGatewayPathRuleLimitReached")
 CIPHER_SUITES = Range(1, 100)
 TLS_GROUPS = Range(1, 20)
 ALPN_PROTOCOLS = Range(1, 20)
@@ -70,11 +70,28 @@ CA_NAMES_IN_ONE_RECORD = Range(0, 16_000)
 """More of them make a message longer than a record: small clients, with room for one record, end the handshake."""
 
 ROOT_CAS_PER_SETTINGS = Range(1, 100)
-CLIENT_CAS_PER_GATEWAY = Range(0, 200)
+CLIENT_CAS_PER_GATEWAY = Range(0, 200, "ApplicationGatewayTrustedClientCertificateLimitReached")
 
-REWRITE_RULE_SETS = Range(0, 400)
+REWRITE_RULE_SETS = Range(0, 400, "ApplicationGatewayRewriteRuleSetLimitReached")
 ACTIONS_PER_SET = Range(0, 40)
 CONDITIONS_PER_SET = Range(0, 40)
+
+# What the product takes, and this gateway takes more of.
+PRODUCT_PORT = Range(1, 65_199)
+PRODUCT_LISTENERS = Range(0, 200)
+PRODUCT_RULES = Range(0, 400)
+PRODUCT_RESOURCES = Range(0, 100)
+LIMITED_KINDS = (
+    "backend_address_pool",
+    "backend_http_settings",
+    "backend_settings",
+    "probe",
+    "redirect_configuration",
+    "ssl_certificate",
+    "ssl_profile",
+    "trusted_root_certificate",
+)
+"""The kinds of sections of which the product has at most PRODUCT_RESOURCES each."""
 
 # The size of a file.
 TRUSTED_ROOT_BYTES = Range(0, 1_048_576)

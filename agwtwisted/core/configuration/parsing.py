@@ -12,6 +12,7 @@ from agwtwisted.core.configuration import (
     coherence,
     control_coherence,
     distribution_coherence,
+    product_limits,
     relay_coherence,
     rewrite_coherence,
     route_coherence,
@@ -36,6 +37,7 @@ _CHECKS: Final = (
     rewrite_coherence,
     relay_coherence,
     trust_coherence,
+    product_limits,
 )
 
 

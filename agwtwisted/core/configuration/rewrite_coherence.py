@@ -40,9 +40,8 @@ def _crowds(draft: Draft) -> Iterator[Problem]:
     """What is wrong with how many there are of them: sets in all, and conditions and actions in one set."""
     every = _sets(draft)
     for first in list(every.values())[limits.REWRITE_RULE_SETS.highest :]:
-        yield first.problem(
-            f"belongs to one of {len(every)} sets: a gateway has at most {limits.REWRITE_RULE_SETS.highest}"
-        )
+        message = f"belongs to one of {len(every)} sets: a gateway has at most {limits.REWRITE_RULE_SETS.highest}"
+        yield first.problem(message, code=limits.REWRITE_RULE_SETS.code)
     sets: dict[str, list[Row]] = {}
     for row in draft.of("rewrite_rule"):
         sets.setdefault(set_name(row), []).append(row)

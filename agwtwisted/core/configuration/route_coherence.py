@@ -47,7 +47,8 @@ def _too_many_path_rules(draft: Draft) -> Iterator[Problem]:
     most = limits.PATH_RULES_PER_MAP.highest
     for name, rows in _rows_of_maps(draft).items():
         if len(rows) > most:
-            yield rows[most].problem(f"is one of {len(rows)}: url_path_map {name} has at most {most} path rules")
+            message = f"is one of {len(rows)}: url_path_map {name} has at most {most} path rules"
+            yield rows[most].problem(message, code=limits.PATH_RULES_PER_MAP.code)
 
 
 def _unused_maps(draft: Draft) -> Iterator[Problem]:

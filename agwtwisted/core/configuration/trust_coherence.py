@@ -30,7 +30,8 @@ def _too_many_client_authorities(draft: Draft) -> Iterator[Problem]:
     rows = in_file_order(first_of_file.values())
     most = limits.CLIENT_CAS_PER_GATEWAY.highest
     if len(rows) > most:
-        yield rows[most].problem(f"is one of {len(rows)}: a gateway has at most {most} trusted client certificates")
+        message = f"is one of {len(rows)}: a gateway has at most {most} trusted client certificates"
+        yield rows[most].problem(message, code=limits.CLIENT_CAS_PER_GATEWAY.code)
 
 
 def _public_authorities(draft: Draft) -> Iterator[Problem]:

@@ -16,6 +16,11 @@ OF_THE_CONFIGURATION: Final[Mapping[str, str]] = {
         "a probe has another protocol than its settings"
     ),
     "ApplicationGatewayHttpListenersUsingSameFrontendPort": "two listeners of one port have no host names",
+    "ApplicationGatewayDeprecatedTlsVersionUsedInSslPolicy": "a TLS policy was retired with TLS 1.0 and 1.1",
+    "ApplicationGatewaySslProfileMustSpecifyPolicyOrCertificates": "an SSL profile says nothing",
+    "ApplicationGatewayPathRuleLimitReached": "a URL path map has more than 100 path rules",
+    "ApplicationGatewayTrustedClientCertificateLimitReached": "there are more than 200 trusted client certificates",
+    "ApplicationGatewayRewriteRuleSetLimitReached": "there are more than 400 rewrite rule sets",
     "DuplicateResourceName": "two sections of a kind have the same name, but for case",
     "InvalidResourceName": "a name is too long, or has a character that names have not",
     "InvalidResourceReference": "a key names a section that does not exist",
@@ -24,7 +29,6 @@ OF_THE_CONFIGURATION: Final[Mapping[str, str]] = {
 
 OF_THE_CONTROL_PLANE: Final[Mapping[str, str]] = {
     "ApplicationGatewayCertificateDataOrKeyVaultSecretIdMustBeSpecified": "a new certificate has no data",
-    "ApplicationGatewayDeprecatedTlsVersionUsedInSslPolicy": "a TLS policy was retired with TLS 1.0 and 1.1",
     "ApplicationGatewayFrontendPortInvalidPortNumber": "a frontend port is not from 1 to 65199",
     "ApplicationGatewayInvalidConfiguration": "anything else that this gateway does not serve: a code of its own",
     "ApplicationGatewayKeyVaultSecretException": "a certificate is in a Key Vault, which is never asked",
@@ -32,6 +36,5 @@ OF_THE_CONTROL_PLANE: Final[Mapping[str, str]] = {
     "ApplicationGatewayRequestRoutingRulePriorityCannotBeEmpty": "a rule has no priority",
     "ApplicationGatewaySslCertificateInvalidData": "a certificate cannot be read",
     "ApplicationGatewaySslCertificatePasswordIncorrect": "a .pfx cannot be opened with its password",
-    "ApplicationGatewaySslProfileMustSpecifyPolicyOrCertificates": "an SSL profile says nothing",
 }
 """Of requests that the control plane refuses, besides those of the configuration."""

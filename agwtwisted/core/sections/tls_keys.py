@@ -6,6 +6,7 @@ One table for each kind: its keys, what each means, and what must fit together w
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from agwtwisted.core.base import limits
 from agwtwisted.core.base.errors import Problem
@@ -64,6 +65,9 @@ def client_auth(row: Row) -> ClientAuth:
     return ClientAuth.NONE if row.unset("trusted_client_certificates") else ClientAuth.STRICT
 
 
+RETIRED_POLICY: Final = "ApplicationGatewayDeprecatedTlsVersionUsedInSslPolicy"
+
+
 def tls_policy(row: Row) -> TlsPolicy | str | None:
     """The TLS policy that a section names or spells out, or why that is none; None where it says nothing of it."""
     given = {key: row.values[key] for key in POLICY if key in row.values}
@@ -97,7 +101,7 @@ def ssl_policy_problems(row: Row) -> Iterator[Problem]:
     """What is wrong with the TLS policy of a section."""
     policy = tls_policy(row)
     if isinstance(policy, str) and not row.refused & {*POLICY}:
-        yield row.problem(policy, key=policy_key(row))
+        yield row.problem(policy, key=policy_key(row), code=RETIRED_POLICY if "was retired" in policy else "")
 
 
 def _ssl_certificate(row: Row) -> Iterator[Problem]:
@@ -166,7 +170,8 @@ def _ssl_profile(row: Row) -> Iterator[Problem]:
     yield from _revocation(row, mode)
     if mode is ClientAuth.NONE and not policy_key(row):
         # The product: "must specify either SslPolicy or TrustedClientCertificates".
-        yield row.problem("is empty: it must specify a TLS policy or trusted_client_certificates")
+        message = "is empty: it must specify a TLS policy or trusted_client_certificates"
+        yield row.problem(message, code="ApplicationGatewaySslProfileMustSpecifyPolicyOrCertificates")
 
 
 VERIFYING_KEYS = ("verify_client_cert_issuer_dn", "allow_weak", "missing_client_auth_eku", "verify_client_revocation")
