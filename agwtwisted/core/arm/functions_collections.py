@@ -22,6 +22,7 @@ from agwtwisted.core.arm.values import (
     kind_of,
     member_name,
     members,
+    object_of,
     text,
 )
 
@@ -40,7 +41,7 @@ def create_object(*values: ArmValue) -> ArmValue:
         raise EvaluationError("needs a value for each name")
     if unknown := first_unknown(values[::2], deep=False):
         return unknown
-    return dict(zip([text(name) for name in values[::2]], values[1::2], strict=True))
+    return object_of(zip([text(name) for name in values[::2]], values[1::2], strict=True))
 
 
 def to_array(value: ArmValue) -> ArmValue:

@@ -11,7 +11,16 @@ from functools import cmp_to_key
 from agwtwisted.core.arm.expressions import ArmExpression, CallExpression, LiteralExpression
 from agwtwisted.core.arm.frames import ArmFrame, Evaluate, SpecialForm, has_arguments
 from agwtwisted.core.arm.json_text import UnknownValue
-from agwtwisted.core.arm.values import ArmValue, EvaluationError, array, boolean, first_unknown, members, text
+from agwtwisted.core.arm.values import (
+    ArmValue,
+    EvaluationError,
+    array,
+    boolean,
+    first_unknown,
+    members,
+    object_of,
+    text,
+)
 
 
 def mapped(call: CallExpression, frame: ArmFrame, evaluate: Evaluate) -> ArmValue:
@@ -75,7 +84,7 @@ def to_object(call: CallExpression, frame: ArmFrame, evaluate: Evaluate) -> ArmV
     if unknown := first_unknown(names, deep=False):
         return unknown
     made = _each(array(values), call.arguments[2], frame, evaluate) if len(call.arguments) == 3 else array(values)
-    return _made(frame, dict(zip(map(text, names), made, strict=True)))
+    return _made(frame, object_of(zip(map(text, names), made, strict=True)))
 
 
 def map_values(call: CallExpression, frame: ArmFrame, evaluate: Evaluate) -> ArmValue:
@@ -101,7 +110,7 @@ def group_by(call: CallExpression, frame: ArmFrame, evaluate: Evaluate) -> ArmVa
     groups: dict[str, list[ArmValue]] = {}
     for name, item in zip(names, array(values), strict=True):
         groups.setdefault(text(name), []).append(item)
-    return _made(frame, {name: tuple(group) for name, group in groups.items()})
+    return _made(frame, object_of((name, tuple(group)) for name, group in groups.items()))
 
 
 def local(call: CallExpression, frame: ArmFrame, evaluate: Evaluate) -> ArmValue:

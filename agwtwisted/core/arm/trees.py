@@ -7,7 +7,7 @@ value does. https://learn.microsoft.com/azure/azure-resource-manager/templates/c
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
 import attrs
@@ -24,8 +24,8 @@ from agwtwisted.core.arm.expressions import (
 )
 from agwtwisted.core.arm.frames import ArmFrame
 from agwtwisted.core.arm.json_text import JsonNode, UnknownValue, within
-from agwtwisted.core.arm.values import ArmValue, EvaluationError, integer, kind_of, placed, plain
-from agwtwisted.core.base.errors import Place
+from agwtwisted.core.arm.values import ArmValue, EvaluationError, integer, placed, plain
+from agwtwisted.core.base.errors import Place, shown
 
 MOST_COPIES = 800
 """Turns of a copy loop: the product's own limit."""
@@ -141,17 +141,32 @@ def _is_of_the_language(expression: ArmExpression) -> bool:
     return isinstance(expression, CallExpression) and (expression.name in FUNCTIONS or expression.name in FORMS)
 
 
-def _members(members: Mapping[str, JsonNode], frame: ArmFrame, place: Place) -> Mapping[str, JsonNode]:
+def _members(members: Mapping[str, JsonNode], frame: ArmFrame, place: Place) -> Mapping[str, JsonNode] | UnknownValue:
+    """The members of an object; where a name is unknown, or stands twice, so is all of it: it may be any name."""
     found: dict[str, JsonNode] = {}
-    for name, member in members.items():
-        if name.lower() == "copy" and _is_loops(member):
-            for loop in member.items():
-                spelled, node = copied(loop, frame, place)
-                found[spelled] = node
-        else:
-            spelled = _member_name(name, frame)
-            found[spelled] = evaluated(member, frame, _moved(member, within(place, spelled)))
+    spelled: set[str] = set()
+    for name, node in _pairs(members, frame, place):
+        if isinstance(name, UnknownValue):
+            return name
+        if name.lower() in spelled:
+            return UnknownValue(expression=name, hint=f"the object has two members {shown(name)}")
+        spelled.add(name.lower())
+        found[name] = node
     return found
+
+
+def _pairs(
+    members: Mapping[str, JsonNode], frame: ArmFrame, place: Place
+) -> Iterator[tuple[str | UnknownValue, JsonNode]]:
+    """Each member with its name, also those that loops make."""
+    for written, member in members.items():
+        if written.lower() == "copy" and _is_loops(member):
+            for loop in member.items():
+                yield copied(loop, frame, place)
+            continue
+        name = _member_name(written, frame)
+        where = place if isinstance(name, UnknownValue) else within(place, name)
+        yield name, evaluated(member, frame, _moved(member, where))
 
 
 def _is_loops(node: JsonNode) -> bool:
@@ -160,11 +175,13 @@ def _is_loops(node: JsonNode) -> bool:
     return bool(loops) and all("input" in {name.lower() for name in each.members()} for each in loops)
 
 
-def copied(loop: JsonNode, frame: ArmFrame, place: Place) -> tuple[str, JsonNode]:
+def copied(loop: JsonNode, frame: ArmFrame, place: Place) -> tuple[str | UnknownValue, JsonNode]:
     """The name and the array that a copy loop makes within the object at a place."""
-    name = plain(evaluated(loop.member("name"), frame))
+    name = evaluated_value(loop.member("name"), frame)
+    if isinstance(name, UnknownValue):
+        return name, loop
     if not isinstance(name, str):
-        name = "copy"
+        return UnknownValue(expression="copy", hint="the name of a copy loop is no text"), loop
     where = _moved(loop, within(place, name))
     try:
         count = evaluated_value(loop.member("count"), frame)
@@ -179,22 +196,16 @@ def copied(loop: JsonNode, frame: ArmFrame, place: Place) -> tuple[str, JsonNode
     return name, JsonNode(value=tuple(items), place=where)
 
 
-def _member_name(name: str, frame: ArmFrame) -> str:
-    """The name of a member, which may be an expression; where that has no text, as it is written."""
-    if not is_expression(name) or frame.names.is_detached:
+def _member_name(name: str, frame: ArmFrame) -> str | UnknownValue:
+    """The name of a member, which may be an expression: its text."""
+    if not is_expression(name):
         return unescaped(name)
-    try:
-        value = evaluate(_parsed(name[1:-1]), frame)
-    except (ExpressionError, EvaluationError):
-        return name
-    return value if isinstance(value, str) else name
+    value = _of_expression(name, frame, frame.names.expense.place)
+    if isinstance(value, (str, UnknownValue)):
+        return value
+    return UnknownValue(expression=name, hint="the name of a member is no text")
 
 
 def _moved(node: JsonNode, place: Place) -> Place:
     """A place with the line of a node."""
     return attrs.evolve(place, file=node.place.file, line=node.place.line)
-
-
-def kind_of_node(node: JsonNode) -> str:
-    """What a node is, for a message."""
-    return kind_of(plain(node))

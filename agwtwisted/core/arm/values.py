@@ -13,7 +13,7 @@ from typing import TypeAlias
 import attrs
 
 from agwtwisted.core.arm.json_text import JsonNode, UnknownValue, refusal, within
-from agwtwisted.core.base.errors import AgwError, Place
+from agwtwisted.core.base.errors import AgwError, Place, shown
 
 MOST_STEPS = 500_000
 """What the evaluation of a template may cost: a step is a call, a value, or 16 characters of a text. The largest public
@@ -197,6 +197,22 @@ def members(value: ArmValue) -> Mapping[str, ArmValue]:
     if isinstance(value, Mapping):
         return value
     raise EvaluationError(f"needs an object, not {kind_of(value)}")
+
+
+def object_of(pairs: Iterable[tuple[str, ArmValue]]) -> Mapping[str, ArmValue]:
+    """An object of names and values.
+
+    Raises:
+        EvaluationError: two names differ in case alone, or not at all: the product would take one for the other.
+    """
+    found: dict[str, ArmValue] = {}
+    spelled: set[str] = set()
+    for name, value in pairs:
+        if name.lower() in spelled:
+            raise EvaluationError(f"makes an object with two members {shown(name)}")
+        spelled.add(name.lower())
+        found[name] = value
+    return found
 
 
 def member_name(value: Mapping[str, ArmValue], name: str) -> str | None:

@@ -58,6 +58,7 @@ EXAMPLES: dict[str, object] = {
 
 REFUSED = {
     "createObject('a')": "needs a value for each name",
+    "createObject('a', 1, 'A', 2)": "makes an object with two members 'A'",
     "empty(1)": "needs a text, an array or an object, not an integer",
     "length(null())": "needs a text, an array or an object, not null",
     "first(createObject())": "needs a text or an array, not an object",

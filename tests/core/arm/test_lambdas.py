@@ -45,6 +45,7 @@ class ExampleTests(SynchronousTestCase):
         """What the product refuses is unknown, and says why."""
         for expression, message in {
             "map(createArray(1), 1)": "needs a lambda('x', …)",
+            f"toObject(createArray('a', 'A'), lambda('x', {ARGUMENT}))": "makes an object with two members 'A'",
             "map('a', lambda('x', 1))": "needs an array, not a text",
             "map(createArray(1), lambda(concat('x'), 1))": "needs texts as the names of a lambda's arguments",
             "lambdaVariables('x')": "names 'x', which no lambda around it has",

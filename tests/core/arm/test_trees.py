@@ -21,7 +21,7 @@ def tree(document: object, template: object | None = None) -> JsonNode:
 
 
 def problem(document: object) -> str:
-    """Why the product would refuse a document that is one expression."""
+    """Why a document is unknown."""
     value = tree(document).value
     assert isinstance(value, UnknownValue)
     return value.hint
@@ -35,9 +35,22 @@ class TreeTests(SynchronousTestCase):
         self.assertEqual(evaluated_in({}, ["[add(1, 2)]", "[[a]", "[a", 5]), [3, "[a]", "[a", 5])
 
     def test_names(self) -> None:
-        """The name of a member may be an expression, too; one without a text stays as it is written."""
-        found = evaluated_in({}, {"[concat('a', 'b')]": 1, "[reference('x')]": 2, "[": 3, "[x y]": 4})
-        self.assertEqual(found, {"ab": 1, "[reference('x')]": 2, "[": 3, "[x y]": 4})
+        """The name of a member may be an expression, too."""
+        self.assertEqual(evaluated_in({}, {"[concat('a', 'b')]": 1, "[": 3, "[[x]": 4}), {"ab": 1, "[": 3, "[x]": 4})
+
+    def test_unknown_names(self) -> None:
+        """Where a name is unknown, or stands twice, all of the object is: the name may be that of any member."""
+        loop = {"name": "A", "count": 1, "input": 1}
+        for document, hint in (
+            ({"a": 1, "[reference('x')]": 2}, "only a deployment has its value"),
+            ({"a": 1, "[x y]": 2}, "this is no expression"),
+            ({"a": 1, "[concat('A')]": 2}, "the object has two members 'A'"),
+            ({"a": 1, "copy": [loop]}, "the object has two members 'A'"),
+            ({"[add(1, 1)]": 1}, "the name of a member is no text"),
+            ({"copy": [{**loop, "name": "[reference('x')]"}]}, "only a deployment has its value"),
+            ({"copy": [{**loop, "name": 1}]}, "the name of a copy loop is no text"),
+        ):
+            self.assertIn(hint, problem(document))
 
     def test_places(self) -> None:
         """A value stands where its expression does, what is within it at a path below."""
@@ -91,8 +104,6 @@ class LoopTests(SynchronousTestCase):
             value = tree({"copy": [{**PORTS, "count": count}]}).member("ports").value
             assert isinstance(value, UnknownValue)
             self.assertIn(hint, value.hint)
-        nameless = tree({"copy": [{**PORTS, "name": "[reference('x')]", "count": 0}]})
-        self.assertEqual(nameless.member("copy").value, ())
 
 
 class IdTests(SynchronousTestCase):

@@ -21,6 +21,7 @@ from agwtwisted.core.arm.values import (
     kind_of,
     member_name,
     members,
+    object_of,
     placed,
     plain,
     shallow_size,
@@ -63,6 +64,15 @@ class KindTests(SynchronousTestCase):
     def test_members_without_case(self) -> None:
         """A name is found as it is written, or in another case."""
         self.assertEqual([member_name({"Ab": 1, "ab": 2}, name) for name in ("ab", "AB", "c")], ["ab", "Ab", None])
+
+
+class ObjectTests(SynchronousTestCase):
+    """Objects that are made."""
+
+    def test_names_once(self) -> None:
+        """Two names that differ in case alone would be one for the product."""
+        self.assertEqual(object_of([("a", 1), ("b", 2)]), {"a": 1, "b": 2})
+        self.assertRaises(EvaluationError, object_of, [("a", 1), ("A", 2)])
 
 
 class UnknownTests(SynchronousTestCase):
