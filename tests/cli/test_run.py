@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests import running
+from tests.arm_gateways import gateway
 from tests.cli.calls import call
 
 AGW = (running.PYTHON, "-P", "-m", "agwtwisted")
@@ -32,6 +34,22 @@ class RunTests(SynchronousTestCase):
         self.assertIn("Main loop terminated", printed)
         self.assertNotIn("Traceback", printed)
         self.assertEqual(list(elsewhere.iterdir()), [])
+
+    def test_arm_document(self) -> None:
+        """A document runs with the options of the command line, and a reload keeps them."""
+        [port] = running.free_ports(1)
+        file = self.directory / "gateway.json"
+        file.write_text(json.dumps(gateway()))
+        words = ("--config", str(file), "--port", f"80={port}", "--backend", "app=127.0.0.1:1")
+        with running.running(self.directory, *AGW, "run", *words) as process:
+            process.read_until(f"Listening on 127.0.0.1:{port}")
+            process.read_until("is ready in")
+            overlay = "[backend_http_settings plain]\nrequest_timeout = 7\n"
+            (self.directory / "gateway.overlay.ini").write_text(overlay)
+            process.signal(signal.SIGHUP)
+            printed = process.read_until("Reload of the configuration: generation 2")
+            self.assertTrue(printed[-1].endswith("changed: backend_http_settings plain"), printed[-1])
+            process.end(signal.SIGTERM)
 
     def test_log(self) -> None:
         """The log is on standard error: standard output is the access log's, where that is `-`."""

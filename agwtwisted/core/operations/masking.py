@@ -22,6 +22,8 @@ _NAMES: Final = (
 """Parts of the names of keys and headers whose values may be secrets."""
 
 _SECRET_KEY: Final = re.compile(rf"(?i)[^=;#]*(?:{_NAMES})[^=]*=")
+_PARAMETER: Final = re.compile(r"(?i)[ \t]*(?:parameter|value)\.[^=]*=")
+"""Of `[arm]`: what a template is given may be a secret, whatever it is called."""
 _NO_SECRET: Final = re.compile(r"(?i)[ \t]*(?:\w+_file|cookie_based_affinity|affinity_cookie_name)[ \t]*=")
 _SECRET_VARIABLE: Final = re.compile(rf"(?i)http_(?:req|resp)_[\w-]*(?:{_NAMES})[\w-]*|var_cookie_")
 _SECRET_VALUE: Final = re.compile(r"(?i)=[ \t]*(?:apikey|basic|bearer|sharedaccesssignature)[ \t]+[^\s;#]")
@@ -63,7 +65,7 @@ def _holds_secret(line: str) -> bool:
     """Whether the value of a key, and what continues it, is not to be shown."""
     by_key = _SECRET_KEY.match(line) is not None and _NO_SECRET.match(line) is None
     compared = "=" in line and _SECRET_VARIABLE.search(line) is not None
-    return by_key or compared or _SECRET_VALUE.search(line) is not None
+    return by_key or compared or _PARAMETER.match(line) is not None or _SECRET_VALUE.search(line) is not None
 
 
 def _commented(line: str) -> str:

@@ -6,6 +6,7 @@ white space. Only a value of which something is a comment to some keys (`Entry.u
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -15,6 +16,8 @@ from agwtwisted.core.sections.ini import Document, Entry, Section, identity
 
 _BLANKS = " \t"
 _INDENT = "    "
+_PLAIN_KEY = re.compile(r"[a-z_]+(?:\.[A-Za-z0-9._-]+)?")
+_PLAIN_VALUE = re.compile(r"(?:[!-:<-~](?:[ -:<-~]*[!-:<-~])?)?")
 
 
 def written(
@@ -102,6 +105,8 @@ def _of_entries(section: Section) -> Iterator[Problem]:
 
 def _fault(section: Section, entry: Entry) -> str:
     """Why a key cannot be written; empty where it can be."""
+    if entry.value == entry.uncut and _PLAIN_KEY.fullmatch(entry.key) and _PLAIN_VALUE.fullmatch(entry.value):
+        return ""  # most are; to read all others as a text takes its time
     if reason := _fault_of_value(entry.uncut) or _fault_of_value(entry.value):
         return f"cannot stand in an INI file: its value {reason}"
     found = _read(f"{_header(section)}{_entry(entry)}")

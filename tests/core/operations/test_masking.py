@@ -32,6 +32,8 @@ class MaskedTests(SynchronousTestCase):
             "request_header.X-Auth = hunter2",
             "request_header.X-Upstream = Bearer hunter2",
             "password = hunter2",
+            "parameter.pfx = hunter2",
+            "value.1 = listKeys('a').key=hunter2\n  hunter2",
             "; password = hunter2",
             "# the password: hunter2",
             "port = 80 ; its password is: hunter2",
