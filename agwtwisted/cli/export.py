@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
+from agwtwisted.cli.arm_options import add_arm_options, arm_arguments
 from agwtwisted.cli.command import Command, Example, Group, Statuses
 from agwtwisted.cli.options import add_control, add_plain_output
 from agwtwisted.cli.output import output_of
 from agwtwisted.core.base.errors import AgwError, Problem
 
 if TYPE_CHECKING:  # they take their time
+    from agwtwisted.arm_files import ArmArguments
     from agwtwisted.core.arm.exporting import Export, ExportOptions
     from agwtwisted.core.arm.forms import GatewayIdentity
     from agwtwisted.core.sections.ini import Document
@@ -36,12 +38,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = "write FILE, and what Azure does not know into an overlay beside it; default: standard output, no overlay"
     parser.add_argument("--output", "-o", metavar="FILE", type=Path, help=text)
     parser.add_argument("--force", action="store_true", help="replace files that are there")
-    parser.add_argument("--name", metavar="NAME", help="of the gateway; default: that of the document, or of the file")
+    text = "what the gateway is called; default: as in the document, or as the file"
+    parser.add_argument("--gateway", metavar="NAME", help=text)
     parser.add_argument("--location", metavar="NAME", help="of the gateway; default: that of the document, or local")
     parser.add_argument("--subscription", metavar="ID", help="for ids; default: zeros")
     parser.add_argument("--resource-group", metavar="NAME", help="for ids; default: local")
     add_control(parser)
     add_plain_output(parser)
+    add_arm_options(parser)
 
 
 @attrs.frozen(kw_only=True)
@@ -87,7 +91,8 @@ def _export_options(options: argparse.Namespace, source: ExportSource) -> Export
 
     from agwtwisted.core.arm.exporting import ExportOptions
 
-    given = {name: getattr(options, name) for name in ("name", "location", "subscription", "resource_group")}
+    given = {"name": options.gateway, "location": options.location, "subscription": options.subscription}
+    given["resource_group"] = options.resource_group
     identity = attrs.evolve(source.identity, **{name: each for name, each in given.items() if each})
     at = Path() if options.output is None else options.output.parent
     return ExportOptions(
@@ -101,20 +106,21 @@ def _export_options(options: argparse.Namespace, source: ExportSource) -> Export
 def _source(options: argparse.Namespace) -> ExportSource:
     """The configuration that is named, or the one in force."""
     if options.configuration is not None:
-        return _of_file(options.configuration, "")
+        return _of_file(options.configuration, arm_arguments(options), "")
     from agwtwisted.cli.asking import ask, refusal
 
     answer = ask(options, "/configuration")
     if answer is None or answer.status != 200:
         raise AgwError("no answer came" if answer is None else refusal(answer))
-    return _of_file(answer.members["file"], answer.members["fingerprint"])
+    return _of_file(answer.members["file"], arm_arguments(options), answer.members["fingerprint"])
 
 
-def _of_file(file: str, fingerprint: str) -> ExportSource:
+def _of_file(file: str, arm: ArmArguments, fingerprint: str) -> ExportSource:
     """A valid configuration.
 
     Args:
         file: its path.
+        arm: what the command says about an ARM document.
         fingerprint: that it must have, of the one in force; empty: any.
 
     Raises:
@@ -124,14 +130,30 @@ def _of_file(file: str, fingerprint: str) -> ExportSource:
     from agwtwisted.core.sections import ini
     from agwtwisted.loading import load_files
 
-    loaded = load_files(file, None)
+    loaded = load_files(file, None, arm=arm)
     if fingerprint and loaded.plan.fingerprint != fingerprint:
         raise AgwError(f"{file} has changed since it was loaded: name it to export it, or reload the gateway")
-    document = ini.parse(loaded.files.main.data, file)
+    if loaded.files.arm is not None:
+        return _of_document(file, arm)
     return ExportSource(
-        document=document,
+        document=ini.parse(loaded.files.main.data, file),
         read=loaded.files.read,
         identity=GatewayIdentity(name=Path(file).stem),
+        directory=Path(file).parent,
+    )
+
+
+def _of_document(file: str, arm: ArmArguments) -> ExportSource:
+    """The gateway of an ARM document, with its overlay."""
+    from agwtwisted.core.arm.forms import identity_of
+    from agwtwisted.importing import gateway_of, reader_of
+    from agwtwisted.loading import read
+
+    gateway = gateway_of(file, read(file).data, arm)
+    return ExportSource(
+        document=gateway.document,
+        read=reader_of(gateway, file),
+        identity=identity_of(gateway.resource, Path(file).stem),
         directory=Path(file).parent,
     )
 

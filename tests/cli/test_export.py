@@ -37,7 +37,7 @@ class ExportTests(SynchronousTestCase):
 
     def test_files(self) -> None:
         """With --output there is an overlay beside the document, whose paths are relative to it."""
-        done = call("export", str(self.file), "--output", str(self.output), "--name", "other")
+        done = call("export", str(self.file), "--output", str(self.output), "--gateway", "other")
         overlay = self.output.with_name("gateway.overlay.ini")
         self.assertEqual((done.status, done.out), (0, f"{self.output} written\n{overlay} written\n"))
         self.assertEqual(json.loads(self.output.read_text())["name"], "other")

@@ -56,12 +56,17 @@ def properties(row: Row, collection: Collection) -> Body:
     """The properties of the resource that a section is, without the children of other sections."""
     body: Body = {}
     for each in collection.properties:
-        if each.meaning is Meaning.WORKS and each.key and each.form.shape is not Shape.CHILDREN:
+        if each.meaning is Meaning.WORKS and each.form.shape is not Shape.CHILDREN and _is_written(each, collection):
             value = _given(row, each.key)
             if value is not None:
                 put(body, each.name, _MAKERS.get((row.kind.name, each.key), _made)(value, each))
     _COMPLETIONS.get(row.kind.name, lambda row, body: None)(row, body)
     return body
+
+
+def _is_written(each: Property, collection: Collection) -> bool:
+    """Whether a property is the one that says a key: the first one, of several that are read for it."""
+    return bool(each.key) and collection.keyed(each.key) is each
 
 
 def _given(row: Row, key: str) -> Any:

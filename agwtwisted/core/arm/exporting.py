@@ -94,8 +94,8 @@ def _certificates(rows: Rows, options: ExportOptions) -> tuple[Row, ...]:
 
 
 def _rows(document: Document) -> list[Row]:
-    """The sections with their values; those of unknown kinds are no part of a valid configuration."""
-    known = [section for section in document.sections if section.kind in KINDS]
+    """The sections with their values, without what says how a document is read; `[arm]` has done its work."""
+    known = [section for section in document.sections if section.kind in KINDS and section.kind != "arm"]
     return [settings.read(_in_order(each), KINDS[each.kind], index)[0] for index, each in enumerate(known)]
 
 

@@ -14,7 +14,7 @@ import attrs
 
 from agwtwisted.core.arm import writing
 from agwtwisted.core.arm.child_bodies import Body, ReferenceTo, SecretText
-from agwtwisted.core.arm.context import GATEWAY_TYPE
+from agwtwisted.core.arm.context import GATEWAY_TYPE, FoundResource
 
 API_VERSION: Final = "2025-03-01"
 """The first one with every property that is written: `verifyClientAuthMode` is the newest."""
@@ -44,6 +44,16 @@ class GatewayIdentity:
     def id(self) -> str:
         """Its own."""
         return f"{self.group_id}/providers/{GATEWAY_TYPE}/{self.name}"
+
+
+def identity_of(found: FoundResource, name: str) -> GatewayIdentity:
+    """That of a gateway in a document; `name` is for one that has none."""
+    location, tags = found.body.member("location").value, found.body.member("tags").members()
+    return GatewayIdentity(
+        name=found.name or name,
+        location=location if isinstance(location, str) and location else "local",
+        tags={key: each.value for key, each in tags.items() if isinstance(each.value, str)},
+    )
 
 
 @attrs.frozen(kw_only=True)
