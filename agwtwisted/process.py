@@ -36,7 +36,6 @@ from agwtwisted.operations.program_log import ProgramLogs
 from agwtwisted.operations.service_manager import ServiceManager
 from agwtwisted.operations.signals import handle_signals
 from agwtwisted.reload import ReloadOutcome, Reloads
-from agwtwisted.resource_manager.plane import ControlPlane
 from agwtwisted.resource_manager.source import PlaneSource
 from agwtwisted.transport.clocks import system_time
 from agwtwisted.transport.deferreds import log_failure
@@ -160,6 +159,8 @@ class GatewayProcess(MultiService):
 
     def _take_plane(self, plan: Plan, control: Control, arm: PlaneSource) -> Iterator[str]:
         """Raises ConfigError."""
+        from agwtwisted.resource_manager.plane import ControlPlane  # not before: it takes time
+
         directory, in_force = Path(plan.gateway.state_directory or ""), lambda: self.gateway.reloads.in_force.plan
         waits, where = plan.gateway.reuse_port, authority(control.address, control.arm_port)
         try:

@@ -14,13 +14,11 @@ from typing import Final, TypeAlias
 
 from agwtwisted.arm_files import NO_ARGUMENTS, ArmArguments
 from agwtwisted.core.base.errors import ConfigError, Place, Problem
-from agwtwisted.core.resource_manager.answering import stored_gateway
 from agwtwisted.core.resource_manager.messages import ArmState, JsonObject
 from agwtwisted.core.sections.control_keys import asks_for_arm
 from agwtwisted.loading import Files, Loaded, load_arm, plan_of, read
 from agwtwisted.reload import FileSource, ReloadCandidate
 from agwtwisted.resource_manager.store import Store
-from agwtwisted.resource_manager.tokens import TENANT
 
 
 def source_of(
@@ -47,6 +45,10 @@ def source_of(
         asks = False  # what is wrong with it is said where it is loaded
     if not asks:
         return FileSource(file, now, check, arm=arm)
+    # Not before: they take time, and a gateway without a control plane starts without them.
+    from agwtwisted.core.resource_manager.answering import stored_gateway
+    from agwtwisted.resource_manager.tokens import TENANT
+
     plan = load_arm(None, file, now()).plan
     control, directory = plan.config.control, plan.gateway.state_directory
     if arm:

@@ -287,13 +287,18 @@ class Worker:
         try:
             if prepared is not None and prepared[0] == serial:
                 prepared[1].commit()
-                self._channel.send(Message(kind=MessageKind.COMMITTED, fields={"serial": serial}))
+                # Not before: the parent may be asked to bind an address that went here.
+                closed = self._service.retired.all_closed().addCallback(lambda _: self._committed(serial))
+                log_failure(closed, self._log, "saying that a configuration is in force")
                 return
             self._log.error("Configuration {serial} is in force, but was not prepared here", serial=serial)
         except Exception:
             self._log.failure("Unexpected error while a configuration is put in force")
         self._status = 1
         self._leave()
+
+    def _committed(self, serial: int) -> None:
+        self._channel.send(Message(kind=MessageKind.COMMITTED, fields={"serial": serial}))
 
     def _cancel(self) -> None:
         prepared, self._prepared = self._prepared, None

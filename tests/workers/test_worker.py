@@ -56,6 +56,16 @@ class Service:
         self.warnings = ("unwise",)
         self.preparing: Deferred[Any] = succeed(self)
         self.sockets: list[socket.socket] = []
+        self.closed: Deferred[None] = succeed(None)
+
+    @property
+    def retired(self) -> Service:
+        """Its ports that went."""
+        return self
+
+    def all_closed(self) -> Deferred[None]:
+        """Fires once their sockets are closed."""
+        return self.closed
 
     def prepare(self, loaded: Loaded, sockets: Mapping[Address, socket.socket]) -> Deferred[Any]:
         """Prepares a configuration."""
@@ -150,6 +160,19 @@ class WorkerTests(SynchronousTestCase):
         self.assertEqual((self.service.calls, self.reactor.stopped), (["commit"], False))
         answer = self.answer()
         self.assertEqual((answer.kind, answer.fields), (MessageKind.COMMITTED, {"serial": 5}))
+
+    def test_addresses_that_went(self) -> None:
+        """The parent hears that it is done once they are closed: it may be asked to bind them at once."""
+        self.service.closed = Deferred()
+        self.give(prepare(5, FILES, None))
+        self.answer()
+        self.send(MessageKind.COMMIT, serial=5)
+        self.parent.setblocking(False)
+        self.assertRaises(BlockingIOError, self.parent.recv, 1)
+        self.parent.settimeout(60.0)
+        self.service.closed.callback(None)
+        self.turn()
+        self.assertIs(self.answer().kind, MessageKind.COMMITTED)
 
     def test_considerate(self) -> None:
         """While it prepares, threads have the interpreter for a moment only, as in a reload of one process."""
