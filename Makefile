@@ -6,6 +6,7 @@ ENVIRONMENT = $(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m ven
 INSTALL = { $(ENVIRONMENT); } && $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
 
 SECONDS = 60
+AZ = .azure/bin/az
 TEST_PACKAGES = $(patsubst tests/%/__init__.py,tests.%,$(wildcard tests/*/__init__.py))
 END_TO_END = $(addprefix tests.end_to_end-,0 1 2 3)
 TRIALS = $(addprefix trial-,$(END_TO_END) tests.modules $(filter-out tests.end_to_end,$(TEST_PACKAGES)))
@@ -13,7 +14,7 @@ TRIALS = $(addprefix trial-,$(END_TO_END) tests.modules $(filter-out tests.end_t
 PROCESSES = $(shell echo $$((2 * $$(nproc) < 8 ? 2 * $$(nproc) : 8)))
 PARALLEL = --numprocesses=$(PROCESSES) --dist=loadfile
 
-.PHONY: run test setup lint format types arrows docstrings trial $(TRIALS) coverage differential explore reference screenshots fuzz bench bench-quick bench-micro wheel clean
+.PHONY: run test setup lint format types arrows docstrings trial $(TRIALS) coverage differential explore reference screenshots azure fuzz bench bench-quick bench-micro wheel clean
 
 run: $(VENV)/.run          ## the gateway with demo certificates and a demo backend
 	$(BIN)/agw demo --config conf/gw.ini
@@ -63,6 +64,12 @@ reference: $(VENV)/.test   ## docs/reference and the page of the manual, from th
 
 screenshots: $(VENV)/.dev ## docs/console/*.png, by the tests of the console
 	mkdir -p docs/console && AGW_PICTURES=1 AGW_REQUIRE_PROGRAMS=1 $(BIN)/python -m pytest tests/console/test_page.py
+
+azure: $(VENV)/.test $(AZ) ## azure-cli against `agw control`, every command checked; makes docs/azure-cli.md
+	$(BIN)/python -m tests.azure --az $(AZ) --write docs/azure-cli.md
+
+.azure/bin/az:             # a large install, in an environment of its own
+	$(PYTHON) -m venv --clear .azure && .azure/bin/python -m pip install --quiet --disable-pip-version-check 'azure-cli >= 2.80'
 
 fuzz: $(VENV)/.fuzz        ## every reader of bytes from outside, SECONDS=60 each; see fuzz/README.md
 	$(BIN)/python -m fuzz --seconds $(SECONDS)

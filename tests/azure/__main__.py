@@ -35,7 +35,7 @@ def _entered(stage: AzureScene, steps: tuple[Step, ...]) -> Iterator[Entered]:
         words = stage.words(step.command)
         print(f"$ {words}", flush=True)
         done = stage.run(words)
-        output = done.stderr if step.fails else done.stdout
+        output = stage.written(done.stderr if step.fails else done.stdout)
         if not _is_good(step, done.returncode, output):
             raise SystemExit(f"not as expected ({done.returncode}):\n{done.stdout}\n{done.stderr}")
         yield Entered(says=step.says, command=words, output=output)

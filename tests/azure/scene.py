@@ -76,6 +76,12 @@ class AzureScene:
             text = text.replace(written, found)
         return text
 
+    def written(self, output: str) -> str:
+        """What a command printed, as the page has it."""
+        for found, written in self.ports.spelled().items():
+            output = output.replace(found, written)
+        return output
+
     def run(self, words: str) -> subprocess.CompletedProcess[str]:
         """What came of a command."""
         return subprocess.run(
@@ -120,7 +126,7 @@ def control_plane(directory: Path, port: int) -> Iterator[tuple[Path, Path]]:
         process = subprocess.Popen(words, stdout=output, stderr=output, env=running.environment())
     try:
         ca_file, secret_file = directory / "ca.pem", directory / "arm.secret"
-        wait_until(lambda: _answers(port, ca_file) or process.poll() is not None)
+        wait_until(lambda: process.poll() is not None or _answers(port, ca_file), "the control plane answers")
         assert process.poll() is None, log.read_text()
         yield ca_file, secret_file
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -17,6 +18,9 @@ each outcome, and stops at the first that is not as expected. What is set up bef
 
 Ports are written as in the product's examples; `@secret` is the file with the secret of the control plane.
 """
+
+WIDEST = 100
+"""Characters of a line of a command."""
 
 LONGEST = 40
 """Lines of output that are shown of one command."""
@@ -64,4 +68,15 @@ def _entered(entered: Entered) -> str:
     says = f"\n{entered.says}\n" if entered.says else ""
     lines = tidy(entered.output).splitlines()
     shown = [*lines[:LONGEST], "…"] if len(lines) > LONGEST else lines
-    return f"{says}\n```console\n" + "\n".join([f"$ {entered.command}", *shown]) + "\n```\n"
+    return f"{says}\n```console\n" + "\n".join([f"$ {_wrapped(entered.command)}", *shown]) + "\n```\n"
+
+
+def _wrapped(command: str) -> str:
+    """A command on as many lines as it needs, each but the first begun by an option."""
+    lines = [""]
+    for part in re.split(r" (?=--)", command):
+        if lines[-1] and len(lines[-1]) + len(part) > WIDEST:
+            lines.append(f"    {part}")
+        else:
+            lines[-1] += f" {part}" if lines[-1] else part
+    return " \\\n".join(lines)

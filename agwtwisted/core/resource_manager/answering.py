@@ -22,6 +22,7 @@ from agwtwisted.core.resource_manager.messages import (
     AskHealth,
     JsonObject,
     ProbeOnce,
+    Serve,
     Work,
 )
 from agwtwisted.core.resource_manager.refusals import refused
@@ -46,7 +47,8 @@ def answer(request: ArmRequest, state: ArmState) -> ArmAnswer | Work:
 
 def refusal(request: ArmRequest, work: Work, problems: Iterable[Problem]) -> ArmAnswer:
     """The answer where the gateway could not be made, and nothing was changed."""
-    error = refused(problems)
+    gateway_id = str(work.task.body.get("id", "")) if isinstance(work.task, Serve) else ""
+    error = refused(problems, gateway_id)
     deployment = deployment_in(segments(request.path) or ())
     if deployment:
         error = invalid_deployment(deployment, request.request_id, error)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from agwtwisted.core.base.errors import Problem, Severity
@@ -23,14 +23,22 @@ _CODES: Final[Sequence[tuple[re.Pattern[str], str]]] = tuple(
 """What the service calls problems that have no code of their own, by what is said of them."""
 
 
-def refused(problems: Iterable[Problem]) -> ServiceError:
+_CERTIFICATES: Final[Mapping[str, str]] = {
+    "ApplicationGatewaySslCertificatePasswordIncorrect": "Password specified for certificate {} is incorrect",
+    "ApplicationGatewaySslCertificateDataTooBig": "Data too big for certificate {}. Max data length supported is 16384",
+}
+"""The service's messages about a certificate, whose id they name."""
+
+
+def refused(problems: Iterable[Problem], gateway_id: str) -> ServiceError:
     """One error of all problems that stop a configuration; warnings and notes are left out."""
-    errors = [_error(each) for each in problems if each.severity is Severity.ERROR]
+    errors = [_error(each, gateway_id) for each in problems if each.severity is Severity.ERROR]
     return all_of(errors) if errors else ServiceError(code=OWN_CODE, message="The configuration was not taken.")
 
 
-def _error(problem: Problem) -> ServiceError:
-    return ServiceError(code=_code(problem), message=_message(problem), target=problem.place.path)
+def _error(problem: Problem, gateway_id: str) -> ServiceError:
+    code = _code(problem)
+    return ServiceError(code=code, message=_message(problem, code, gateway_id), target=problem.place.path)
 
 
 def _code(problem: Problem) -> str:
@@ -39,7 +47,11 @@ def _code(problem: Problem) -> str:
     return next((code for pattern, code in _CODES if pattern.search(problem.message)), OWN_CODE)
 
 
-def _message(problem: Problem) -> str:
-    section = f"[{problem.section}] " if problem.section else ""
+def _message(problem: Problem, code: str, gateway_id: str) -> str:
     path = f" Path {problem.place.path}." if problem.place.path else ""
-    return f"{section}{problem.message}.{path}"
+    kind, _, name = problem.section.partition(" ")
+    if code in _CERTIFICATES and kind == "ssl_certificate":
+        return f"{_CERTIFICATES[code].format(f'{gateway_id}/sslCertificates/{name}')}.{path}"
+    section = f"[{problem.section}] " if problem.section else ""
+    # What comes in a body is called FILE#NAME; the client knows no file.
+    return f"{section}{problem.message.replace(f'{problem.place.file}#', '')}.{path}"

@@ -30,8 +30,8 @@ class RefusedTests(SynchronousTestCase):
             "something else": OWN_CODE,
         }
         for message, code in expected.items():
-            self.assertEqual(refused([Problem(place=PLACE, message=message)]).code, code)
-        self.assertEqual(refused([Problem(place=PLACE, message="x", code="Known")]).code, "Known")
+            self.assertEqual(refused([Problem(place=PLACE, message=message)], GATEWAY).code, code)
+        self.assertEqual(refused([Problem(place=PLACE, message="x", code="Known")], GATEWAY).code, "Known")
 
     def test_errors_alone(self) -> None:
         """Warnings and notes are no reason; every error is in the details, with section and path."""
@@ -40,10 +40,19 @@ class RefusedTests(SynchronousTestCase):
             Problem(place=PLACE, message="b", severity=Severity.WARNING),
             Problem(place=Place(file="x"), message="c"),
         ]
-        details = refused(problems).details
+        details = refused(problems, GATEWAY).details
         self.assertEqual([each.message for each in details], ["[probe p] a. Path properties.x.", "c."])
         self.assertEqual(details[0].target, "properties.x")
-        self.assertEqual(refused([]).code, OWN_CODE)
+        self.assertEqual(refused([], GATEWAY).code, OWN_CODE)
+
+    def test_certificates(self) -> None:
+        """A certificate that cannot be opened is named by its id, and files of this machine are not named at all."""
+        section = "ssl_certificate web"
+        problem = Problem(place=PLACE, section=section, message="gateway.json#certificates/web.pfx has a password")
+        expected = f"Password specified for certificate {GATEWAY}/sslCertificates/web is incorrect. Path properties.x."
+        self.assertEqual(refused([problem], GATEWAY).message, expected)
+        other = Problem(place=Place(file="/d/g.json"), message="/d/g.json#certificates/web.pem is odd")
+        self.assertEqual(refused([other], GATEWAY).message, "certificates/web.pem is odd.")
 
     def test_answer(self) -> None:
         """A refusal is a complete answer, and the state is as it was."""
