@@ -15,6 +15,7 @@ import attrs
 from agwtwisted.core.base.errors import Problem, Severity, shown
 from agwtwisted.core.base.texts import did_you_mean
 from agwtwisted.core.sections.ini import Document, Section
+from agwtwisted.core.sections.names import identity
 from agwtwisted.core.sections.schema import KINDS
 
 ADDED_KINDS: Final = ("gateway", "control", "arm", "custom_error")
@@ -34,26 +35,25 @@ def overlaid(document: Document, overlay: Document, *, names_may_wait: bool = Fa
     the control plane add resources one by one, and none of these can be used before it exists.
     """
     severity = Severity.WARNING if names_may_wait else Severity.ERROR
-    sections = {_identity(section): section for section in document.sections}
+    sections = list(document.sections)  # two of one name as well: they are an error later, and neither may be lost
+    places = {identity(section): place for place, section in reversed([*enumerate(sections)])}
     problems = [*document.problems, *overlay.problems]
     for section in overlay.sections:
-        under = sections.get(_identity(section))
-        if under is None and not _may_be_added(section):
-            problems.append(_unknown(section, document.sections, severity))
+        place = places.get(identity(section))
+        if place is not None:
+            sections[place] = _merged(sections[place], section)
+        elif _may_be_added(section):
+            places[identity(section)] = len(sections)
+            sections.append(section)
         else:
-            sections[_identity(section)] = section if under is None else _merged(under, section)
-    return Document(sections=tuple(sections.values()), problems=tuple(problems))
+            problems.append(_unknown(section, document.sections, severity))
+    return Document(sections=tuple(sections), problems=tuple(problems))
 
 
 def without_document(overlay: Document) -> Document:
     """What of an overlay counts while there is no document: its own sections, not those that wait for resources."""
     own = tuple(section for section in overlay.sections if section.kind in ("gateway", "control", "arm"))
     return attrs.evolve(overlay, sections=own)
-
-
-def _identity(section: Section) -> tuple[str, str]:
-    """Names of a document are compared without case."""
-    return section.kind, section.name.casefold()
 
 
 def _may_be_added(section: Section) -> bool:

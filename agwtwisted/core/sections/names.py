@@ -66,7 +66,7 @@ def duplicates(document: Document) -> Iterator[Problem]:
     reported = {problem.place for problem in document.problems}
     first: dict[tuple[str, str], Section] = {}
     for section in document.sections:
-        earlier = first.setdefault((section.kind, _identity(section)), section)
+        earlier = first.setdefault(identity(section), section)
         if earlier is not section and section.place not in reported:
             same = "" if earlier.name == section.name else ": names are compared without case"
             message = f"is [{earlier.title}], too, at {_where(earlier.place)}{same}"
@@ -77,12 +77,12 @@ def _where(place: Place) -> str:
     return f"line {place.line}" if place.line and not place.path else str(place)
 
 
-def _identity(section: Section) -> str:
-    """What makes a name a duplicate; two rules of a set may differ by case alone."""
+def identity(section: Section) -> tuple[str, str]:
+    """What makes a section a duplicate: names are compared without case, but for those of rules within a set."""
     if section.kind == "rewrite_rule":
         parent, slash, own = section.name.partition("/")
-        return f"{parent.lower()}{slash}{own}"
-    return section.name.lower()
+        return section.kind, f"{parent.lower()}{slash}{own}"
+    return section.kind, section.name.lower()
 
 
 def declared(document: Document) -> Document:

@@ -34,6 +34,13 @@ class OverlayTests(SynchronousTestCase):
         self.assertEqual(places, ["gw.overlay.ini:2", "gw.json:3", "gw.overlay.ini:3"])
         self.assertEqual(str(found.sections[0].place), "gw.json:1")
 
+    def test_loses_no_section(self) -> None:
+        """Two resources of one name both stay, so that this is an error; rules of a set may differ by case alone."""
+        document = ini.parse(b"[probe p]\n[probe P]\n[rewrite_rule s/Add]\n[rewrite_rule s/add]\n", "gw.json")
+        found = overlaid(document, ini.parse(b"[probe P]\ninterval = 3\n[rewrite_rule S/add]\nreroute = no\n", ""))
+        self.assertEqual([each.name for each in found.sections], ["p", "P", "s/Add", "s/add"])
+        self.assertEqual([len(each.entries) for each in found.sections], [1, 0, 0, 1])
+
     def test_own_sections(self) -> None:
         """The gateway, its control socket, how it is run here and error pages are not in the document."""
         text = "[gateway]\nworkers = 2\n[control]\n[arm]\n[custom_error gateway/502]\n"
