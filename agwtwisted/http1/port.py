@@ -26,6 +26,7 @@ class HttpPort(Port[Site]):
     """
 
     protocol = "http/1.1"
+    fingerprints = True
 
     def __init__(
         self,

@@ -135,7 +135,9 @@ class HttpSession:
         """The request header lines that identify the client to a backend; rendered once for each client."""
         identity: bytes | None = client.remembered.get(action)
         if identity is None:
-            identity = self._port.identities.block(client, action.certificate_headers)
+            identity = self._port.identities.block(
+                client, action.certificate_headers, fingerprinted=action.fingerprinted
+            )
             client.remembered[action] = identity
         return identity
 

@@ -133,7 +133,7 @@ class TlsArrival(Generic[S]):
         reached: Endpoint | None,
         block: str,
     ) -> None:
-        self.block = block
+        self.block, self.fingerprints = block, port.fingerprints
         self._port = port
         self._notes = ClientCertificates(port.wall.seconds)
         self.tls: SSL.Connection = contexts.connection(self._notes, port.resumption.keys_for(address))
@@ -290,7 +290,7 @@ class TlsArrival(Generic[S]):
         return self._port.sites.of_handshake(self._notes.server_name)
 
     def _pending_client(self, proof: CertificateProof, failure: str = "") -> PendingClient:
-        facts = attrs.evolve(self._facts, offered_suites=self.connection.offered_suites)
+        facts = attrs.evolve(self._facts, offered_suites=self.connection.offered_suites, ja4=self.connection.ja4)
         client = pending_client(self._notes, self.tls, facts, proof, failure=failure)
         chosen, verdict = self._notes.site_context, proof.verdict
         if chosen is not None and isinstance(verdict, Refused) and verdict != UNJUDGED:

@@ -43,6 +43,7 @@ class EntryPort(Protocol[S]):
     expired_roots: ExpiredRoots
     resumption: Resumption
     protocol: str  # of clients: `core.operations.live_clients`
+    fingerprints: bool  # whether requests may be asked for those of their clients: `core.tls.ja4`
     check_of: Callable[[SslProfile | None], Check | None]
     quiet: float
 

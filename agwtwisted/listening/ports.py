@@ -104,6 +104,7 @@ class Port(ABC, Generic[S]):
     """
 
     protocol: str
+    fingerprints = False
     """Of its clients, as answers name it."""
 
     client_begins = True

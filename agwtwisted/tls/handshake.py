@@ -9,6 +9,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from agwtwisted.core.listening.admission import Awaited
 from agwtwisted.core.tls.client_hello import has_begun, offered_suites
+from agwtwisted.core.tls.ja4 import ClientHelloReader, ja4
 from agwtwisted.core.verification.handshake_failures import CLIENT_LEFT, NO_SITE, TOO_LONG, TOO_SLOW
 from agwtwisted.tls.codec import TlsCodec, error_text
 from agwtwisted.tls.records import records_of
@@ -29,6 +30,7 @@ class HandshakeOwner(Protocol):
     """Who begins a handshake, and takes the connection after it."""
 
     tls: SSL.Connection
+    fingerprints: bool  # whether the fingerprint of the client is asked for: `core.tls.ja4`
 
     @property
     def name_refused(self) -> bool:
@@ -81,6 +83,7 @@ class ServerHandshake:
         self._max_bytes = max_chain_bytes + HANDSHAKE_ROOM
         self._hello: bytearray | None = None  # the beginning of a ClientHello, or one that waits for its turn
         self._taken = 0  # bytes that OpenSSL has got
+        self._reader: ClientHelloReader | None = None  # None: the ClientHello is whole, or not looked at
         connection.receiver = self
         connection.expect_tls()
 
@@ -97,6 +100,8 @@ class ServerHandshake:
         if owner is None:
             return
         if self._taken:
+            if self._reader is not None:
+                self._read_hello(self._reader, data)
             self._go_on(owner, data)
         elif self._hello is not None:
             self._hello += data
@@ -134,6 +139,8 @@ class ServerHandshake:
             self._connection.resume()
             data = bytes(hello)
             self._connection.offered_suites = offered_suites(data)
+            if self._owner.fingerprints:
+                self._read_hello(ClientHelloReader(), data)
             self._go_on(self._owner, data)
 
     def awaited(self, now: float) -> tuple[Awaited, float]:
@@ -162,6 +169,13 @@ class ServerHandshake:
             self.go_on()
         else:
             self._connection.pause()
+
+    def _read_hello(self, reader: ClientHelloReader, data: bytes) -> None:
+        """Has the fingerprint made, once the ClientHello is whole: mostly at once."""
+        hello = reader.feed(data)
+        self._reader = reader if hello is None else None
+        if hello:
+            self._connection.ja4 = ja4(hello)
 
     def _go_on(self, owner: HandshakeOwner, data: bytes) -> None:
         connection = self._connection

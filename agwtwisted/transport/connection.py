@@ -55,7 +55,7 @@ class Connection:
     codec: Codec | None = None  # of TLS
 
     # What most connections never change is the class's: an object of more than thirty attributes takes 1.3 KB more.
-    offered_suites = b""  # by which the peer would encrypt: `core.tls.client_hello`
+    offered_suites = ja4 = b""  # of the peer's ClientHello: `core.tls.client_hello`, and where asked for `core.tls.ja4`
     when_open: Callable[[], None] | None = None
     when_closed: Callable[[], None] | None = None
     connected = False

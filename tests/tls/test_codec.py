@@ -25,6 +25,7 @@ class _AsServer:
     """A handshake whose outcome a test looks at."""
 
     name_refused = False
+    fingerprints = False
 
     def __init__(self, version: int) -> None:
         self.tls = SSL.Connection(server_context(version=version), None)

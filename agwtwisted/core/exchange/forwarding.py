@@ -32,22 +32,27 @@ def client_address(connection: ClientConnection) -> bytes:
     return f"{address}:{connection.port}".encode()
 
 
-def identity_block(client: Admitted, wanted: frozenset[CertificateHeaders]) -> bytes:
+def identity_block(client: Admitted, wanted: frozenset[CertificateHeaders], *, fingerprinted: bool = False) -> bytes:
     """The header lines that are the same for every request of one client, but for X-Forwarded-For.
 
     Args:
         client: who sent the requests.
         wanted: the ready-made headers of its certificate.
+        fingerprinted: whether the JA4 of its ClientHello is among them.
     """
     connection = client.connection
-    return _identity_block(connection.gateway_port, bool(connection.tls_version), client.identity, wanted)
+    ja4 = connection.ja4 if fingerprinted else b""
+    return _identity_block(connection.gateway_port, bool(connection.tls_version), ja4, client.identity, wanted)
 
 
-def _identity_block(port: int, encrypted: bool, identity: Identity, wanted: frozenset[CertificateHeaders]) -> bytes:
+def _identity_block(
+    port: int, encrypted: bool, ja4: bytes, identity: Identity, wanted: frozenset[CertificateHeaders]
+) -> bytes:
     """The same of what it depends on."""
     protocol = b"https" if encrypted else b"http"
+    fingerprint = b"x-azure-ja4-fingerprint: %b\r\n" % ja4 if ja4 else b""
     lines = header_block(identity, wanted) if wanted else b""
-    return b"X-Forwarded-Proto: %b\r\nX-Forwarded-Port: %d\r\n%b" % (protocol, port, lines)
+    return b"X-Forwarded-Proto: %b\r\nX-Forwarded-Port: %d\r\n%b%b" % (protocol, port, fingerprint, lines)
 
 
 class IdentityBlocks:
@@ -60,14 +65,15 @@ class IdentityBlocks:
     def __init__(self) -> None:
         self._remembered = lru_cache(maxsize=REMEMBERED)(_identity_block)
 
-    def block(self, client: Admitted, wanted: frozenset[CertificateHeaders]) -> bytes:
+    def block(self, client: Admitted, wanted: frozenset[CertificateHeaders], *, fingerprinted: bool = False) -> bytes:
         """As `identity_block` says."""
         connection, identity = client.connection, client.identity
         certificate = identity.certificate
         size = sum(map(len, identity.chain_der), 0 if certificate is None else len(certificate.der))
         is_known = certificate is None or isinstance(identity.verdict, Trusted)
         block_of = self._remembered if is_known and size <= LONGEST else _identity_block
-        return block_of(connection.gateway_port, bool(connection.tls_version), identity, wanted)
+        ja4 = connection.ja4 if fingerprinted else b""
+        return block_of(connection.gateway_port, bool(connection.tls_version), ja4, identity, wanted)
 
 
 def host_for(settings: BackendHttpSettings, head: RequestHead, host: str) -> bytes:

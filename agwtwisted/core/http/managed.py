@@ -35,6 +35,7 @@ MANAGED_NAMES: Final = frozenset(
         b"x-original-host",
         b"x-original-url",
         b"x-appgw-trace-id",
+        b"x-azure-ja4-fingerprint",
     }
 )
 """Canonical names that are deleted from every request of every listener before the gateway sets its own.

@@ -60,6 +60,7 @@ class ClientConnection:
     protocol: bytes = b""  # agreed on by ALPN; looked at on L4 alone
     reached: Endpoint | None = None  # the destination that a proxy ahead names; None: the gateway's own address
     offered_suites: bytes = b""  # of the ClientHello: `core.tls.client_hello`
+    ja4: bytes = b""  # its fingerprint: `core.tls.ja4`; empty on L4 and without TLS
     session_reused: bool = False  # whether its handshake resumed a TLS session
     tcp_rtt: Callable[[], bytes] = attrs.field(default=_unknown, eq=False, repr=False)
     """The round-trip time in microseconds as it is now; empty where the system does not have it."""

@@ -24,6 +24,7 @@ from agwtwisted.core.resources.resources import (
 from agwtwisted.core.rules.conditions import Condition
 from agwtwisted.core.rules.path_patterns import is_prefix, text_of
 from agwtwisted.core.rules.rewriting import RewriteRuleSet
+from agwtwisted.core.tls.policies import TLS_1_3
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -41,6 +42,7 @@ class Action:
     path_deny_unless: tuple[Condition, ...] = ()  # of the path rule; all must hold of the path that led to it, too
     client_certificate: PathCertificate = PathCertificate.NONE
     certificate_headers: frozenset[CertificateHeaders] = frozenset()  # that the servers get
+    fingerprinted: bool = False  # whether these get the fingerprint of the client's TLS, too
     matched_prefix: bytes = b""  # of the path, in lower case: an override path stands in its place
     is_plain: bool = attrs.field(init=False)  # every request goes on as it came
 
@@ -160,6 +162,7 @@ def actions_of(rule: RequestRoutingRule) -> Actions:
                 rewrite_rule_set=rule.rewrite_rule_set,
                 deny_unless=rule.deny_unless,
                 certificate_headers=_certificate_headers(rule, rule.backend_http_settings),
+                fingerprinted=_fingerprinted(rule),
             )
         )
     default = Action(
@@ -172,6 +175,7 @@ def actions_of(rule: RequestRoutingRule) -> Actions:
         deny_unless=rule.deny_unless,
         path_deny_unless=url_path_map.default_deny_unless,
         certificate_headers=_certificate_headers(rule, url_path_map.default_backend_http_settings),
+        fingerprinted=_fingerprinted(rule),
     )
     return Actions(default, _of_patterns(rule, url_path_map))
 
@@ -194,6 +198,7 @@ def _of_patterns(rule: RequestRoutingRule, url_path_map: UrlPathMap) -> Iterator
                     path_deny_unless=path_rule.deny_unless,
                     client_certificate=path_rule.client_certificate,
                     certificate_headers=_certificate_headers(rule, path_rule.backend_http_settings),
+                    fingerprinted=_fingerprinted(rule),
                     matched_prefix=text_of(pattern),
                 ),
             )
@@ -208,6 +213,12 @@ def _certificate_headers(
     profile = rule.http_listener.ssl_profile
     asks = profile is not None and profile.asks
     return frozenset({CertificateHeaders.ON}) if asks else frozenset()
+
+
+def _fingerprinted(rule: RequestRoutingRule) -> bool:
+    """As in the product: with the predefined TLS policies of 2022 and later, and with CustomV2."""
+    policy = rule.http_listener.ssl_policy
+    return policy is not None and policy.max_version == TLS_1_3
 
 
 def _redirect(configuration: RedirectConfiguration | None) -> Redirect | None:

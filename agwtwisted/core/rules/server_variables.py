@@ -11,6 +11,7 @@ import binascii
 import re
 from collections.abc import Callable
 from enum import Enum
+from operator import attrgetter
 from typing import Final, TypeAlias
 
 import attrs
@@ -19,6 +20,7 @@ from agwtwisted.core.http.messages import METHODS
 from agwtwisted.core.rules.variable_context import Context
 from agwtwisted.core.rules.variable_values import joined, joined_values
 from agwtwisted.core.tls.client_hello import suite_names
+from agwtwisted.core.tls.ja4 import FORM
 from agwtwisted.core.verification.verdicts import verification_variable
 
 FromContext: TypeAlias = Callable[[Context], bytes]
@@ -321,6 +323,7 @@ _TABLE: Final = (
         lambda context: b"On" if context.client.connection.session_reused else b"",
         "On",
     ),
+    _ours("client_ja4", About.CONNECTION, "JA4 fingerprint of its TLS", attrgetter("client.connection.ja4"), FORM),
     _ours(
         "client_certificate_fingerprint_sha256",
         About.CERTIFICATE,

@@ -83,6 +83,16 @@ class ClientTests(SynchronousTestCase):
         said = identity_block(secure, frozenset({CertificateHeaders.ON}))
         self.assertEqual(said, forwarded + b"X-Client-Certificate-Verification: NONE\r\n")
 
+    def test_fingerprint(self) -> None:
+        """The fingerprint of the client's TLS is there where the action wants it, and there is one."""
+        nothing: frozenset[CertificateHeaders] = frozenset()
+        for ja4, lines in ((b"", b""), (b"t13d", b"x-azure-ja4-fingerprint: t13d\r\n")):
+            client = admitted(tls_version="TLSv1.3", gateway_port=8443, ja4=ja4)
+            forwarded = b"X-Forwarded-Proto: https\r\nX-Forwarded-Port: 8443\r\n"
+            for block in (identity_block, IdentityBlocks().block):
+                self.assertEqual(block(client, nothing), forwarded)
+                self.assertEqual(block(client, nothing, fingerprinted=True), forwarded + lines)
+
 
 class IdentityTests(SynchronousTestCase):
     """The memory of identity blocks: it says what `identity_block` says."""

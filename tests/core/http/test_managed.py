@@ -50,6 +50,12 @@ class ManagedNamesTests(SynchronousTestCase):
             b"Client.Cert.Chain",
         ):
             self.assertIn(canonical(name), MANAGED_NAMES)
-        for name in (b"X-Forwarded-Client-Cert", b"X-Forwarded-Proto", b"X-Original-URL", b"X-AppGW-Trace-ID"):
+        for name in (
+            b"X-Forwarded-Client-Cert",
+            b"X-Forwarded-Proto",
+            b"X-Original-URL",
+            b"X-AppGW-Trace-ID",
+            b"X_Azure.JA4-Fingerprint",
+        ):
             self.assertIn(canonical(name), MANAGED_NAMES)
         self.assertNotIn(canonical(b"X-Forwarded-For"), MANAGED_NAMES)

@@ -21,6 +21,7 @@ from agwtwisted.core.resources.resources import (
 )
 from agwtwisted.core.rules.conditions import Condition
 from agwtwisted.core.rules.rewriting import RewriteRuleSet
+from tests import configurations
 from tests.core.plan.test_routing import site
 
 
@@ -128,6 +129,32 @@ def mapped(*path_rules: PathRule) -> Site:
         backend_http_settings=None,
     )
     return Site(listener=rule.http_listener, rule=rule)
+
+
+class FingerprintTests(SynchronousTestCase):
+    """Whether servers get the fingerprint of a client's TLS."""
+
+    def test_by_policy(self) -> None:
+        """With TLS policies of 2022 and later and with CustomV2, as in the product; never without TLS."""
+        for keys, expected in (
+            ("", True),
+            ("ssl_policy = AppGwSslPolicy20220101S\n", True),
+            (
+                "policy_type = CustomV2\nmin_protocol_version = TLSv1_2\n"
+                "cipher_suites = TLS_AES_128_GCM_SHA256, TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256\n",
+                True,
+            ),
+            ("ssl_policy = AppGwSslPolicy20170401S\n", False),
+            (
+                "policy_type = Custom\nmin_protocol_version = TLSv1_2\n"
+                "cipher_suites = TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256\n",
+                False,
+            ),
+        ):
+            text = configurations.changed(("access_log = -\n", f"access_log = -\n{keys}"))
+            [rule] = configurations.load(text).request_routing_rules
+            self.assertEqual(actions_of(rule).default.fingerprinted, expected, keys)
+        self.assertFalse(actions_of(site(port=80).rule).default.fingerprinted)
 
 
 class ActionTests(SynchronousTestCase):
