@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import attrs
 
 from agwtwisted.core.resource_manager.ids import ResourceId, group_id, resource_id
-from agwtwisted.core.resource_manager.messages import ArmAnswer, ArmRequest, ArmState, JsonValue, Stored, Work
+from agwtwisted.core.resource_manager.messages import ArmAnswer, ArmRequest, ArmState, Stored, Work
 from agwtwisted.core.resource_manager.service_errors import (
     ServiceError,
     group_not_found,
-    invalid_format,
     precondition_failed,
     too_many_resources,
 )
@@ -88,45 +85,3 @@ def _holds(condition: str, etag: str) -> bool:
 
 
 Handler: TypeAlias = Callable[[Call], Reply]
-
-
-def object_in(body: bytes) -> dict[str, JsonValue] | ServiceError:
-    """The JSON object of a body, or why there is none."""
-    try:
-        value = json.loads(body, object_pairs_hook=_object, parse_constant=_constant, parse_float=_float)
-    except (ValueError, RecursionError) as error:
-        return invalid_format(ServiceError(code="InvalidJson", message=_reason(error)))
-    if not isinstance(value, dict):
-        return invalid_format(ServiceError(code="InvalidJson", message="The body is not a JSON object."))
-    return value
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, json.JSONDecodeError):
-        return f"{error.msg}: line {error.lineno}, column {error.colno}."
-    if isinstance(error, RecursionError):
-        return "The body is nested too deep."
-    return "The body is not UTF-8." if isinstance(error, UnicodeDecodeError) else f"{error}."
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = {name.lower(): name for name, _ in pairs}
-    if len(found) < len(pairs):
-        twice = next(name for index, (name, _) in enumerate(pairs) if name.lower() in _names(pairs[:index]))
-        raise ValueError(f"The property {twice[:80]!r} is there twice")
-    return dict(pairs)
-
-
-def _names(pairs: list[tuple[str, Any]]) -> set[str]:
-    return {name.lower() for name, _ in pairs}
-
-
-def _constant(text: str) -> float:
-    raise ValueError(f"{text} is no value of JSON")
-
-
-def _float(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(f"The number {text[:40]} is too large")
-    return number

@@ -13,8 +13,8 @@ from agwtwisted.core.arm.context import DEPLOYMENT_TYPE, GATEWAY_TYPE, FoundReso
 from agwtwisted.core.arm.json_text import JsonNode, UnknownValue, read_deployment, read_json
 from agwtwisted.core.arm.parameters import parameters_of
 from agwtwisted.core.base.errors import ConfigError
-from agwtwisted.core.resource_manager.gateway_bodies import UnknownText
 from agwtwisted.core.resource_manager.messages import JsonObject, JsonValue
+from agwtwisted.core.resource_manager.plain_json import plain
 from agwtwisted.core.resource_manager.service_errors import ServiceError, all_of
 
 _FILE: Final = "template"
@@ -104,18 +104,6 @@ def with_deployed(context: TemplateContext, deployed: Mapping[str, JsonObject]) 
     """The context in which expressions can refer to these resources, by id in small letters."""
     nodes = {key: read_json(json.dumps(resource).encode(), _FILE) for key, resource in deployed.items()}
     return attrs.evolve(context, resources=nodes)
-
-
-def plain(node: JsonNode) -> JsonValue:
-    """A tree as plain JSON; what is not known becomes a text that says so, which is refused where it matters."""
-    value = node.value
-    if isinstance(value, UnknownValue):
-        return UnknownText(f"[{value.expression}]", value.hint)
-    if isinstance(value, tuple):
-        return [plain(each) for each in value]
-    if isinstance(value, Mapping):
-        return {name: plain(each) for name, each in value.items()}
-    return value
 
 
 def invalid_template(message: str, path: str = "") -> ServiceError:

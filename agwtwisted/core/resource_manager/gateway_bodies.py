@@ -15,6 +15,7 @@ from agwtwisted.core.arm.gateway_properties import GATEWAY, RESOURCE
 from agwtwisted.core.arm.properties import Collection, Meaning, Property, Shape
 from agwtwisted.core.arm.table import COLLECTIONS, member
 from agwtwisted.core.resource_manager.messages import JsonObject, JsonValue
+from agwtwisted.core.resource_manager.plain_json import UnknownText
 from agwtwisted.core.resource_manager.service_errors import ServiceError
 
 OPAQUE_COLLECTIONS: Final[Mapping[str, Collection]] = {
@@ -32,20 +33,6 @@ OPAQUE_COLLECTIONS: Final[Mapping[str, Collection]] = {
 _Reader: TypeAlias = Callable[[JsonValue, str], JsonValue]
 
 _TOP: Final = frozenset({"name", "apiversion", "properties"})
-
-
-class UnknownText(str):
-    """A value of a template that only a deployment in Azure would know, as its expression in brackets.
-
-    It is kept where it has no meaning here, and refused elsewhere.
-    """
-
-    hint: str
-
-    def __new__(cls, text: str, hint: str) -> UnknownText:
-        made = super().__new__(cls, text)
-        made.hint = hint
-        return made
 
 
 @attrs.frozen(kw_only=True)

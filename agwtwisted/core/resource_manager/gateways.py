@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 import attrs
 
 from agwtwisted.core.resource_manager.api_versions import version_of
-from agwtwisted.core.resource_manager.calls import Call, Reply, object_in
+from agwtwisted.core.resource_manager.calls import Call, Reply
 from agwtwisted.core.resource_manager.catalogue import NETWORK
 from agwtwisted.core.resource_manager.certificates import divided, united
 from agwtwisted.core.resource_manager.children import TOP_LEVEL
@@ -32,6 +32,7 @@ from agwtwisted.core.resource_manager.messages import (
     Stored,
     Work,
 )
+from agwtwisted.core.resource_manager.plain_json import object_in
 from agwtwisted.core.resource_manager.service_errors import (
     ServiceError,
     all_of,

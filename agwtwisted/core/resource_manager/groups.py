@@ -8,7 +8,7 @@ from typing import Final
 
 import attrs
 
-from agwtwisted.core.resource_manager.calls import Call, Reply, object_in
+from agwtwisted.core.resource_manager.calls import Call, Reply
 from agwtwisted.core.resource_manager.ids import group_id, parsed
 from agwtwisted.core.resource_manager.messages import (
     ArmAnswer,
@@ -19,6 +19,7 @@ from agwtwisted.core.resource_manager.messages import (
     Stored,
     Work,
 )
+from agwtwisted.core.resource_manager.plain_json import object_in
 from agwtwisted.core.resource_manager.service_errors import ServiceError, group_not_found
 from agwtwisted.core.resource_manager.writing import json_answer, new_etag
 

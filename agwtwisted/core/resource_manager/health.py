@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from agwtwisted.core.resource_manager.calls import Call, Reply, object_in
+from agwtwisted.core.resource_manager.calls import Call, Reply
 from agwtwisted.core.resource_manager.gateway_shown import TYPE, shown_children
 from agwtwisted.core.resource_manager.groups import is_gateway
 from agwtwisted.core.resource_manager.ids import gateway_child
@@ -20,6 +20,7 @@ from agwtwisted.core.resource_manager.messages import (
     Stored,
     Work,
 )
+from agwtwisted.core.resource_manager.plain_json import object_in
 from agwtwisted.core.resource_manager.service_errors import ServiceError, invalid_format, resource_not_found
 from agwtwisted.core.resource_manager.writing import json_answer
 

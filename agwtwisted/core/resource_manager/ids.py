@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote
 
@@ -91,6 +92,7 @@ def parsed(text: str) -> ResourceId | None:
     return resource_id(parts[1], parts[3], parts[5], parts[6:])
 
 
+@lru_cache(maxsize=4096)  # a gateway has few different ones, and each of its answers asks for all of them several times
 def gateway_child(text: str) -> tuple[str, ...]:
     """The part of a reference that counts within one gateway: collections and names in turn, as they are written.
 

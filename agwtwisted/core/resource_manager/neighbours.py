@@ -10,7 +10,7 @@ from typing import Final
 
 import attrs
 
-from agwtwisted.core.resource_manager.calls import Call, Reply, object_in
+from agwtwisted.core.resource_manager.calls import Call, Reply
 from agwtwisted.core.resource_manager.catalogue import known_namespace, unknown_namespace
 from agwtwisted.core.resource_manager.ids import ResourceId, parsed
 from agwtwisted.core.resource_manager.messages import (
@@ -23,6 +23,7 @@ from agwtwisted.core.resource_manager.messages import (
     Stored,
     Work,
 )
+from agwtwisted.core.resource_manager.plain_json import object_in
 from agwtwisted.core.resource_manager.service_errors import ServiceError, resource_not_found
 from agwtwisted.core.resource_manager.writing import json_answer, new_etag, unique_id
 

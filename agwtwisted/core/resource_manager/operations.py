@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from agwtwisted.core.resource_manager.api_versions import version_of
-from agwtwisted.core.resource_manager.calls import Call, Reply, object_in
+from agwtwisted.core.resource_manager.calls import Call, Reply
 from agwtwisted.core.resource_manager.messages import ArmAnswer, ArmRequest, ArmState, JsonValue, Work
+from agwtwisted.core.resource_manager.plain_json import object_in
 from agwtwisted.core.resource_manager.service_errors import ServiceError
 from agwtwisted.core.resource_manager.writing import json_answer
 

@@ -1,37 +1,10 @@
-"""What answers begin with: bodies, and conditions on etags."""
+"""What answers begin with: conditions on etags."""
 
 from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.resource_manager.calls import object_in
-from agwtwisted.core.resource_manager.service_errors import ServiceError
 from tests.control_planes import GATEWAY, StandIn, gateway_body
-
-
-class BodyTests(SynchronousTestCase):
-    """JSON objects."""
-
-    def test_reads(self) -> None:
-        """An object is a dictionary."""
-        self.assertEqual(object_in(b'{"a": [1, null, true]}'), {"a": [1, None, True]})
-
-    def test_refuses(self) -> None:
-        """What is no JSON, no object, has a name twice in whatever case, or numbers that are none, with the reason."""
-        bad = {
-            b"": "Expecting value",
-            b"[]": "not a JSON object",
-            b'{"a": 1, "A": 2}': "'A' is there twice",
-            b'{"a": NaN}': "NaN",
-            b'{"a": 1e999}': "too large",
-            b"\xff": "not UTF-8",
-            b'{"a":' * 100_000: "too deep",
-        }
-        for body, reason in bad.items():
-            found = object_in(body)
-            assert isinstance(found, ServiceError)
-            self.assertEqual(found.code, "InvalidRequestFormat")
-            self.assertIn(reason, found.details[0].message)
 
 
 class ConditionTests(SynchronousTestCase):

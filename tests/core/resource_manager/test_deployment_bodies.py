@@ -8,9 +8,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.arm.context import TemplateContext
-from agwtwisted.core.arm.json_text import read_json
-from agwtwisted.core.resource_manager.deployment_bodies import DeploymentBody, deployment_body, plain
-from agwtwisted.core.resource_manager.gateway_bodies import UnknownText
+from agwtwisted.core.resource_manager.deployment_bodies import DeploymentBody, deployment_body
 from agwtwisted.core.resource_manager.service_errors import ServiceError
 
 CONTEXT = TemplateContext()
@@ -96,20 +94,3 @@ class RefusedTests(SynchronousTestCase):
         found = error(json.dumps({"properties": {"template": template, "parameters": {"B": {"value": 1}}}}).encode())
         self.assertEqual((found.code, found.target), ("InvalidTemplate", "template.parameters.a"))
         self.assertIn("template parameter 'a' is not provided", found.message)
-
-
-class PlainTests(SynchronousTestCase):
-    """Nodes as JSON."""
-
-    def test_values(self) -> None:
-        """Objects, arrays and values are what they were."""
-        value = {"a": [1, True, None, "x", 1.5]}
-        self.assertEqual(plain(read_json(json.dumps(value).encode(), "x")), value)
-
-    def test_unknown(self) -> None:
-        """What is not known is a text with its expression, and remembers why."""
-        [found] = read({"resources": [{**ADDRESS, "tags": {"a": "[reference('x').y]"}}]}).resources
-        tags: Any = found.body["tags"]
-        self.assertEqual(tags["a"], "[reference('x').y]")
-        assert isinstance(tags["a"], UnknownText)
-        self.assertTrue(tags["a"].hint)
