@@ -10,7 +10,7 @@ from twisted.logger import Logger
 from agwtwisted._version import VERSION
 from agwtwisted.core.operations.status import GatewayStatus
 from agwtwisted.core.plan.plan import Plan
-from agwtwisted.core.reports.announcements import reload_lines, start_lines
+from agwtwisted.core.reports.announcements import NOWHERE, reload_lines, start_lines
 
 _log: Final = Logger()
 
@@ -34,7 +34,7 @@ class Announcements:
         lines = list(start_lines(plan))
         for line in lines:
             _log.info("{line}", line=line)
-        counted = [_count(len(lines), "listener")]
+        counted = [_count(len(lines) - lines.count(NOWHERE), "listener")]
         counted += [_count(len(status.workers), "worker")] if status.workers else []
         _log.info(
             "agwtwisted {version} is ready in {milliseconds:.0f} ms: {counted}",

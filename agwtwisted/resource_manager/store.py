@@ -132,7 +132,7 @@ class Store:
         if members["version"] != VERSION:
             message = f"is of version {members['version']}, of which this program knows nothing: it writes {VERSION}"
             raise store_problem(self._file, message)
-        if sha256(_text(members["state"])).hexdigest() != members["sha256"]:
+        if _digest(members["state"]) != members["sha256"]:
             raise ValueError("its digest is another one")
         state = members["state"]
         records = {
@@ -232,13 +232,18 @@ def _state_bytes(state: ArmState, secrets: Mapping[str, str]) -> bytes:
         "secrets": secrets,
         "running": state.running,
     }
-    digest = sha256(_text(members)).hexdigest()
-    return json.dumps({"version": VERSION, "sha256": digest, "state": members}, indent=1, default=dict).encode() + b"\n"
+    return (
+        json.dumps({"version": VERSION, "sha256": _digest(members), "state": members}, indent=1, default=dict).encode()
+        + b"\n"
+    )
 
 
-def _text(members: Any) -> bytes:
-    """One spelling of members, for their digest."""
-    return json.dumps(members, sort_keys=True, separators=(",", ":"), default=dict).encode()
+def _digest(members: Any) -> str:
+    """Of one spelling of members. In pieces: a long text at once would hold up the threads that serve."""
+    digest = sha256()
+    for piece in json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=dict).iterencode(members):
+        digest.update(piece.encode())
+    return digest.hexdigest()
 
 
 def _secret_bytes(secret: Secret) -> bytes:

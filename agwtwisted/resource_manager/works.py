@@ -36,7 +36,7 @@ from agwtwisted.resource_manager.access import refused
 from agwtwisted.resource_manager.source import PlaneSource
 from agwtwisted.resource_manager.store import StagedState
 from agwtwisted.transport.deferreds import log_failure
-from agwtwisted.transport.threads import in_thread
+from agwtwisted.transport.threads import considerate, in_thread
 
 WAITING: Final = 32
 """Requests that wait for their turn; further ones are refused."""
@@ -153,7 +153,8 @@ class Works:
             message = f"Other requests have taken {TURN:.0f} s: try again."
             return refused(503, "ServerBusy", message, {"Retry-After": "10"})
         try:
-            return await self._taken(request, client, first)
+            with considerate():
+                return await self._taken(request, client, first)
         finally:
             self._turn.release()
 

@@ -8,11 +8,14 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted._version import VERSION
+from agwtwisted.core.configuration.parsing import parse
 from agwtwisted.core.operations.status import GatewayStatus, WorkerStatus
+from agwtwisted.core.reports.announcements import NOWHERE
 from agwtwisted.operations.announcements import Announcements
 from tests import configurations
 
 PLAN = configurations.plan()
+NOTHING = parse(b"[gateway]\n", "gw.ini", configurations.files().read, may_be_empty=True)
 OTHER = configurations.plan(configurations.GOOD.replace("port = 8443", "port = 8444"))
 STATUS = GatewayStatus(generation=1, fingerprint="f", connections=1)
 
@@ -24,6 +27,13 @@ class AnnouncementsTests(SynchronousTestCase):
         self.clock = Clock()
         self.clock.advance(10)
         self.announcements = Announcements(self.clock.seconds, 9.5)
+
+    def test_nothing_to_serve(self) -> None:
+        """A gateway without a listener says so, and counts none."""
+        with capturedLogs() as events:
+            self.announcements.ready(NOTHING, STATUS)
+        lines = [str(formatEvent(each)) for each in events]
+        self.assertEqual((lines[0], lines[1].rpartition(": ")[2]), (NOWHERE, "0 listeners"))
 
     def test_ready(self) -> None:
         """The time is counted from the beginning of the start; workers are, where there are any."""
