@@ -39,7 +39,12 @@ class Side:
     name: str
     fingerprint: str
     facts: Facts
-    masked: bool = False  # whether the facts are, as a running gateway answers them
+    whole: Facts | None = None  # with whole paths; None: not known of a running gateway, whose facts are masked
+
+    @property
+    def masked(self) -> bool:
+        """Whether the facts are, as a running gateway answers them."""
+        return self.whole is None
 
 
 def run(options: argparse.Namespace) -> int:
@@ -78,7 +83,8 @@ def _of_file(file: str, options: argparse.Namespace) -> Side:
 
     arm = (arm_arguments(options),) if is_arm(file) else ()  # of two files one may be INI
     plan = load(os.path.abspath(file), None, *arm)  # paths in it are compared, too
-    return Side(name=file, fingerprint=plan.fingerprint, facts=facts_of(plan))
+    whole = facts_of(plan, whole_paths=True)
+    return Side(name=file, fingerprint=plan.fingerprint, facts=facts_of(plan), whole=whole)
 
 
 def _in_force(options: argparse.Namespace, file: str) -> Side | None:
@@ -96,13 +102,17 @@ def _in_force(options: argparse.Namespace, file: str) -> Side | None:
     if "resources" not in members:
         raise AgwError("the gateway is of an older version, which does not say what its configuration comes to")
     facts = {each["path"]: each["properties"] for each in members["resources"]}
-    return Side(name=IN_FORCE, fingerprint=members["fingerprint"], facts=facts, masked=True)
+    return Side(name=IN_FORCE, fingerprint=members["fingerprint"], facts=facts)
 
 
 def _differences(before: Side, after: Side) -> Sequence[Difference]:
+    """What is different; a path is not that leads to the same place, or is the same beside its file."""
     from agwtwisted.core.reports.facts import differences, masked_facts
 
-    return differences(before.facts, masked_facts(after.facts) if before.masked else after.facts)
+    if before.whole is None or after.whole is None:
+        return differences(before.facts, masked_facts(after.facts))
+    places = {each.place for each in differences(before.whole, after.whole)}
+    return [each for each in differences(before.facts, after.facts) if each.place in places]
 
 
 def _members(before: Side, after: Side, found: Sequence[Difference], *, hidden: bool) -> Mapping[str, Any]:

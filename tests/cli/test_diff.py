@@ -62,6 +62,17 @@ class DiffTests(SynchronousTestCase):
             ],
         )
 
+    def test_paths(self) -> None:
+        """A path that leads to the same place from another directory is not different, nor one beside each file."""
+        text = configurations.changed(("access_log = -", "access_log = log/a.json"))
+        first = self.write("one.ini", text)
+        (self.directory / "other").mkdir()
+        for log in ("../log/a.json", f"{self.directory}/log/a.json", "log/a.json"):
+            other = text.replace("log/a.json", log).replace("pki/", "../pki/")
+            self.assertEqual(call("diff", first, self.write("other/gw.ini", other)).status, 0, log)
+        other = self.write("other/gw.ini", text.replace("log/a.json", "../log/b.json").replace("pki/", "../pki/"))
+        self.assertEqual(call("diff", first, other).out, "changed  gateway.access_log: log/a.json -> ../log/b.json\n")
+
     def test_json(self) -> None:
         """Programs get the same as an object."""
         other = self.write("two.ini", configurations.changed(("port = 8443", "port = 8444")))

@@ -16,6 +16,9 @@ from agwtwisted.core.sections.schema import KINDS
 _NOT_WRITTEN: Final = ("arm",)
 """Sections that say how a document is read: what was read is written instead."""
 
+_FIRST: Final = ("gateway", "control")
+"""Sections at the beginning of a file, wherever they come from."""
+
 _NO_PATHS: Final = ("-", "off")
 """Values of keys that name files, which name none."""
 
@@ -31,7 +34,8 @@ def imported_text(document: Document, file: str, directory: str) -> str:
     Raises:
         ConfigError: the grammar of INI files has no way to say it.
     """
-    sections = tuple(_placed(each, file, directory) for each in document.sections if each.kind not in _NOT_WRITTEN)
+    kept = sorted(document.sections, key=lambda each: each.kind not in _FIRST)
+    sections = tuple(_placed(each, file, directory) for each in kept if each.kind not in _NOT_WRITTEN)
     written = attrs.evolve(document, sections=sections, problems=())
     titles = {each.title for each in sections}
     comments: dict[str, list[str]] = {}

@@ -157,19 +157,19 @@ def _beside(row: Row, entry: Entry, directory: str) -> Entry:
 
 
 def findings(overlay: Document) -> Iterator[Problem]:
-    """What Azure will not know: a warning where it would let through what is refused here, else a note."""
+    """What Azure will not know: a warning where it would let through what is refused here, or go elsewhere."""
     for section in overlay.sections:
         if section.kind in ("arm", "control"):
             continue
         for entry in section.entries:
             protects = entry.key.partition(".")[0] in PROTECTING
+            matters = protects or entry.key == "backend_addresses"
             yield Problem(
                 place=entry.place,
                 section=section.title,
                 key=entry.key,
-                severity=Severity.WARNING if protects else Severity.NOTE,
+                severity=Severity.WARNING if matters else Severity.NOTE,
                 message=_message(section, entry, protects=protects),
-                name="export-unprotected" if protects else "",
             )
 
 
@@ -177,7 +177,7 @@ def _message(section: Section, entry: Entry, *, protects: bool) -> str:
     if section.kind == "custom_error" and entry.key == "file":
         return "Azure takes an error page by its URL alone: the file stays in the overlay"
     if section.kind == "backend_address_pool":
-        return f"{entry.key}: in Azure servers have no port of their own: the overlay has it"
+        return "in Azure servers have no port of their own, but that of the backend settings: the overlay has theirs"
     collection = BY_KIND.get(section.kind)
     known = collection is not None and collection.keyed(entry.key) is not None
     what = f"Azure cannot have {entry.key} = {shown(entry.value)}" if known else f"Azure does not know {entry.key}"

@@ -41,16 +41,27 @@ _DERIVED: Final = frozenset({("http_listener", "ssl_policy"), ("listener", "ssl_
 _LEFT_OUT: Final = frozenset({"name", "key", "source", "path_rules", "targets"})
 """Fields that say nothing of their own."""
 
+_PATHS: Final = frozenset(
+    {("gateway", "access_log"), ("gateway", "state_directory"), ("control", "socket"), ("control", "token_file")}
+)
+"""Fields that are paths, by kind."""
+
 _CONDITIONS: Final = frozenset({"deny_unless", "default_deny_unless"})
 """Fields that are conditions."""
 
 
-def facts_of(plan: Plan) -> Facts:
-    """The facts of everything that is in use."""
+def facts_of(plan: Plan, *, whole_paths: bool = False) -> Facts:
+    """The facts of everything that is in use.
+
+    Args:
+        plan: the configuration.
+        whole_paths: whether a path below the directory of the configuration is whole, rather than relative to it.
+    """
+    directory = "" if whole_paths else posixpath.dirname(plan.origins.file)
     found: dict[str, Mapping[str, Fact]] = {}
     resources = in_use(plan.config)
     for title in sorted(resources, key=lambda title: (plan.origins.place(title).line, title)):
-        found |= _resource(title.partition(" ")[0], resources[title], posixpath.dirname(plan.origins.file))
+        found |= _resource(title.partition(" ")[0], resources[title], directory)
     for page in plan.config.custom_errors:
         path = product_names.path_of("custom_error", f"{page.listener or 'gateway'}/{page.status}")
         found[path] = {"page": f"SHA-256 {sha256(page.page).hexdigest()}"}
@@ -110,15 +121,25 @@ def _property(kind: str, field: str, value: Any, directory: str) -> dict[str, Fa
         case None | bool() | int() | float():
             return {name: value}
         case tuple() | frozenset():
-            texts = [_text(each, directory) for each in value]
+            texts = [_text(each) for each in value]
             return {name: texts if product_names.is_ordered(field) else sorted(texts)}
         case _ if hasattr(value, "authorities"):
-            return {name: [_text(each, directory) for each in value.authorities]}
+            return {name: [_text(each) for each in value.authorities]}
+        case str() if (kind, field) in _PATHS:
+            return {name: _path(value, directory)}
         case _:
-            return {} if kind == "trusted_root_certificate" and field == "file" else {name: _text(value, directory)}
+            return {} if kind == "trusted_root_certificate" and field == "file" else {name: _text(value)}
 
 
-def _text(value: Any, directory: str) -> str:
+def _path(path: str, directory: str) -> str:
+    """A path below a directory relative to it; a word in its place (`-`, `off`) as it is."""
+    if "/" not in path:
+        return path
+    below = directory and path.startswith(f"{directory}/")
+    return posixpath.relpath(path, directory) if below else posixpath.normpath(path)
+
+
+def _text(value: Any) -> str:
     match value:
         case Enum():
             return str(value.value)
@@ -132,7 +153,7 @@ def _text(value: Any, directory: str) -> str:
             host = f"[{value.host}]" if ":" in value.host and value.port else value.host
             return f"{host}:{value.port}" if value.port else host
         case str():
-            return posixpath.relpath(value, directory) if directory and value.startswith(f"{directory}/") else value
+            return value
         case _:
             return str(value.name) if title_of(value) else str(value)
 

@@ -49,6 +49,7 @@ class ImportTextTests(SynchronousTestCase):
         self.assertTrue(text.startswith("# Imported from azure/gateway.json by `agw import`."))
         self.assertNotIn("[arm]", text)
         self.assertIn("[http_listener public]\nport = 8443\n", text)
+        self.assertLess(text.index("[gateway]"), text.index("[ssl_certificate site]"))
         self.assertEqual(summary(document()), {"ssl_certificate": 1, "http_listener": 1, "gateway": 1})
 
     def test_paths(self) -> None:

@@ -87,10 +87,13 @@ class FindingsTests(SynchronousTestCase):
     """What Azure will not know."""
 
     def test_severity(self) -> None:
-        """What refuses something is a warning by name, anything else a note."""
+        """What refuses something, or leads to another server, is a warning; anything else is a note."""
         text = "[request_routing_rule a]\ndeny_unless.1 = var_host == a\n\n[gateway]\nidle_timeout = 5\n"
         found = overlay_of(rows(text), [], Frontends.of({}), beside="conf", with_keys=True)
         warning, note = findings(found)
         self.assertEqual((warning.severity, note.severity), (Severity.WARNING, Severity.NOTE))
         self.assertIn("Azure does not know deny_unless.1", warning.message)
         self.assertEqual(str(warning.place), "conf/gw.ini:2")
+        pool = rows("[backend_address_pool app]\nbackend_addresses = a.example:81\n")
+        [other] = findings(overlay_of(pool, [], Frontends.of({}), beside="conf", with_keys=True))
+        self.assertEqual(other.severity, Severity.WARNING)
