@@ -20,8 +20,7 @@ from typing import Any, Final
 import attrs
 
 from agwtwisted.arm_files import NO_ARGUMENTS, ArmArguments, ArmFiles, arm_files
-from agwtwisted.core.arm.certificate_data import VirtualFile
-from agwtwisted.core.arm.configuration import is_json
+from agwtwisted.core.arm.configuration import ArmConfiguration, is_json
 from agwtwisted.core.base.errors import AgwError, ConfigError, Place, Problem, SectionError
 from agwtwisted.core.certificates.pem import read_certificates
 from agwtwisted.core.configuration.certificate_warnings import certificate_warnings
@@ -240,15 +239,17 @@ def _parsed(files: Files, read_file: ReadFile, now: datetime | None, *, may_be_e
         plan = parse(files.main.data, files.file, read_file, **how)
     else:
         configuration = files.arm.configuration(files.file, files.main.data, read_file)
-        read_any = partial(_read_any, configuration.files, files.main.mode, read_file)
+        read_any = partial(_read_any, configuration, files.main.mode, read_file)
         plan = parse_document(configuration.document, files.file, read_any, **how)
     return plan if now is None else plan.warned_of(certificate_warnings(plan, now))
 
 
-def _read_any(inside: Mapping[str, VirtualFile], mode: int, read_file: ReadFile, path: str) -> SourceFile:
+def _read_any(made: ArmConfiguration, mode: int, read_file: ReadFile, path: str) -> SourceFile:
     """A file that stands in a document, which others can read where they can read the document, or one of the disk."""
-    found = inside.get(path)
-    return read_file(path) if found is None else SourceFile(data=found.data, mode=0o600 | (mode & 0o044))
+    found = made.files.get(path)
+    if found is None:
+        return read_file(path)
+    return SourceFile(data=found.data, mode=0o600 | (made.modes.get(path, mode) & 0o044))
 
 
 def read(path: str) -> SourceFile:

@@ -112,6 +112,17 @@ class LoadTests(DocumentCase):
             said = [str(each) for each in self.load().plan.config.warnings]
             self.assertEqual(sum("can be read by other users (mode 0644)" in each for each in said), expected, said)
 
+    def test_given_key_that_is_readable(self) -> None:
+        """Of a key that is given as a file the mode of that file counts, and the message names it."""
+        self.write("gateway.overlay.ini", "[arm]\ncertificate.site = site.pfx\npassword.site = p\n")
+        self.write("gateway.json", https()).chmod(0o644)
+        self.write("p", "secret\n")
+        given = self.write("site.pfx", pfx("secret"))
+        self.assertEqual(self.load().plan.config.warnings, ())
+        given.chmod(0o644)
+        [said] = map(str, self.load().plan.config.warnings)
+        self.assertIn(f"gateway.overlay.ini:2 [ssl_certificate site] {given} can be read by other users", said)
+
     def test_port_that_cannot_be_bound(self) -> None:
         """The options for another port are named where a port of the document cannot be bound."""
         plan = self.load().plan

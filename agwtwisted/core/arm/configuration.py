@@ -17,7 +17,7 @@ from agwtwisted.core.arm.certificate_data import VirtualFile
 from agwtwisted.core.arm.context import FoundResource
 from agwtwisted.core.arm.conversion import convert
 from agwtwisted.core.arm.documents import gateways
-from agwtwisted.core.arm.inputs import ArmInputs, arm_section, inputs_of
+from agwtwisted.core.arm.inputs import ArmInputs, GivenFile, arm_section, inputs_of
 from agwtwisted.core.arm.overlay import overlaid, without_document
 from agwtwisted.core.base.errors import ConfigError, Place, Problem, shown
 from agwtwisted.core.sections import settings
@@ -25,6 +25,7 @@ from agwtwisted.core.sections.arm_keys import ARM
 from agwtwisted.core.sections.ini import Document, Entry, Section
 from agwtwisted.core.sections.settings import beside
 from agwtwisted.core.sections.sources import ReadFile
+from agwtwisted.core.verification.server_certificates import is_pfx
 
 NO_OVERLAY: Final = Document(sections=(), problems=())
 """In place of the overlay of a document that has none."""
@@ -74,19 +75,25 @@ class ArmGateway:
     Attributes:
         document: its sections with the overlay over them, and every finding of the way.
         files: what the sections name beside the document, by paths as the sections have them: certificates, pages.
+        given: files that `[arm]` names, whose content is among them.
     """
 
     resource: FoundResource
     document: Document
     files: Mapping[str, VirtualFile] = attrs.field(repr=False)
+    given: tuple[GivenFile, ...] = ()
 
 
 @attrs.frozen(kw_only=True)
 class ArmConfiguration:
-    """The sections of the one gateway that is run; `files` by resolved paths, which no file of a disk has."""
+    """The sections of the one gateway that is run; `files` by resolved paths, which no file of a disk has.
+
+    `modes` are the permission bits of those whose content is that of another file than the document.
+    """
 
     document: Document
     files: Mapping[str, VirtualFile] = attrs.field(factory=dict, repr=False)
+    modes: Mapping[str, int] = attrs.Factory(dict)
 
 
 def arm_gateways(source: ArmSource, read: ReadFile) -> tuple[ArmGateway, ...]:
@@ -133,7 +140,8 @@ def _converted(
     conversion = convert(resource, inputs.options)
     document = overlaid(conversion.document, overlay, names_may_wait=names_may_wait)
     problems = (*inputs.problems, *_at_their_keys(document.problems, section))
-    return ArmGateway(resource=resource, document=attrs.evolve(document, problems=problems), files=conversion.files)
+    document = attrs.evolve(document, problems=problems)
+    return ArmGateway(resource=resource, document=document, files=conversion.files, given=inputs.given)
 
 
 def _at_their_keys(problems: Iterable[Problem], section: Section) -> Iterator[Problem]:
@@ -147,20 +155,44 @@ def _at_their_keys(problems: Iterable[Problem], section: Section) -> Iterator[Pr
 def _placed(gateway: ArmGateway, file: str) -> ArmConfiguration:
     """A gateway whose files have paths that no file beside the document can have.
 
-    The overlay may name a file of the same path on the disk, and means that one.
+    The overlay may name a file of the same path on the disk, and means that one. What was given as a file is that file.
     """
-    name = posixpath.basename(file)
-    renamed = {path: f"{name}#{path}" for path in gateway.files}
-    sections = tuple(_renamed(section, renamed, file) for section in gateway.document.sections)
+    placing = _Placing(gateway, file)
+    sections = tuple(map(placing.section, gateway.document.sections))
     return ArmConfiguration(
-        document=attrs.evolve(gateway.document, sections=sections),
-        files={beside(file, renamed[path]): content for path, content in gateway.files.items()},
+        document=attrs.evolve(gateway.document, sections=sections), files=placing.files, modes=placing.modes
     )
 
 
-def _renamed(section: Section, renamed: Mapping[str, str], file: str) -> Section:
-    def entry(each: Entry) -> Entry:
-        new = renamed.get(each.value) if each.key in _FILE_KEYS and each.place.file == file else None
-        return each if new is None else attrs.evolve(each, value=new, uncut=new)
+class _Placing:
+    """Gives the files of a conversion their paths."""
 
-    return attrs.evolve(section, entries=tuple(map(entry, section.entries)))
+    def __init__(self, gateway: ArmGateway, file: str) -> None:
+        self._gateway = gateway
+        self._file = file
+        self.files: dict[str, VirtualFile] = {}
+        self.modes: dict[str, int] = {}
+
+    def section(self, section: Section) -> Section:
+        """A section with the new paths."""
+        entries = (self._entry(section, each) if each.key in _FILE_KEYS else each for each in section.entries)
+        return attrs.evolve(section, entries=tuple(entries))
+
+    def _entry(self, section: Section, entry: Entry) -> Entry:
+        content = self._gateway.files.get(entry.value)
+        if content is None or entry.place.file != self._file:
+            return entry
+        given = self._given(section, content)
+        if given is not None and is_pfx(given.path) == is_pfx(entry.value):
+            return attrs.evolve(entry, value=given.path, uncut=given.path, place=given.place)
+        value = f"{posixpath.basename(self._file)}#{entry.value}"
+        path = beside(self._file, value)
+        self.files[path] = content
+        if given is not None:  # its name says another form than it has
+            self.modes[path] = given.mode
+        return attrs.evolve(entry, value=value, uncut=value)
+
+    def _given(self, section: Section, content: VirtualFile) -> GivenFile | None:
+        """The file that content was given in."""
+        named = (each for each in self._gateway.given if each.certificate == section.name.casefold())
+        return next((each for each in named if each.data == content.data), None)

@@ -21,7 +21,6 @@ from agwtwisted.core.sections.arm_keys import ARM
 from agwtwisted.core.sections.ini import Document, Entry, Section
 from agwtwisted.core.sections.settings import Row, beside
 from agwtwisted.core.sections.sources import ReadFile, Sources
-from agwtwisted.core.verification.server_certificates import is_pfx
 
 COMMAND_LINE: Final = "command line"
 """In place of a file, where options of a command stand."""
@@ -29,7 +28,24 @@ COMMAND_LINE: Final = "command line"
 ArmKeys: TypeAlias = tuple[tuple[str, str], ...]
 """Keys of ``[arm]`` with their texts, as options of a command set them."""
 
+_GIVEN = ("certificate.", "password.")
 _BEGINNINGS = ("{", "[", '"')
+
+
+@attrs.frozen(kw_only=True)
+class GivenFile:
+    """A file in place of what the document has: a certificate, or its password.
+
+    Attributes:
+        certificate: the name of the certificate, in lower case.
+        path: as it is written in its key, whose place it is relative to.
+    """
+
+    certificate: str
+    data: bytes = attrs.field(repr=False)
+    path: str
+    place: Place
+    mode: int
 
 
 @attrs.frozen(kw_only=True)
@@ -41,6 +57,7 @@ class ArmInputs:
 
     context: TemplateContext
     options: ImportOptions
+    given: tuple[GivenFile, ...] = ()
     problems: tuple[Problem, ...] = ()
 
 
@@ -78,19 +95,21 @@ def inputs_of(
     row, _ = settings.read(section, ARM)
     sources = Sources(read=read, now=None)
     problems: list[Problem] = []
+    given = {each: _given(row, each, read, problems) for each in row.values if each.startswith(_GIVEN)}
     options = ImportOptions(
         addresses=_addresses(row),
         ports=dict(row.get("ports")),
         port_offset=row.get("port_offset"),
         backends=row.family("backend"),
-        certificates=dict(_certificates(row, sources)),
+        certificates=dict(_certificates(row, given)),
         pages=dict(_pages(row, sources)),
         tls_policy=row.get("tls_policy") or "",
         local_addresses=local_addresses,
         names_may_wait=names_may_wait,
     )
     context = _context(row, dict(_parameters(row, sources, problems)), dict(_values(row, problems)))
-    return ArmInputs(context=context, options=options, problems=(*sources.problems, *problems))
+    files = tuple(each for each in given.values() if each is not None)
+    return ArmInputs(context=context, options=options, given=files, problems=(*sources.problems, *problems))
 
 
 def _context(row: Row, parameters: Mapping[str, JsonNode], values: Mapping[str, JsonNode]) -> TemplateContext:
@@ -108,15 +127,30 @@ def _addresses(row: Row) -> Mapping[str, str]:
     return row.family("address") if every is None else {"": every, **row.family("address")}
 
 
-def _certificates(row: Row, sources: Sources) -> Iterator[tuple[str, GivenCertificate]]:
-    for name, path in row.family("certificate").items():
-        key, password_key = f"certificate.{name}", f"password.{name}"
-        source = sources.file(row, key, row.file_at(key), secret=is_pfx(path))
-        has_password = password_key in row.values
-        password = sources.file(row, password_key, row.file_at(password_key), secret=True) if has_password else None
-        if source is not None and (password is not None or not has_password):
-            passphrase = None if password is None else password.data.rstrip(b"\r\n")
-            yield name, GivenCertificate(data=source.data, password=passphrase)
+def _given(row: Row, key: str, read: ReadFile, problems: list[Problem]) -> GivenFile | None:
+    """The file of a key; its mode is looked at where it is used, as that of every file."""
+    family, _, name = key.partition(".")
+    path = row.file_at(key)
+    try:
+        source = read(path)
+    except OSError as error:
+        problems.append(row.problem(f"cannot read {path}: {error.strerror or type(error).__name__}", key=key))
+        return None
+    return GivenFile(
+        certificate=name.rpartition("/")[2].casefold(),
+        data=source.data.rstrip(b"\r\n") if family == "password" else source.data,
+        path=row.values[key],
+        place=row.place(key),
+        mode=source.mode,
+    )
+
+
+def _certificates(row: Row, given: Mapping[str, GivenFile | None]) -> Iterator[tuple[str, GivenCertificate]]:
+    for name in row.family("certificate"):
+        found, password = given[f"certificate.{name}"], given.get(f"password.{name}")
+        is_lost = password is None and f"password.{name}" in given
+        if found is not None and not is_lost:
+            yield name, GivenCertificate(data=found.data, password=None if password is None else password.data)
 
 
 def _pages(row: Row, sources: Sources) -> Iterator[tuple[str, bytes]]:

@@ -17,7 +17,7 @@ from agwtwisted.core.arm.configuration import (
 from agwtwisted.core.arm.inputs import ArmKeys, with_arm
 from agwtwisted.core.base.errors import ConfigError
 from agwtwisted.core.sections import ini
-from tests.arm_gateways import Body, gateway, https, sections, server
+from tests.arm_gateways import Body, gateway, https, pfx, sections, server
 from tests.configurations import GOOD, Files
 
 OVERLAY = "conf/gateway.overlay.ini"
@@ -131,14 +131,27 @@ class ConfigurationTests(SynchronousTestCase):
         )
 
     def test_given_certificate(self) -> None:
-        """A certificate of [arm] is in place of the document's."""
+        """A certificate of [arm] is in place of the document's: the file itself, which is relative to its key."""
         files = Files({"conf/site.pem": server().chain_pem + server().key_pem})
         body = https()
         body["properties"]["sslCertificates"] = [{"name": "site", "properties": {"keyVaultSecretId": "https://v/s"}}]
-        found = arm_configuration(source(body, "[arm]\ncertificate.SITE = site.pem\n"), files.read)
+        found = arm_configuration(source(body, "[arm]\ncertificate.sslCertificates/SITE = site.pem\n"), files.read)
         self.assertEqual(errors(found), [])
-        [path] = found.files
-        self.assertEqual(found.files[path].data, files.data["conf/site.pem"])
+        [section] = (each for each in found.document.sections if each.kind == "ssl_certificate")
+        self.assertEqual({each.key for each in section.entries}, {"certificate_file", "key_file"})
+        self.assertEqual({each.value for each in section.entries}, {"site.pem"})
+        self.assertEqual({str(each.place) for each in section.entries}, {f"{OVERLAY}:2"})
+        self.assertEqual(found.files, {})
+
+    def test_given_certificate_of_another_name(self) -> None:
+        """One whose name does not say that it is PKCS #12 is read by its content; its own mode counts."""
+        files = Files({"conf/site.bin": pfx("secret"), "conf/p": b"secret\n"}, modes={"conf/site.bin": 0o100640})
+        overlay = "[arm]\ncertificate.site = site.bin\npassword.site = p\n"
+        found = arm_configuration(source(https(), overlay), files.read)
+        self.assertEqual(errors(found), [])
+        self.assertEqual(found.modes, {"conf/gateway.json#certificates/site.pfx": 0o100640})
+        of = sections(found.document)["ssl_certificate site"]
+        self.assertEqual(of, {"certificate_file": "gateway.json#certificates/site.pfx", "password_file": "p"})
 
     def test_names_of_nothing(self) -> None:
         """What the overlay names and the document does not have is an error there; of a control plane a warning."""

@@ -64,20 +64,19 @@ class InputsTests(SynchronousTestCase):
 
     def test_problems(self) -> None:
         """Files that cannot be read or are none of these, and values that are no JSON, each at its key or line."""
-        files = Files({"over/p.json": b"[]", "over/a.pfx": b"A"}, modes={"over/a.pfx": 0o100644})
+        files = Files({"over/p.json": b"[]", "over/a.pfx": b"A"})
         text = "certificate.a = a.pfx\npage.1 = https://x/ none.html\nparameters = p.json\nvalue.1 = f()={\n"
         problems = [str(each) for each in read(text, (("certificate.b", "/b.cer"),), files).problems]
         self.assertEqual(
-            problems[:3],
+            problems[:2],
             [
-                "WARNING over/gw.overlay.ini:2 [arm] over/a.pfx can be read by other users (mode 0644)",
-                "ERROR command line [arm] cannot read /b.cer: No such file or directory",
                 "ERROR over/gw.overlay.ini:3 [arm] cannot read over/none.html: No such file or directory",
+                "ERROR command line [arm] cannot read /b.cer: No such file or directory",
             ],
         )
-        self.assertIn("ERROR over/p.json:1 expected an object of parameters", problems[3])
-        self.assertIn("ERROR over/gw.overlay.ini:5 [arm] value.1: ", problems[4])
-        self.assertEqual(len(problems), 5)
+        self.assertIn("ERROR over/p.json:1 expected an object of parameters", problems[2])
+        self.assertIn("ERROR over/gw.overlay.ini:5 [arm] value.1: ", problems[3])
+        self.assertEqual(len(problems), 4)
 
     def test_without_a_section(self) -> None:
         """Without an overlay everything is as Azure has it."""
