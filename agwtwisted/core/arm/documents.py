@@ -129,7 +129,7 @@ def _last_segment(identity: str) -> str:
 def _kind_of_template(node: JsonNode, found: Sequence[FoundResource]) -> str:
     left_out = next(_gateways_within(node), None)
     if left_out is not None:
-        return f"the conditions of its parameters leave out that of {left_out.place.path}"
+        return f"with these parameters its conditions and loops leave out that of {left_out.place.path}"
     linked = [each for each in found if each.body.member("properties").member("templateLink").members()]
     if linked:
         return f"it links to the template of {linked[0].place.path}, which is not read: give that file"

@@ -130,9 +130,15 @@ class TemplateScope:
         nullable = _first(declared, "nullable")
         if nullable is not None and nullable.value is True:
             return None
+        hint = f"the parameter has no value; give it by {self._option(name, declared)}"
+        return UnknownValue(expression=f"parameters('{name}')", hint=hint)
+
+    def _option(self, name: str, declared: list[JsonNode]) -> str:
+        """The option that gives a parameter its value: a secret is never on a command line."""
+        if not self.is_root:
+            return f"--value \"parameters('{name}')=VALUE\""
         is_secret = self._type(declared).startswith("secure")
-        option = "--parameters FILE" if is_secret else f"--parameter {name}=VALUE or --parameters FILE"
-        return UnknownValue(expression=f"parameters('{name}')", hint=f"the parameter has no value; give it by {option}")
+        return "--parameters FILE" if is_secret else f"--parameter {name}=VALUE or --parameters FILE"
 
     def _definitions(self, node: JsonNode) -> list[JsonNode]:
         """What declares a parameter: its own members, then those of the types that it refers to."""

@@ -125,7 +125,7 @@ class RefusalTests(SynchronousTestCase):
             json.dumps({"resources": [VNET]}): "it is a template of Microsoft.Network/virtualNetworks",
             json.dumps({"$schema": SCHEMA}): "it is a template of no resources",
             json.dumps({"resources": [{**RESOURCE, "condition": False}]}): (
-                "the conditions of its parameters leave out that of resources[0]"
+                "with these parameters its conditions and loops leave out that of resources[0]"
             ),
             json.dumps({"resources": [{**RESOURCE, "existing": True}, LINKED]}): (
                 "it links to the template of resources[1], which is not read: give that file"

@@ -180,6 +180,14 @@ class NestedTests(SynchronousTestCase):
         assert isinstance(found, UnknownValue)
         self.assertEqual(found.expression, "reference('x').y")
 
+    def test_parameters_without_value(self) -> None:
+        """A parameter to which the deployment gives no value is not one of the outer template."""
+        inner = {"parameters": {"p": {"type": "string"}}, "resources": [resource(name="[parameters('p')]")]}
+        found = found_in({"resources": [nested(inner, **INNER)]})[1].body.member("name").value
+        assert isinstance(found, UnknownValue)
+        hint = "the parameter has no value; give it by --value \"parameters('p')=VALUE\""
+        self.assertEqual((found.expression, found.hint), ("parameters('p')", hint))
+
     def test_loops_and_conditions(self) -> None:
         """A deployment is repeated, or left out, with all that is in it."""
         inner = {"resources": [resource(name="[concat('g', copyIndex())]")]}
