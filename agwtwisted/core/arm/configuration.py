@@ -34,6 +34,7 @@ _BLANKS = re.compile(rb"[ \t\r\n]*")
 _ARRAY = re.compile(rb"\[[ \t\r\n]*(?:[\[{\]\"/-]|$)")
 _BOM = b"\xef\xbb\xbf"
 _FILE_KEYS = ("certificate_file", "key_file", "password_file", "file")
+_DATA_KEYS = ("certificate_file", "file")  # of an overlay: its certificate needs no data in the document
 
 
 def is_json(data: bytes) -> bool:
@@ -108,7 +109,7 @@ def arm_gateways(source: ArmSource, read: ReadFile) -> tuple[ArmGateway, ...]:
     overlay = source.overlay
     section = arm_section(overlay, source.overlay_file)
     inputs = inputs_of(section, read, local_addresses=source.local_addresses, names_may_wait=source.names_may_wait)
-    elsewhere = frozenset(each.title for each in overlay.sections if any(e.key in _FILE_KEYS for e in each.entries))
+    elsewhere = frozenset(each.title for each in overlay.sections if any(e.key in _DATA_KEYS for e in each.entries))
     inputs = attrs.evolve(inputs, options=attrs.evolve(inputs.options, elsewhere=elsewhere))
     try:
         found = gateways(source.data or b"", source.file, inputs.context)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 import attrs
 
 from agwtwisted.core.arm.json_text import UnknownValue
 from agwtwisted.core.base.errors import Place, Problem, Severity, UnacceptableError
+from agwtwisted.core.base.texts import did_you_mean
 from agwtwisted.core.base.warning_kinds import WarningKind
 
 UNKNOWN_PROPERTY: Final = WarningKind(
@@ -43,15 +45,22 @@ INVALID_FORMAT: Final = "InvalidRequestFormat"
 INVALID_REFERENCE: Final = "InvalidResourceReference"
 
 
+MOST_FINDINGS: Final = 2000
+"""Findings that are kept; where there are more, an error says so."""
+MOST_SUGGESTIONS: Final = 100
+"""Misspelt names for which a similar one is looked for, which takes its time."""
+
+
 @attrs.define
 class Findings:
     """Collects them in the order in which they are found."""
 
     problems: list[Problem] = attrs.Factory(list)
+    _suggestions: int = 0
 
     def error(self, place: Place, message: str, *, section: str = "", key: str = "", code: str = "") -> None:
         """What is refused."""
-        self.problems.append(Problem(place=place, message=message, section=section, key=key, code=code))
+        self._add(Severity.ERROR, place, message, section=section, key=key, code=code)
 
     def warning(self, place: Place, message: str, *, section: str = "", key: str = "", name: str = "") -> None:
         """What is ignored although it did something."""
@@ -62,7 +71,16 @@ class Findings:
         self._add(Severity.NOTE, place, message, section=section, key=key, name=name)
 
     def _add(self, severity: Severity, place: Place, message: str, **more: str) -> None:
-        self.problems.append(Problem(place=place, message=message, severity=severity, **more))
+        if len(self.problems) < MOST_FINDINGS:
+            self.problems.append(Problem(place=place, message=message, severity=severity, **more))
+        elif len(self.problems) == MOST_FINDINGS:
+            message = f"there are more than {MOST_FINDINGS} findings: the others are not shown"
+            self.problems.append(Problem(place=place, message=message))
+
+    def suggestion(self, name: str, known: Iterable[str]) -> str:
+        """The end of a message about a name that is not known; empty after many of them."""
+        self._suggestions += 1
+        return did_you_mean(name, known) if self._suggestions <= MOST_SUGGESTIONS else ""
 
     def unacceptable(self, place: Place, subject: str, error: UnacceptableError, *, section: str, key: str) -> None:
         """A value that was not taken."""

@@ -17,7 +17,6 @@ from agwtwisted.core.arm.gateway_properties import GATEWAY, RESOURCE
 from agwtwisted.core.arm.json_text import JsonNode, UnknownValue
 from agwtwisted.core.arm.properties import Collection, Meaning, Property, Shape
 from agwtwisted.core.base.errors import UnacceptableError, shown
-from agwtwisted.core.base.texts import did_you_mean
 
 _BLANKS: Final = " \t"
 _READ_ELSEWHERE: Final = frozenset({"name", "properties", "apiVersion"})
@@ -236,9 +235,10 @@ class _Collecting:
         if member.is_absent or name.casefold() in _READ_ELSEWHERE:
             return
         known = [each.name.removeprefix(within) for each in self.collection.members(within.rstrip("."))]
+        near = self.findings.suggestion(name, known)
         self.findings.warning(
             member.place,
-            f"{shown(name)} is no property that the gateway knows, and has no effect{did_you_mean(name, known)}",
+            f"{shown(name)} is no property that the gateway knows, and has no effect{near}",
             section=self.title,
             name=UNKNOWN_PROPERTY.name,
         )

@@ -20,12 +20,16 @@ from agwtwisted.core.arm.json_text import JsonNode, UnknownValue
 from agwtwisted.core.arm.members import MemberReader, ObjectMembers, as_text
 from agwtwisted.core.arm.properties import Collection, Property, Shape
 from agwtwisted.core.base.errors import Place, UnacceptableError, shown
-from agwtwisted.core.base.texts import did_you_mean
 from agwtwisted.core.sections.ini import Entry, Section
 from agwtwisted.core.sections.names import is_resource_name
 
 _LONGEST_ID: Final = 400
 """Characters of an id that a message repeats."""
+
+MOST_CHILDREN: Final = 500
+"""Of a collection. The largest that the product allows are 400 rules."""
+MOST_VALUES: Final = 2000
+"""Of a list of plain values. The largest that the product allows are the 1,200 servers of a pool."""
 
 _NAMED: Final = {
     "address": "frontend IP configuration",
@@ -70,6 +74,19 @@ class Reading:
     findings: Findings
     gateway: ObjectMembers
     children: Mapping[str, tuple[ChildResource, ...]] = attrs.Factory(dict)
+    _index: Mapping[tuple[str, str], ChildResource] = attrs.field(init=False)  # by collection and folded name
+    _ids: Mapping[tuple[str, str], ChildResource] = attrs.field(init=False)  # by collection and the id that it says
+
+    @_index.default
+    def _by_name(self) -> Mapping[tuple[str, str], ChildResource]:
+        named = [((name, each.name.casefold()), each) for name, found in self.children.items() for each in found]
+        return dict(reversed(named))
+
+    @_ids.default
+    def _by_id(self) -> Mapping[tuple[str, str], ChildResource]:
+        found = ((name, each) for name, children in self.children.items() for each in children)
+        given = ((name, each.members.node.member("id").value, each) for name, each in found)
+        return {(name, value.casefold()): each for name, value, each in given if isinstance(value, str)}
 
     def of(self, collection: Collection) -> tuple[ChildResource, ...]:
         """The children of a collection, in their order."""
@@ -77,8 +94,7 @@ class Reading:
 
     def find(self, collection: str, name: str) -> ChildResource | None:
         """The child of that name, which is compared without case."""
-        folded = name.casefold()
-        return next((each for each in self.children.get(collection, ()) if each.name.casefold() == folded), None)
+        return self._index.get((collection, name.casefold()))
 
     def id_of(self, members: ObjectMembers, name: str) -> str:
         """The id of a child, as far as the document says it."""
@@ -124,7 +140,7 @@ class Reading:
         collection, name = last_segments(reference)
         wanted = row.form.collection
         fits = collection.casefold() == wanted.casefold()
-        found = (self.find(wanted, name) if fits else None) or self._with_id(wanted, reference)
+        found = (self.find(wanted, name) if fits else None) or self._ids.get((wanted, reference.casefold()))
         if found is None and not fits:
             message = f"{row.name} is {shown(reference[-_LONGEST_ID:])}, but must name one of {wanted}"
             self._refuse(child, row, node, message, INVALID_REFERENCE)
@@ -133,19 +149,10 @@ class Reading:
             message = (
                 f"Resource {reference[:_LONGEST_ID]} referenced by resource {self.id_of(child.members, child.name)} was"
                 " not found. Please make sure that the referenced resource exists, and that both resources are in the"
-                f" same region.{did_you_mean(name, known).replace('; d', ' D')}"
+                f" same region.{self.findings.suggestion(name, known).replace('; d', ' D')}"
             )
             self._refuse(child, row, node, message, INVALID_REFERENCE)
         return found
-
-    def _with_id(self, collection: str, reference: str) -> ChildResource | None:
-        """The child that says that this is its id, whatever form that has."""
-        folded = reference.casefold()
-        for each in self.children.get(collection, ()):
-            given = each.members.node.member("id").value
-            if isinstance(given, str) and given.casefold() == folded:
-                return each
-        return None
 
     def _refuse(self, child: ChildResource, row: Property, node: JsonNode, message: str, code: str) -> None:
         self.findings.error(node.place, message, section=child.title, key=row.key, code=code)
@@ -153,7 +160,7 @@ class Reading:
     def unknown_option(self, key: str, known: Iterable[str]) -> None:
         """Report an option that names nothing of the document: an error, unless what it names may come later."""
         what, _, name = key.partition(".")
-        message = f"{key} names no {_NAMED[what]} of the document{did_you_mean(name, known)}"
+        message = f"{key} names no {_NAMED[what]} of the document{self.findings.suggestion(name, known)}"
         if self.options.names_may_wait:
             self.findings.warning(self.resource.place, message, section="arm", key=key)
         else:
@@ -234,7 +241,7 @@ def named_children(
         within: the name of the child that has them, which comes before theirs and a slash in the section's name.
     """
     reader, seen = MemberReader(reading.findings), set[str]()
-    for node in _listed(reading, members, name):
+    for node in _listed(reading, members, name, MOST_CHILDREN):
         own = _name(reading, collection, node, members.title)
         if own.casefold() in seen and not collection.kind:  # of sections the names are looked at later
             message = f"{collection.name} has two children named {shown(own)}: names are compared without case"
@@ -251,13 +258,17 @@ def plain_values(
 ) -> Iterator[ObjectMembers]:
     """The plain values in a member: objects without a name."""
     reader = MemberReader(reading.findings)
-    for node in _listed(reading, members, name):
+    for node in _listed(reading, members, name, MOST_VALUES):
         yield reader.child(collection, node, members.title)
 
 
-def _listed(reading: Reading, members: ObjectMembers, name: str) -> Iterator[JsonNode]:
+def _listed(reading: Reading, members: ObjectMembers, name: str, most: int) -> Iterator[JsonNode]:
     node = members.values.get(name)
-    for each in node.items() if node else ():
+    items = node.items() if node else ()
+    if node and len(items) > most:
+        message = f"{name} has {len(items)} items, of at most {most}"
+        reading.findings.error(node.place, message, section=members.title)
+    for each in items[:most]:
         if isinstance(each.value, UnknownValue):
             reading.findings.unknown(each.place, f"an item of {name}", each.value, section=members.title)
         elif isinstance(each.value, Mapping):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.arm.findings import Findings
+from agwtwisted.core.arm.findings import MOST_FINDINGS, MOST_SUGGESTIONS, Findings
 from agwtwisted.core.arm.json_text import UnknownValue
 from agwtwisted.core.base.errors import Place, Severity, UnacceptableError
 
@@ -30,6 +30,16 @@ class FindingsTests(SynchronousTestCase):
         findings = Findings()
         findings.unknown(PLACE, "port", UnknownValue(expression="parameters('p')", hint="give --parameter p=VALUE"))
         self.assertEqual(findings.problems[0].message, "port is not known: parameters('p'): give --parameter p=VALUE")
+
+    def test_bounds(self) -> None:
+        """Of very many findings some are kept, and an error says that there are more; suggestions end, too."""
+        findings = Findings()
+        for number in range(MOST_FINDINGS + 10):
+            findings.note(PLACE, str(number))
+        self.assertEqual(len(findings.problems), MOST_FINDINGS + 1)
+        self.assertIs(findings.problems[-1].severity, Severity.ERROR)
+        found = [findings.suggestion("prot", ["port"]) for _ in range(MOST_SUGGESTIONS + 1)]
+        self.assertEqual([bool(each) for each in found], [True] * MOST_SUGGESTIONS + [False])
 
     def test_unacceptable_value(self) -> None:
         """What is wrong with a value has its code."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.arm.import_options import ImportOptions
-from agwtwisted.core.arm.reading import last_segments
+from agwtwisted.core.arm.reading import MOST_CHILDREN, last_segments
 from agwtwisted.core.base.errors import Severity
 from tests.arm_gateways import ID, child, converted, gateway, reference, refusals, rule, said, sections
 
@@ -29,6 +29,16 @@ class NameTests(SynchronousTestCase):
                 body["properties"][collection] = body["properties"].get(collection, []) + odd
                 ignored = collection == "privateLinkConfigurations"
                 self.assertEqual(not refusals(converted(body)), ignored, (name, collection))
+
+
+class BoundTests(SynchronousTestCase):
+    """Lists that are far too long."""
+
+    def test_items(self) -> None:
+        """A list has at most as many items as any of the product's, and some."""
+        pools = [child(f"p{number}") for number in range(MOST_CHILDREN + 1)]
+        found = said(converted(gateway(backendAddressPools=pools)))
+        self.assertIn(f"has {MOST_CHILDREN + 1} items, of at most {MOST_CHILDREN}", found[0])
 
 
 class ReferenceTests(SynchronousTestCase):
