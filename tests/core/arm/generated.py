@@ -25,6 +25,7 @@ READ_ONLY = {"provisioningState": "Succeeded", "etag": 'W/"1"'}
 ENUMERATED = {
     *("protocol", "cookieBasedAffinity", "ruleType", "redirectType", "policyType", "policyName"),
     *("minProtocolVersion", "verifyClientAuthMode", "verifyClientRevocation", "statusCode"),
+    "loadDistributionAlgorithm",
 }
 """Members whose values are compared without case."""
 KEPT = {"headerValue", "name", "tags", "data", "password", "id"}
@@ -194,6 +195,7 @@ class _Parts:
             "probes": self.probes(),
             "backendHttpSettingsCollection": self.settings(),
             "backendSettingsCollection": self.relay_settings(),
+            "loadDistributionPolicies": self.policies(),
             "redirectConfigurations": self.redirects(),
             "rewriteRuleSets": self.rewrites(),
             "urlPathMaps": self.maps(),
@@ -207,6 +209,8 @@ class _Parts:
             found["sslPolicy"] = self.policy()
         if self._maybe():
             found["globalConfiguration"] = {"disableDefaultServerHeaderInResponse": self._maybe()}
+        if self._maybe():
+            found["customErrorConfigurations"] = [self.page()]
         empty = [name for name, each in found.items() if each == []]
         for name in empty:
             found[name] = self.draw(_EMPTY)
@@ -265,6 +269,7 @@ class _Parts:
 
     def probes(self) -> list[Any]:
         times = {"interval": self.draw(st.integers(1, 300)), "timeout": 20, "unhealthyThreshold": 4}
+        times["minServers"] = self.draw(st.integers(0, 3))
         web = {
             "protocol": "Http",
             "path": "/health",
@@ -283,6 +288,8 @@ class _Parts:
             plain |= {"cookieBasedAffinity": "Enabled", "affinityCookieName": "sticky"}
         if self._maybe():
             plain["probe"] = _reference("probes", "web")
+        if self._maybe():
+            plain["dedicatedBackendConnection"] = self._maybe()
         if self._maybe():
             plain["connectionDraining"] = {
                 "enabled": self._maybe(),
@@ -313,6 +320,26 @@ class _Parts:
             found["probe"] = _reference("probes", "stream")
         return [{"name": "relay", "properties": self.draw(_optional(found, "hostName", "trustedRootCertificates"))}]
 
+    def page(self) -> dict[str, Any]:
+        """An error page, which is never fetched."""
+        return {"statusCode": "HttpStatus502", "customErrorPageUrl": "https://pages.example/502.html"}
+
+    def policies(self) -> list[Any]:
+        """A policy of two pools with weights."""
+        targets = [
+            {
+                "name": f"t-{name}",
+                "properties": {
+                    "backendAddressPool": _reference("backendAddressPools", name),
+                    "weightPerServer": self.draw(st.integers(1, 100)),
+                },
+            }
+            for name in ("app", "empty")
+        ]
+        algorithm = self._some(["RoundRobin", "LeastConnections", "IpHash"])
+        found = {"loadDistributionAlgorithm": algorithm, "loadDistributionTargets": targets}
+        return [{"name": "shares", "properties": found}]
+
     def redirects(self) -> list[Any]:
         found = {
             "redirectType": self._some(["Permanent", "Found", "SeeOther", "Temporary"]),
@@ -332,6 +359,8 @@ class _Parts:
             {"headerName": f"X-{at}", "headerValue": value}
             for at, value in enumerate(self.draw(st.lists(self._values(), min_size=1, max_size=2)))
         ]
+        if self._maybe():
+            requests.append({"headerName": "x-0", "headerValue": "{http_req_X-0}; more"})
         actions: dict[str, Any] = {"requestHeaderConfigurations": requests}
         if self._maybe():
             matcher = {"pattern": "Secure", "ignoreCase": self._maybe(), "negate": self._maybe()}
@@ -340,7 +369,7 @@ class _Parts:
         if self._maybe():
             actions["urlConfiguration"] = {"modifiedPath": "/new", "modifiedQueryString": "a=b"}
         return {
-            "name": f"rule{number}",
+            "name": f"rule {number}: any text",
             "ruleSequence": self.draw(st.integers(1, 200)),
             "conditions": conditions,
             "actionSet": actions,
@@ -395,6 +424,8 @@ class _Parts:
                 members["sslCertificate"] = _reference("sslCertificates", "Site")
                 if self._maybe():
                     members["sslProfile"] = _reference("sslProfiles", self._some(["strict", "open"]))
+            if self._maybe():
+                members["customErrorConfigurations"] = [self.page()]
             names = self._some([{}, {"hostName": "a.example"}, {"hostNames": ["a.example", "*.b.example"]}])
             if names and protocol == "Https":
                 members["requireServerNameIndication"] = self._maybe()
@@ -423,6 +454,9 @@ class _Parts:
             "backendAddressPool": _reference("backendAddressPools", self._some(["app", "empty"])),
             "backendHttpSettings": _reference("backendHttpSettingsCollection", self._some(["Plain", "tls"])),
         }
+        if self._maybe():
+            del basic["backendAddressPool"]
+            basic["loadDistributionPolicy"] = _reference("loadDistributionPolicies", "shares")
         if self._maybe():
             basic["rewriteRuleSet"] = _reference("rewriteRuleSets", "headers")
         by_path = {"ruleType": "PathBasedRouting", "urlPathMap": _reference("urlPathMaps", "paths")}
