@@ -16,6 +16,7 @@ from twisted.internet.defer import Deferred, DeferredLock, TimeoutError, maybeDe
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from agwtwisted.core.arm.findings import NAMES_NOTHING
 from agwtwisted.core.base.errors import ConfigError, Place, Problem, UnacceptableError, printable
 from agwtwisted.core.operations.questions import Question
 from agwtwisted.core.resource_manager import answering
@@ -31,6 +32,7 @@ from agwtwisted.core.resource_manager.messages import (
     ServeNothing,
     Work,
 )
+from agwtwisted.loading import Loaded
 from agwtwisted.reload import STOPPING, Rejected, ReloadCandidate, ReloadOutcome
 from agwtwisted.resource_manager.access import refused
 from agwtwisted.resource_manager.source import PlaneSource
@@ -53,6 +55,10 @@ OPERATIONS: Final = 200
 
 class ArmReloads(Protocol):
     """What puts configurations in force."""
+
+    @property
+    def in_force(self) -> Loaded:
+        """The one that is."""
 
     def take(self, candidate: ReloadCandidate) -> Deferred[ReloadOutcome]:
         """As `reload.Reloads` has it."""
@@ -299,14 +305,22 @@ class Works:
     def _say(self, work: Work, client: str, answer: ArmAnswer, problems: tuple[Problem, ...]) -> None:
         outcome = "refused" if problems else "done"
         removed = f"; removed: {', '.join(work.removed)}" if work.removed and not problems else ""
+        waiting = self._waiting_sections() if _serves(work) and not problems else ()
+        waits = f"; without effect, since they name nothing: {', '.join(waiting)}" if waiting else ""
         (self._log.warn if problems else self._log.info)(
-            "Control plane: {summary} by {client}: {outcome} ({status}){removed}",
+            "Control plane: {summary} by {client}: {outcome} ({status}){removed}{waits}",
             summary=printable(work.summary),
             client=printable(client),
             outcome=outcome,
             status=answer.status,
             removed=printable(removed),
+            waits=printable(waits),
         )
+
+    def _waiting_sections(self) -> tuple[str, ...]:
+        """The sections of the file that name no resource: what they should protect is not protected."""
+        warnings = self._gateway.reloads.in_force.plan.config.warnings
+        return tuple(each.section for each in warnings if each.name == NAMES_NOTHING.name)
 
     def _refused(self, request: ArmRequest, client: str, answer: ArmAnswer) -> None:
         """A request that was answered without work, as one that asks for what is not there."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
@@ -67,11 +68,17 @@ class FakeGateway:
         self.taking: Deferred[ReloadOutcome] | None = None
         self.served: list[Any] = []
         self.asked: list[Question] = []
+        self.warnings: tuple[Problem, ...] = ()
 
     @property
     def reloads(self) -> FakeGateway:
         """Its reloads."""
         return self
+
+    @property
+    def in_force(self) -> Any:
+        """What is in force, as far as it is looked at."""
+        return SimpleNamespace(plan=SimpleNamespace(config=SimpleNamespace(warnings=self.warnings)))
 
     def take(self, candidate: ReloadCandidate) -> Deferred[ReloadOutcome]:
         """As `Reloads` has it."""

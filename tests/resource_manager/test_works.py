@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
+from agwtwisted.core.arm.findings import NAMES_NOTHING
 from agwtwisted.core.base.errors import ConfigError, Place, Problem, UnacceptableError
 from agwtwisted.core.operations.questions import Question
 from agwtwisted.core.resource_manager.messages import (
@@ -118,6 +119,15 @@ class ChangeTests(WorksCase):
         self.assertEqual((self.source.body, list(self.works.state.records)), ({"name": "one"}, ["/one"]))
         lines = [formatEvent(each) for each in events]
         self.assertEqual(lines, ["Control plane: PUT one by ci: done (201); removed: probes"])
+
+    def test_sections_that_wait(self) -> None:
+        """The line of each change names sections of the file that name nothing: what they protect is open."""
+        place = Place(file="gw.ini")
+        waits = Problem(place=place, section="ssl_profile devices", message="none", name=NAMES_NOTHING.name)
+        self.gateway.warnings = (Problem(place=place, section="other", message="unwise"), waits)
+        with capturedLogs() as events:
+            self.status(work("one"))
+        self.assertIn("without effect, since they name nothing: ssl_profile devices", str(formatEvent(events[-1])))
 
     def test_order(self) -> None:
         """It is written before it is in force, and kept only then: until it is in force a restart finds what was."""

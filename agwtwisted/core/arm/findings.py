@@ -38,7 +38,16 @@ PRIORITY_MADE: Final = WarningKind(
     remedy="Give all rules a `priority`.",
 )
 
-KINDS: Final = (WAF, UNKNOWN_PROPERTY, IGNORED, ADDRESS, PRIORITY_MADE)
+NAMES_NOTHING: Final = WarningKind(
+    name="overlay-names-nothing",
+    meaning=(
+        "A section of the overlay names a resource that the document does not have: nothing of it counts. A warning"
+        " with a control plane, whose clients may put the resource later; else an error."
+    ),
+    remedy="Write the name as the document has it; or put the resource.",
+)
+
+KINDS: Final = (WAF, UNKNOWN_PROPERTY, IGNORED, ADDRESS, PRIORITY_MADE, NAMES_NOTHING)
 """What is said of ARM documents, for the reference page."""
 
 INVALID_FORMAT: Final = "InvalidRequestFormat"

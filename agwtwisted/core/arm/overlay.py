@@ -12,6 +12,7 @@ from typing import Final
 
 import attrs
 
+from agwtwisted.core.arm.findings import NAMES_NOTHING
 from agwtwisted.core.base.errors import Problem, Severity, shown
 from agwtwisted.core.base.texts import did_you_mean
 from agwtwisted.core.sections.ini import Document, Section
@@ -73,7 +74,9 @@ def _unknown(section: Section, sections: Iterable[Section], severity: Severity) 
         f"the document has no {section.kind} {shown(section.name)}{did_you_mean(section.name, names) or _listed(names)}"
         f"; an overlay sets keys of what the document has"
     )
-    return Problem(place=section.place, section=section.title, message=message, severity=severity)
+    return Problem(
+        place=section.place, section=section.title, message=message, severity=severity, name=NAMES_NOTHING.name
+    )
 
 
 def _listed(names: list[str]) -> str:
