@@ -32,7 +32,7 @@ def gateways(data: bytes, file: str, context: TemplateContext) -> tuple[FoundRes
     found = gateways_of(_read(data, file), context)
     named = tuple(each for each in found if not context.name or each.name.lower() == context.name.lower())
     if not named:
-        names = ", ".join(shown(each.name) for each in found)
+        names = ", ".join(shown(each.name) if each.name else "one whose name is not known" for each in found)
         raise refusal(Place(file=file), f"has no application gateway named {shown(context.name)}, but {names}")
     return named
 

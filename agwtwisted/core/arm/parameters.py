@@ -31,7 +31,12 @@ def parameters_of(node: JsonNode) -> Mapping[str, JsonNode]:
     """
     if node.value is not None and not isinstance(node.value, Mapping):
         raise refusal(node.place, 'expected an object of parameters: {"name": {"value": …}}')
-    return {name: _value(name, each) for name, each in node.members().items() if name.lower() != "$schema"}
+    return {name: _value(name, each) for name, each in node.members().items() if not _is_left_out(name, each)}
+
+
+def _is_left_out(name: str, node: JsonNode) -> bool:
+    """Whether a parameter has no value: compilers write an empty object where a value may be left out."""
+    return name.lower() == "$schema" or node.value == {}
 
 
 def _value(name: str, node: JsonNode) -> JsonNode:

@@ -205,7 +205,10 @@ def _inner_frame(node: JsonNode, template: JsonNode, name: str, frame: ArmFrame)
 
 def _supplied(parameters: JsonNode, frame: ArmFrame) -> Mapping[str, ArmValue]:
     """The values that a deployment has for the parameters of its template."""
-    return {name.lower(): plain(node) for name, node in parameters_of(evaluated(parameters, frame)).items()}
+    found = evaluated(parameters, frame)
+    if isinstance(found.value, UnknownValue):
+        raise refusal(found.place, f"the parameters are not known: {found.value.expression}: {found.value.hint}")
+    return {name.lower(): plain(node) for name, node in parameters_of(found).items()}
 
 
 def _is_deployed(node: JsonNode, frame: ArmFrame) -> bool:

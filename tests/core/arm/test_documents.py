@@ -144,6 +144,8 @@ class RefusalTests(SynchronousTestCase):
     def test_no_such_name(self) -> None:
         """The error lists the names that there are."""
         self.assertEqual(problem(TEMPLATE, "x"), "a.json has no application gateway named 'x', but 'edge'")
+        said = problem({"properties": PROPERTIES}, "x")
+        self.assertEqual(said, "a.json has no application gateway named 'x', but one whose name is not known")
 
     def test_bicep(self) -> None:
         """Bicep is recognized: a command of its own makes JSON of it."""

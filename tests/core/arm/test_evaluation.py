@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.arm.context import TemplateContext
-from agwtwisted.core.arm.json_text import JsonNode
+from agwtwisted.core.arm.json_text import JsonNode, UnknownValue
 from agwtwisted.core.base.errors import Place
 from tests.core.arm.evaluations import evaluated_in, refusal_of, unknown, value
 
@@ -101,7 +101,7 @@ class UnknownTests(SynchronousTestCase):
         place = Place(file="--value")
         node = JsonNode(value=value, place=place)  # type: ignore[arg-type]
         return evaluated_in(
-            {"variables": {"v": "[reference('x').host]"}, "parameters": {"p": {"type": "object"}}},
+            {"variables": {"v": "[reference('x').host]", "w": "[#]"}, "parameters": {"p": {"type": "object"}}},
             f"[{expression}]",
             TemplateContext(values={given: node}),
         )
@@ -112,5 +112,6 @@ class UnknownTests(SynchronousTestCase):
         self.assertEqual(self.given("variables('v')", "reference('x').host"), "backend")
         self.assertEqual(self.given("variables('v')", "variables('v')"), "backend")
         self.assertEqual(self.given("parameters('p').a", "parameters('p').a"), "backend")
+        self.assertIsInstance(self.given("concat(variables('w'))", "reference('x').host"), UnknownValue)
         whole = {"host": JsonNode(value="h", place=Place(file="--value"))}
         self.assertEqual(self.given("reference('x').host", "reference('x')", whole), "h")

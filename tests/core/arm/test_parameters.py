@@ -6,10 +6,11 @@ import json
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.arm.json_text import UnknownValue
-from agwtwisted.core.arm.parameters import read_parameters
+from agwtwisted.core.arm.json_text import JsonNode, UnknownValue
+from agwtwisted.core.arm.parameters import parameters_of, read_parameters
 from agwtwisted.core.arm.values import plain
 from agwtwisted.core.base.errors import ConfigError
+from tests.core.arm.evaluations import node_of
 
 VALUES = {"port": {"value": 443}, "secret": {"reference": {"keyVault": {"id": "/x"}, "secretName": "tls"}}}
 
@@ -29,6 +30,14 @@ class FileTests(SynchronousTestCase):
         value = read_parameters(json.dumps(VALUES).encode(), "p.json")["secret"].value
         assert isinstance(value, UnknownValue)
         self.assertIn("it is the secret tls of a key vault; give it by another --parameters FILE", value.hint)
+
+    def test_left_out(self) -> None:
+        """An empty object is no value; an unknown one is one that is unknown."""
+        unknown = UnknownValue(expression="f()", hint="")
+        node = node_of({"a": {}, "b": {"value": None}})
+        whole = JsonNode(value={**node.members(), "c": JsonNode(value=unknown, place=node.place)}, place=node.place)
+        found = parameters_of(whole)
+        self.assertEqual({name: plain(each) for name, each in found.items()}, {"b": None, "c": unknown})
 
     def test_refusals(self) -> None:
         """Another document is an error."""

@@ -188,6 +188,12 @@ class NestedTests(SynchronousTestCase):
         hint = "the parameter has no value; give it by --value \"parameters('p')=VALUE\""
         self.assertEqual((found.expression, found.hint), ("parameters('p')", hint))
 
+    def test_unknown_names_of_parameters(self) -> None:
+        """Parameters of unknown names may be any: their template cannot be evaluated with its defaults."""
+        deployment = nested({"resources": []}, parameters={"[reference('x')]": {"value": 1}}, **INNER)
+        said = stopped({"resources": [deployment]})
+        self.assertIn("resources[0].properties.parameters the parameters are not known: reference('x'): only", said)
+
     def test_loops_and_conditions(self) -> None:
         """A deployment is repeated, or left out, with all that is in it."""
         inner = {"resources": [resource(name="[concat('g', copyIndex())]")]}
