@@ -6,7 +6,7 @@ Nothing is written before all of it is known to be valid, and then all of it or 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -201,9 +201,3 @@ def _files(gateway: ArmGateway, directory: Path) -> Iterator[tuple[Path, NewFile
 def _beside(source: str, directory: Path) -> str:
     """The directory as the paths of the document are."""
     return str(directory.absolute()) if os.path.isabs(source) else os.path.relpath(directory)
-
-
-def in_groups(findings: Iterable[Problem]) -> Sequence[Problem]:
-    """Errors, then warnings, then notes, each in their order."""
-    order = list(Severity)
-    return sorted(findings, key=lambda each: order.index(each.severity))

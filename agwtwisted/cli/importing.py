@@ -68,9 +68,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _report(imported: Imported, checked: CheckReport | None, output: Output) -> Iterator[str]:
-    from agwtwisted.importing import in_groups
+    from agwtwisted.core.reports.arm_report import arm_table
 
-    yield from (_line(each, output) for each in in_groups(imported.findings))
+    yield arm_table(imported.source, imported.findings)
     if not imported.is_taken:
         yield f"{imported.source}: refused; nothing was written"
         return
@@ -93,8 +93,8 @@ COMMAND: Final = Command(
     help="write the configuration of a gateway that comes as ARM JSON",
     description=(
         "Every property either works here, or has no meaning on one machine (NOTE), or is ignored although it did"
-        " something (WARNING), or is refused (ERROR): the report names each by its JSON path. Where one is refused,"
-        " nothing is written. Certificates with their keys go to certificates/, for the owner alone. Listeners listen"
+        " something (WARNING), or is refused (ERROR): the report is a table of them, with `--json` each with its"
+        " JSON path. Where one is refused, nothing is written. Certificates with their keys go to certificates/, for the owner alone. Listeners listen"
         " on 127.0.0.1 unless --address says otherwise."
     ),
     examples=(

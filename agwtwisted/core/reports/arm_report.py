@@ -1,21 +1,21 @@
-"""What an import found, for people and for programs: one row for each finding, the same ones counted."""
+"""What an import found, as a table for people: one row for each finding, the same notes counted."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import Final
 
 import attrs
 
-from agwtwisted.core.base.errors import Problem, Severity
+from agwtwisted.core.base.errors import Problem, Severity, printable
 from agwtwisted.core.base.tables import table
 
-HEADS: Final = ("level", "path", "property", "what it means")
-NO_FINDINGS: Final = "Every property of the document works here.\n"
+HEADS: Final = ("level", "place", "property", "what it means here")
+NO_FINDINGS: Final = "Every property of the document works here."
 
-_ORDER: Final = (Severity.ERROR, Severity.WARNING, Severity.NOTE)
-_LAST: Final = re.compile(r"(?:^|\.)([^.]+)$")
+_ORDER: Final = tuple(Severity)
+_PROPERTIES: Final = re.compile(r"(?:^|\.)properties(?=\.|$)")
 
 
 @attrs.frozen(kw_only=True)
@@ -26,43 +26,49 @@ class ArmFinding:
     further: int = 0
 
     @property
-    def property(self) -> str:
-        """The last name of the JSON path; the key of the section where there is no path."""
-        match = _LAST.search(self.problem.place.path)
-        return match[1] if match else self.problem.key
+    def place(self) -> str:
+        """The line, and the section that the resource becomes; of a file beside the document its name."""
+        place = self.problem.place
+        where = self.problem.section or ("" if place.path else place.file)
+        line = f"line {place.line}" if place.line else ""
+        return f"{line}: {where}" if line and where else line or where
 
-    def members(self) -> dict[str, Any]:
-        """The members of a JSON object: those of a problem, the property, and the count."""
-        return self.problem.members() | {"property": self.property or None, "count": self.further + 1}
+    @property
+    def property(self) -> str:
+        """The JSON path within the resource; empty where the finding is about the whole of it."""
+        path = _PROPERTIES.sub("", self.problem.place.path).strip(".")
+        if not path:
+            return self.problem.key
+        return "" if path.endswith("]") else path.rpartition("].")[2]
 
 
 def arm_findings(problems: Iterable[Problem]) -> tuple[ArmFinding, ...]:
-    """Errors, then warnings, then notes; what is said in the same words of the same kind of property is one finding."""
-    first: dict[tuple[Severity, str, str, str], Problem] = {}
-    counts: dict[tuple[Severity, str, str, str], int] = {}
+    """Errors, then warnings, then notes; what notes say in the same words of one kind of section is one finding."""
+    first: dict[tuple[str, ...], Problem] = {}
+    counts: dict[tuple[str, ...], int] = {}
     for problem in sorted(problems, key=lambda each: _ORDER.index(each.severity)):
-        key = (problem.severity, problem.message, problem.code, _kind_of(problem))
+        key = _identity(problem)
         first.setdefault(key, problem)
         counts[key] = counts.get(key, -1) + 1
     return tuple(ArmFinding(problem=problem, further=counts[key]) for key, problem in first.items())
 
 
-def _kind_of(problem: Problem) -> str:
-    """What is distinguished: every error and warning by its place, notes by the kind of section."""
-    kind = problem.section.partition(" ")[0]
-    return kind if problem.severity is Severity.NOTE else str(problem.place)
+def _identity(problem: Problem) -> tuple[str, ...]:
+    """What makes two findings one: of errors and warnings their places, too."""
+    is_note = problem.severity is Severity.NOTE
+    where = problem.section.partition(" ")[0] if is_note else str(problem.place)
+    return problem.severity.value, problem.message, problem.code, where
 
 
-def arm_table(title: str, findings: Sequence[ArmFinding]) -> str:
-    """The findings as a table for people."""
-    if not findings:
-        return f"{title}\n{NO_FINDINGS}"
-    return table(title, HEADS, [_row(each) for each in findings])
+def arm_table(title: str, problems: Iterable[Problem]) -> str:
+    """The findings as a table, which ends with a newline."""
+    rows = [_row(each) for each in arm_findings(problems)]
+    return table(title, HEADS, rows) if rows else f"{title}\n{NO_FINDINGS}\n"
 
 
-def _row(finding: ArmFinding) -> tuple[str, str, str, str]:
+def _row(finding: ArmFinding) -> tuple[str, ...]:
     problem = finding.problem
     code = f" ({problem.code})" if problem.code else ""
     more = f" (and {finding.further} more)" if finding.further else ""
-    where = problem.place.path or str(problem.place)
-    return problem.severity.value.lower(), where, finding.property, f"{problem.message}{code}{more}"
+    cells = problem.severity.value, finding.place, finding.property, f"{problem.message}{code}{more}"
+    return tuple(map(printable, cells))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.base.errors import Place, Problem, Severity
@@ -17,7 +15,8 @@ def problem(severity: Severity, path: str, message: str, section: str = "probe p
 
 
 NOTES = [
-    problem(Severity.NOTE, f"properties.probes[{n}].properties.x", "x has no effect", f"probe {n}") for n in (1, 2)
+    problem(Severity.NOTE, f"properties.probes[{number}].properties.x", "x has no effect", f"probe {number}")
+    for number in (1, 2)
 ]
 WARNING = problem(Severity.WARNING, "properties.firewallPolicy", "no firewall", "gateway", name="waf-ignored")
 ERROR = problem(Severity.ERROR, "properties.httpListeners[0]", "port is missing", code="Code")
@@ -37,20 +36,22 @@ class ArmFindingTests(SynchronousTestCase):
         other = problem(Severity.ERROR, "properties.httpListeners[1]", "port is missing", code="Code")
         self.assertEqual(len(arm_findings([ERROR, other])), 2)
 
-    def test_members(self) -> None:
-        """For programs each is a JSON object with the property and the count."""
-        members = json.loads(json.dumps(arm_findings(NOTES)[0].members()))
-        self.assertEqual(
-            (members["severity"], members["property"], members["count"], members["path"]),
-            ("note", "x", 2, "properties.probes[1].properties.x"),
-        )
+    def test_places(self) -> None:
+        """A place is the line and the section; the property is the path within it, empty for the whole of it."""
+        inner = problem(Severity.NOTE, "resources[3].properties.probes[0].properties.match.body", "no effect")
+        found = [(each.place, each.property) for each in arm_findings([ERROR, WARNING, inner])]
+        expected = [("line 7: probe p", ""), ("line 7: gateway", "firewallPolicy"), ("line 7: probe p", "match.body")]
+        self.assertEqual(found, expected)
+        (bare,) = arm_findings([Problem(place=Place(file="certificates/a.pem"), message="is empty", key="file")])
+        self.assertEqual((bare.place, bare.property), ("certificates/a.pem", "file"))
 
     def test_table(self) -> None:
-        """For people they are a table."""
-        text = arm_table("gateway.json", arm_findings([*NOTES, ERROR]))
-        self.assertEqual(text.splitlines()[:2], ["gateway.json", text.splitlines()[1]])
+        """For people they are a table, on whose lines no control character of the document stands."""
+        text = arm_table("gateway.json", [*NOTES, ERROR, problem(Severity.NOTE, "a", "\x1b[31m")])
+        self.assertTrue(text.startswith("gateway.json\n") and text.endswith("\n"))
         self.assertIn("port is missing (Code)", text)
         self.assertIn("(and 1 more)", " ".join(text.split()))
+        self.assertNotIn("\x1b", text)
 
     def test_nothing_found(self) -> None:
         """A document of which all works is called so."""
