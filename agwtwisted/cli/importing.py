@@ -93,9 +93,9 @@ COMMAND: Final = Command(
     help="write the configuration of a gateway that comes as ARM JSON",
     description=(
         "Every property either works here, or has no meaning on one machine (NOTE), or is ignored although it did"
-        " something (WARNING), or is refused (ERROR): the report is a table of them, with `--json` each with its"
-        " JSON path. Where one is refused, nothing is written. Certificates with their keys go to certificates/, for the owner alone. Listeners listen"
-        " on 127.0.0.1 unless --address says otherwise."
+        " something (WARNING), or is refused (ERROR): the report is a table of them, with `--json` each with its JSON"
+        " path. Where one is refused, nothing is written. Certificates with their keys go to certificates/, for the"
+        " owner alone. Listeners listen on 127.0.0.1 unless --address says otherwise."
     ),
     examples=(
         Example(

@@ -25,7 +25,8 @@ NO_PRIORITY: Final = "ApplicationGatewayRequestRoutingRulePriorityCannotBeEmpty"
 SOME_PRIORITIES: Final = "ApplicationGatewayRequestRoutingRulePartialPriorityDefined"
 
 _STEP: Final = 10
-_V1_TIERS: Final = ("Standard", "WAF")
+_V1_TIERS: Final = ("standard", "waf")
+_V1_SIZES: Final = ("_small", "_medium", "_large")
 _OF_THE_MAP: Final = ("backendAddressPool", "backendHttpSettings", "redirectConfiguration", "loadDistributionPolicy")
 _REWRITES: Final = "rewriteRuleSet"
 
@@ -117,5 +118,9 @@ def _needs_priorities(reading: Reading) -> bool:
 
 
 def _is_v1(gateway: ObjectMembers) -> bool:
-    tier = gateway.body.member("sku").member("tier").value
-    return isinstance(tier, str) and tier.casefold() in {each.casefold() for each in _V1_TIERS}
+    """Whether the SKU is one of v1: `Standard_Medium`, `WAF_Large`, of the tiers `Standard` and `WAF`."""
+    sku = gateway.body.member("sku")
+    tier, name = sku.member("tier").value, sku.member("name").value
+    if isinstance(tier, str) and tier:
+        return tier.casefold() in _V1_TIERS
+    return isinstance(name, str) and name.casefold().endswith(_V1_SIZES)

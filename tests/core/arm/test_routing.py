@@ -58,8 +58,10 @@ class PriorityTests(SynchronousTestCase):
 
     def test_v1(self) -> None:
         """Gateways of v1 need none in whatever version."""
-        sku = {"name": "Standard_Medium", "tier": "standard"}
-        self.assertEqual(self.priorities(None, None, api_version="2025-03-01", sku=sku), ["10", "20"])
+        for sku in ({"name": "Standard_Medium", "tier": "standard"}, {"name": "WAF_Large"}):
+            self.assertEqual(self.priorities(None, None, api_version="2025-03-01", sku=sku), ["10", "20"])
+        v2 = {"name": "Standard_v2", "tier": "Standard_v2"}
+        self.assertEqual(self.priorities(None, None, api_version="2025-03-01", sku=v2), [None, None])
 
     def test_needed(self) -> None:
         """In newer versions a rule without priority is refused in the product's words."""
