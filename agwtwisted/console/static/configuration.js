@@ -82,6 +82,7 @@ function shown(answer) {
     h("h2", {}, answer.warnings.length ? plural(answer.warnings.length, "warning") : "No warnings"),
     problems(answer.warnings.map(warning)),
     h("h2", {}, "Text"), source(answer.text),
+    answer.overlay && [h("h2", {}, "Overlay"), h("pre", { class: "report", tabindex: 0, "aria-label": "The text of the overlay" }, answer.overlay)],
     h("h2", {}, "Files"), table({
       label: "Files", rows: answer.files, key: (each) => each.path, empty: "It names no file.",
       columns: [{ label: "File", cell: (each) => code(each.path) }, { label: "SHA-256", tone: "text", cell: (each) => each.sha256 && code(each.sha256) }],

@@ -67,6 +67,18 @@ class RecognitionTests(SynchronousTestCase):
         ):
             self.assertTrue(is_json(text), text)
 
+    def test_bicep(self) -> None:
+        """Bicep is left to the reader of documents, which says what to do."""
+        for text in (
+            b"param x string\n",
+            b"targetScope = 'subscription'",
+            b"@description('x')\nparam y int",
+            b"using './a.bicep'",
+        ):
+            self.assertTrue(is_json(text), text)
+            with self.assertRaisesRegex(ConfigError, "bicep build"):
+                arm_configuration(ArmSource(data=text, file="main.bicep"), Files().read)
+
     def test_ini_files(self) -> None:
         """Sections, comments and keys begin an INI file, and so does nothing."""
         for text in (
