@@ -251,6 +251,7 @@ DEPLOYMENT_FORMS: Mapping[str, SpecialForm] = {
     "references": of_deployment,
     "resourcegroup": resource_group,
     "resourceid": resource_id,
+    "resourceinfo": of_deployment,
     "subscription": subscription,
     "subscriptionresourceid": subscription_resource_id,
     "tenant": tenant,

@@ -120,6 +120,19 @@ def last(value: ArmValue) -> ArmValue:
     return _end(value, -1)
 
 
+def index_from_end(value: ArmValue, index: ArmValue) -> ArmValue:
+    """An item counted from the end, which is number 1: `items[^1]` of Bicep."""
+    listed, number = array(value), integer(index)
+    if not 1 <= number <= len(listed):
+        raise EvaluationError(f"has no item {number} from the end: there are {len(listed)}")
+    return listed[-number]
+
+
+def try_index_from_end(value: ArmValue, index: ArmValue) -> ArmValue:
+    """The same, and null where there is no such item."""
+    return index_from_end(value, index) if value is not None and 1 <= integer(index) <= len(array(value)) else None
+
+
 def skip(value: ArmValue, count: ArmValue) -> ArmValue:
     """What is behind so many items, or characters."""
     return _sequence(value)[max(0, integer(count)) :]
@@ -212,6 +225,7 @@ COLLECTION_FUNCTIONS: FunctionTable = {
     "empty": ArmFunction(empty, 1, 1),
     "first": ArmFunction(first, 1, 1, selects=True),
     "flatten": ArmFunction(flatten, 1, 1),
+    "indexfromend": ArmFunction(index_from_end, 2, 2, selects=True),
     "intersection": ArmFunction(intersection, 1, None, UnknownArguments.ANYWHERE),
     "items": ArmFunction(items, 1, 1),
     "last": ArmFunction(last, 1, 1, selects=True),
@@ -221,6 +235,7 @@ COLLECTION_FUNCTIONS: FunctionTable = {
     "shallowmerge": ArmFunction(shallow_merge, 1, 1),
     "skip": ArmFunction(skip, 2, 2),
     "take": ArmFunction(take, 2, 2),
+    "tryindexfromend": ArmFunction(try_index_from_end, 2, 2, selects=True),
     "union": ArmFunction(union, 1, None),
 }
 """By their names in lower case."""

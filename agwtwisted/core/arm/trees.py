@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 
 import attrs
 
@@ -19,7 +18,6 @@ from agwtwisted.core.arm.expressions import (
     ExpressionError,
     SelectionExpression,
     is_expression,
-    parse_expression,
     unescaped,
 )
 from agwtwisted.core.arm.frames import ArmFrame
@@ -29,7 +27,6 @@ from agwtwisted.core.base.errors import Place, shown
 
 MOST_COPIES = 800
 """Turns of a copy loop: the product's own limit."""
-_PARSED = 512
 _OWN_PART = re.compile(r"/[^/]+/[^/]+")
 
 
@@ -115,7 +112,7 @@ def _of_expression(
     written: str, frame: ArmFrame, place: Place
 ) -> bool | int | float | str | tuple[JsonNode, ...] | Mapping[str, JsonNode] | UnknownValue | None:
     try:
-        expression = _parsed(written[1:-1])
+        expression = frame.names.expense.parsed(written[1:-1])
         if frame.names.is_detached and not _is_of_the_language(expression):
             return written
         value = evaluate(expression, frame)
@@ -127,11 +124,6 @@ def _of_expression(
         return value
     frame.names.expense.spend(frame.names.expense.measure(value)[0])
     return placed(value, place).value
-
-
-@lru_cache(maxsize=_PARSED)
-def _parsed(written: str) -> ArmExpression:
-    return parse_expression(written)
 
 
 def _is_of_the_language(expression: ArmExpression) -> bool:

@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 import attrs
 
+from agwtwisted.core.arm.expressions import ArmExpression, parse_expression
 from agwtwisted.core.arm.json_text import JsonNode, UnknownValue, refusal, within
 from agwtwisted.core.base.errors import AgwError, Place, shown
 
@@ -50,6 +51,7 @@ class Expense:
     steps: int = 0
     depth: int = 0
     _sizes: dict[int, tuple[ArmValue, int, int]] = attrs.field(factory=dict, repr=False)
+    _parsed: dict[str, ArmExpression] = attrs.field(factory=dict, repr=False)
 
     def spend(self, steps: int) -> None:
         """Count steps.
@@ -71,6 +73,18 @@ class Expense:
         if self.depth > DEEPEST_EVALUATION:
             raise refusal(self.place, f"needs expressions and variables more than {DEEPEST_EVALUATION} deep")
         self.spend(1)
+
+    def parsed(self, written: str) -> ArmExpression:
+        """An expression, parsed once: loops evaluate it often.
+
+        Raises:
+            ExpressionError: it is none.
+        """
+        found = self._parsed.get(written)
+        if found is None:
+            self.spend(1 + len(written) // 16)
+            found = self._parsed[written] = parse_expression(written)
+        return found
 
     def make(self, value: ArmValue) -> ArmValue:
         """Count a value that a function made, with all that is in it, however often one object stands there."""

@@ -46,6 +46,7 @@ UNKNOWN = (
     "providers('a')",
     "getSecret('a')",
     "externalInput('a')",
+    "resourceInfo('a')",
     "toLogicalZone('a')",
     "toLogicalZones('a')",
     "toPhysicalZone('a')",

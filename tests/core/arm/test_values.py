@@ -122,6 +122,14 @@ class ExpenseTests(SynchronousTestCase):
             expense.enter()
         self.assertIn("deep", str(self.assertRaises(ConfigError, expense.enter)))
 
+    def test_parsed_once(self) -> None:
+        """An expression costs by its length where it is first parsed."""
+        expense = Expense(place=PLACE)
+        first = expense.parsed("f('" + "x" * 1600 + "')")
+        self.assertEqual(expense.steps, 101)
+        self.assertIs(expense.parsed(first.source), first)
+        self.assertEqual(expense.steps, 101)
+
     def test_shared_parts_count_each_time(self) -> None:
         """A value that holds another one twice is twice as large, though it takes no more memory."""
         expense = Expense(place=PLACE)
