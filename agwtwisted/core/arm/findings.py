@@ -9,7 +9,7 @@ import attrs
 
 from agwtwisted.core.arm.json_text import UnknownValue
 from agwtwisted.core.base.errors import Place, Problem, Severity, UnacceptableError
-from agwtwisted.core.base.texts import did_you_mean
+from agwtwisted.core.base.texts import did_you_mean, nearest
 from agwtwisted.core.base.warning_kinds import WarningKind
 
 UNKNOWN_PROPERTY: Final = WarningKind(
@@ -56,6 +56,9 @@ INVALID_REFERENCE: Final = "InvalidResourceReference"
 
 MOST_FINDINGS: Final = 2000
 """Findings that are kept; where there are more, an error says so."""
+MISSPELT: Final = 0.9
+"""How alike a name is that was meant to be another; properties that may come later are less so."""
+
 MOST_SUGGESTIONS: Final = 100
 """Misspelt names for which a similar one is looked for, which takes its time."""
 
@@ -90,6 +93,10 @@ class Findings:
         """The end of a message about a name that is not known; empty after many of them."""
         self._suggestions += 1
         return did_you_mean(name, known) if self._suggestions <= MOST_SUGGESTIONS else ""
+
+    def meant(self, name: str, names: Iterable[str]) -> str:
+        """The name that one is a misspelling of; empty where it is of none, and after many that were not known."""
+        return nearest(name, names, MISSPELT) if self._suggestions < MOST_SUGGESTIONS else ""
 
     def unacceptable(self, place: Place, subject: str, error: UnacceptableError, *, section: str, key: str) -> None:
         """A value that was not taken."""

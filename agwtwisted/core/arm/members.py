@@ -20,6 +20,15 @@ from agwtwisted.core.base.errors import UnacceptableError, shown
 
 _BLANKS: Final = " \t"
 _READ_ELSEWHERE: Final = frozenset({"name", "properties", "apiVersion"})
+PROTECTING: Final = frozenset(
+    (
+        *("sslProfile", "sslProfiles", "sslPolicy", "trustedClientCertificates", "clientAuthConfiguration"),
+        *("verifyClientAuthMode", "verifyClientCertIssuerDN", "verifyClientRevocation"),
+        *("entraJWTValidationConfig", "authConfigs", "requireServerNameIndication"),
+    )
+)
+"""Properties that decide who may come in: one of a name that is almost theirs is refused rather than ignored."""
+
 RowLookup: TypeAlias = Callable[[str], Property | None]
 
 
@@ -159,13 +168,11 @@ class MemberReader:
             known = table.member(collection, name)
             if name.casefold() in ("name", "properties") or member.is_absent:
                 continue
-            if known is None or known.meaning is not Meaning.READ_ONLY:
-                self.findings.warning(
-                    member.place,
-                    f"{shown(name)} stands beside properties, where it has no effect",
-                    section=title,
-                    name=UNKNOWN_PROPERTY.name,
-                )
+            message = f"{shown(name)} stands beside properties, where it has no effect"
+            if known is not None and known.name in PROTECTING:
+                self.findings.error(member.place, message, section=title, code=INVALID_FORMAT)
+            elif known is None or known.meaning is not Meaning.READ_ONLY:
+                self.findings.warning(member.place, message, section=title, name=UNKNOWN_PROPERTY.name)
 
     def _members(
         self, collection: Collection, title: str, node: JsonNode, body: JsonNode, lookup: RowLookup
@@ -235,6 +242,11 @@ class _Collecting:
         if member.is_absent or name.casefold() in _READ_ELSEWHERE:
             return
         known = [each.name.removeprefix(within) for each in self.collection.members(within.rstrip("."))]
+        meant = self.findings.meant(name, PROTECTING.intersection(known))
+        if meant:
+            message = f"{shown(name)} is no property; did you mean {shown(meant)}? What that protects would be open"
+            self.findings.error(member.place, message, section=self.title, code=INVALID_FORMAT)
+            return
         near = self.findings.suggestion(name, known)
         self.findings.warning(
             member.place,

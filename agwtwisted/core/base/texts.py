@@ -11,10 +11,15 @@ from collections.abc import Iterable
 from agwtwisted.core.base.errors import UnacceptableError, shown
 
 
-def nearest(name: str, names: Iterable[str]) -> str:
-    """The most similar name, compared without case; empty where none comes near."""
+def nearest(name: str, names: Iterable[str], likeness: float = 0.6) -> str:
+    """The most similar name, compared without case; empty where none comes near.
+
+    Args:
+        likeness: what is near: 1 is the same. A letter too many or too few in a word of ten is about 0.9.
+    """
     by_folded = {each.casefold(): each for each in names}
-    return by_folded.get(next(iter(difflib.get_close_matches(name.casefold()[:100], by_folded, n=1)), ""), "")
+    found = difflib.get_close_matches(name.casefold()[:100], by_folded, n=1, cutoff=likeness)
+    return by_folded.get(next(iter(found), ""), "")
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:

@@ -88,6 +88,24 @@ class MemberTests(SynchronousTestCase):
             ],
         )
 
+    def test_misspelt_protection(self) -> None:
+        """A property that decides who may come in is refused where its name is almost right, or it is in no place."""
+        findings = Findings()
+        reader = MemberReader(findings)
+        reader.child(HTTP_LISTENERS, node({"properties": {"sslProfil": {"id": "/sslProfiles/p"}}}), "http_listener l")
+        reader.child(
+            HTTP_LISTENERS, node({"sslProfile": {"id": "/sslProfiles/p"}, "properties": {}}), "http_listener l"
+        )
+        reader.child(HTTP_LISTENERS, node({"properties": {"sslSession": 1}}), "http_listener l")
+        self.assertEqual(
+            [f"{each.severity.value} {each.message}" for each in findings.problems],
+            [
+                "ERROR 'sslProfil' is no property; did you mean 'sslProfile'? What that protects would be open",
+                "ERROR 'sslProfile' stands beside properties, where it has no effect",
+                "WARNING 'sslSession' is no property that the gateway knows, and has no effect",
+            ],
+        )
+
     def test_beside_properties(self) -> None:
         """A property beside `properties`, where nothing reads it, is warned of."""
         members, findings = self.read({"name": "p", "id": "x", "port": 80, "properties": {}})
