@@ -19,9 +19,9 @@ from agwtwisted.core.base.errors import AgwError, Place, shown
 MOST_STEPS = 500_000
 """What the evaluation of a template may cost: a step is a call, a value, or 16 characters of a text. The largest public
 modules come to some thousands."""
-DEEPEST_EVALUATION = 110
+DEEPEST_EVALUATION = 100
 """Expressions, objects and variables that are evaluated within each other."""
-DEEPEST_VALUE = 100
+DEEPEST_VALUE = 64
 """How deep objects and arrays of a value stand within each other."""
 LONGEST_TEXT = 1024 * 1024
 """Characters of a text that a function makes."""

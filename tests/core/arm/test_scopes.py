@@ -189,7 +189,7 @@ class OwnFunctionTests(SynchronousTestCase):
     def test_endless(self) -> None:
         """One that calls itself is stopped."""
         error = self.assertRaises(ConfigError, evaluated_in, OWN, "[contoso.forever()]")
-        self.assertIn("more than 110 deep", str(error))
+        self.assertIn("more than 100 deep", str(error))
 
 
 class ScopeTests(SynchronousTestCase):

@@ -382,13 +382,13 @@ class HostileTests(SynchronousTestCase):
             self.gateway(f"[{'toLower(' * 49}'a'{')' * 49}]{'x' * 0}", variables={}),
         )[:3]:
             said = stopped(template)
-            self.assertRegex(said, "more than 110 deep|nested more than 100 deep")
+            self.assertRegex(said, "more than 100 deep|nested more than 64 deep")
 
     def test_the_deepest_that_are_taken(self) -> None:
         """What stands within the bounds needs no more stack than there is, at its deepest everywhere."""
         calls = "toLower(" * 48 + "variables('v')" + ")" * 48
         deep: object = f"[{calls}]"
-        for _ in range(50):
+        for _ in range(40):
             deep = {"a": deep}
         (found,) = found_in(self.gateway(deep, variables={"v": "[toUpper('x')]"}))
         node = found.body.member("properties")
@@ -408,7 +408,7 @@ class HostileTests(SynchronousTestCase):
             "parameters": {"t": {"type": "string", "defaultValue": inner}},
             "resources": [nested(text, parameters={"t": {"value": "[parameters('t')]"}}, **INNER)],
         }
-        self.assertIn("more than 110 deep", stopped(outer))
+        self.assertIn("more than 100 deep", stopped(outer))
 
     def test_cycles(self) -> None:
         """Variables that need each other end the evaluation; resources that depend on each other do no harm."""
