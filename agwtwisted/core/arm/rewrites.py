@@ -21,6 +21,8 @@ from agwtwisted.core.sections.ini import Entry, Section
 
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,200}")
 """A token (RFC 9110 section 5.6.2)."""
+_NUMBERED: Final = re.compile(r"\.[0-9]+$")
+"""A name that reads as that of a further action, unless it has a number of its own."""
 _OUTER_BLANKS: Final = re.compile(r"^[ \t]+|[ \t]+$")
 _MATCHER: Final = "headerValueMatcher"
 
@@ -72,7 +74,7 @@ def _header_actions(reading: Reading, rule: ChildResource, collection: Collectio
             reading.findings.error(place, message, section=rule.title)
             continue
         count = counts[name.casefold()] = counts.get(name.casefold(), 0) + 1
-        number = f".{count}" if count > 1 else ""
+        number = f".{count}" if count > 1 or _NUMBERED.search(name) else ""
         yield entry(f"{family}.{name}{number}", action.text("headerValue"), place)
         if f"{_MATCHER}.pattern" not in action:
             continue

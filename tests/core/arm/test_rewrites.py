@@ -92,6 +92,12 @@ class ActionTests(SynchronousTestCase):
             {"response_header.Csp": "a", "response_header.CSP.2": "{http_resp_Csp} b"},
         )
 
+    def test_names_with_numbers(self) -> None:
+        """A name that ends as the key of a second action does has a number of its own behind it."""
+        headers = [{"headerName": "X.2", "headerValue": "a"}, {"headerName": "X.2", "headerValue": "b"}]
+        found = keys(action={"requestHeaderConfigurations": headers})
+        self.assertEqual(found, {"request_header.X.2.1": "a", "request_header.X.2.2": "b"})
+
     def test_matcher(self) -> None:
         """Lines of Set-Cookie are distinguished by their values; those of requests are not."""
         header = {
