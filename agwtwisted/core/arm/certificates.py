@@ -24,6 +24,7 @@ from agwtwisted.core.verification import trusted_roots
 from agwtwisted.core.verification.chains import INVALID_DATA, MUST_SPECIFY_DATA
 
 DIRECTORY: Final = "certificates"
+KEY_VAULT: Final = "ApplicationGatewayKeyVaultSecretException"
 MUST_BE_SPECIFIED: Final = "ApplicationGatewayCertificateDataOrKeyVaultSecretIdMustBeSpecified"
 
 _COLLECTIONS: Final = (
@@ -179,7 +180,7 @@ class Certificates:
             )
         elif secret := self._secret(members):
             message = f"certificate {child.name} is in Key Vault ({secret[:400]}), which is never asked"
-            self._refuse(child, members.body.member("keyVaultSecretId").place, message, "")
+            self._refuse(child, members.body.member("keyVaultSecretId").place, message, KEY_VAULT)
         elif not members.body.member("hsm").is_absent:
             return  # it was reported
         elif members.collection is TRUSTED_CLIENT_CERTIFICATES:

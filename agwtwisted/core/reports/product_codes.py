@@ -24,17 +24,19 @@ OF_THE_CONFIGURATION: Final[Mapping[str, str]] = {
     "DuplicateResourceName": "two sections of a kind have the same name, but for case",
     "InvalidResourceName": "a name is too long, or has a character that names have not",
     "InvalidResourceReference": "a key names a section that does not exist",
+    "ApplicationGatewayCertificateDataOrKeyVaultSecretIdMustBeSpecified": "a certificate of a document has no data",
+    "ApplicationGatewayFrontendPortInvalidPortNumber": "a frontend port of a document is no port",
+    "ApplicationGatewayKeyVaultSecretException": "a certificate is in a Key Vault, which is never asked",
+    "ApplicationGatewayRequestRoutingRulePartialPriorityDefined": "some rules have a priority, and some have none",
+    "ApplicationGatewayRequestRoutingRulePriorityCannotBeEmpty": "a rule has no priority",
+    "ApplicationGatewaySslCertificatePasswordIncorrect": "a .pfx cannot be opened with its password",
+    "InvalidRequestFormat": "a property of a document has a value of another type, or a child has no name",
+    "MissingJsonReferenceId": "a reference of a document has no id",
 }
 """Of problems of a configuration, in whatever form it comes."""
 
 OF_THE_CONTROL_PLANE: Final[Mapping[str, str]] = {
-    "ApplicationGatewayCertificateDataOrKeyVaultSecretIdMustBeSpecified": "a new certificate has no data",
-    "ApplicationGatewayFrontendPortInvalidPortNumber": "a frontend port is not from 1 to 65199",
     "ApplicationGatewayInvalidConfiguration": "anything else that this gateway does not serve: a code of its own",
-    "ApplicationGatewayKeyVaultSecretException": "a certificate is in a Key Vault, which is never asked",
-    "ApplicationGatewayRequestRoutingRulePartialPriorityDefined": "some rules have a priority, and some have none",
-    "ApplicationGatewayRequestRoutingRulePriorityCannotBeEmpty": "a rule has no priority",
     "ApplicationGatewaySslCertificateInvalidData": "a certificate cannot be read",
-    "ApplicationGatewaySslCertificatePasswordIncorrect": "a .pfx cannot be opened with its password",
 }
 """Of requests that the control plane refuses, besides those of the configuration."""
