@@ -49,6 +49,7 @@ class Ports:
     plane: int
     http: int
     https: int
+    relay: int
     backend: int
 
     def spelled(self) -> Mapping[str, str]:
@@ -57,6 +58,7 @@ class Ports:
             str(self.plane): "8902",
             str(self.http): "8080",
             str(self.https): "8443",
+            str(self.relay): "8883",
             str(self.backend): "9000",
         }
 
@@ -99,8 +101,8 @@ class AzureScene:
 @contextmanager
 def scene(directory: Path, az: str) -> Iterator[AzureScene]:
     """A control plane without a gateway, and all that the commands name."""
-    plane, http, https, backend = running.free_ports(4)
-    ports = Ports(plane=plane, http=http, https=https, backend=backend)
+    plane, http, https, relay, backend = running.free_ports(5)
+    ports = Ports(plane=plane, http=http, https=https, relay=relay, backend=backend)
     _write_files(directory, ports)
     with _backend(backend), control_plane(directory / "plane", plane) as (ca_file, secret_file):
         (directory / "secret").write_text(secret_file.read_text().strip())

@@ -206,6 +206,28 @@ RULES = (
     curl(f"{DEVICE} https://localhost:8443/", "hello from the shop"),
 )
 
+RELAY = (
+    az(f"{GATEWAY} frontend-port create {IN} --name mqtts --port 8883 {STATE}", DONE),
+    az(
+        f"{GATEWAY} listener create {IN} --name broker --frontend-port mqtts --ssl-cert web --ssl-profile-id devices"
+        " --output none",
+    ),
+    az(f"{GATEWAY} listener show {IN} --name broker --query protocol", "Tls"),
+    az(f"{GATEWAY} settings create {IN} --name broker --port 9000 --protocol Tcp --timeout 60 --output none"),
+    az(
+        f"{GATEWAY} routing-rule create {IN} --name broker --listener broker --address-pool api --settings broker"
+        " --priority 300 --rule-type Basic --output none",
+    ),
+    az(f"{GATEWAY} routing-rule show {IN} --name broker --query priority", 300),
+    curl(f"{DEVICE} https://localhost:8883/", "hello from the shop", "Any protocol over TLS; here it is HTTP."),
+    Step(
+        command="curl --silent --show-error --max-time 30 --cacert servers.pem https://localhost:8883/",
+        is_good=lambda text: True,
+        says="Without a certificate the handshake ends.",
+        fails="curl: (56)",
+    ),
+)
+
 STOPPING = (
     az(f"{GATEWAY} stop {OF}"),
     az(f"{GATEWAY} show {OF} --query operationalState", "Stopped"),
@@ -276,6 +298,7 @@ PARTS: tuple[tuple[str, tuple[Step, ...]], ...] = (
     ("TLS, and devices that have to show a certificate", TLS),
     ("Backends and a rule", BACKENDS),
     ("Paths, rewrites, redirects and policies", RULES),
+    ("Devices over L4", RELAY),
     ("Stopping and starting", STOPPING),
     ("Deployments", DEPLOYMENTS),
     ("Generic commands", GENERIC),

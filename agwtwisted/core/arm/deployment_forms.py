@@ -225,7 +225,8 @@ def _deployed(name: str, context: TemplateContext) -> JsonNode | None:
     """A resource that is deployed, by its id or, where one alone has it, by its name."""
     if "/" in name:
         return context.resources.get(name.lower())
-    named = [node for identity, node in context.resources.items() if identity.rpartition("/")[2] == name.lower()]
+    ids = [identity for identity in context.resources if identity.rpartition("/")[2] == name.lower()]
+    named = [context.resources[identity] for identity in ids]
     return named[0] if len(named) == 1 else None
 
 

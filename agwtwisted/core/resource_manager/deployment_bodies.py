@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -10,10 +9,10 @@ import attrs
 
 from agwtwisted.core.arm import documents
 from agwtwisted.core.arm.context import DEPLOYMENT_TYPE, GATEWAY_TYPE, FoundResource, TemplateContext
-from agwtwisted.core.arm.json_text import JsonNode, UnknownValue, read_deployment, read_json
+from agwtwisted.core.arm.json_text import JsonNode, UnknownValue, read_deployment
 from agwtwisted.core.arm.parameters import parameters_of
 from agwtwisted.core.base.errors import ConfigError
-from agwtwisted.core.resource_manager.messages import JsonObject, JsonValue
+from agwtwisted.core.resource_manager.messages import JsonValue
 from agwtwisted.core.resource_manager.plain_json import plain
 from agwtwisted.core.resource_manager.service_errors import ServiceError, all_of
 
@@ -74,9 +73,7 @@ def deployment_body(body: bytes, context: TemplateContext) -> DeploymentBody | S
         return all_of([invalid_template(each.message, each.place.path) for each in error.problems])
 
 
-def evaluated_with(
-    body: DeploymentBody, deployed: Mapping[str, JsonObject]
-) -> tuple[WantedResource, ...] | ServiceError:
+def evaluated_with(body: DeploymentBody, deployed: Mapping[str, JsonNode]) -> tuple[WantedResource, ...] | ServiceError:
     """The resources once more, with what is deployed by now, by id in small letters."""
     try:
         return _resources(body.template, with_deployed(body.context, deployed))
@@ -84,7 +81,7 @@ def evaluated_with(
         return all_of([invalid_template(each.message, each.place.path) for each in error.problems])
 
 
-def outputs_of(body: DeploymentBody, deployed: Mapping[str, JsonObject]) -> dict[str, JsonValue] | ServiceError:
+def outputs_of(body: DeploymentBody, deployed: Mapping[str, JsonNode]) -> dict[str, JsonValue] | ServiceError:
     """The outputs by name; of secure types, and where it is not known, without a value."""
     try:
         found = documents.outputs(body.template, with_deployed(body.context, deployed))
@@ -100,10 +97,9 @@ def _shown_output(output: JsonNode) -> JsonValue:
     return shown if is_hidden else {**shown, "value": plain(value)}
 
 
-def with_deployed(context: TemplateContext, deployed: Mapping[str, JsonObject]) -> TemplateContext:
+def with_deployed(context: TemplateContext, deployed: Mapping[str, JsonNode]) -> TemplateContext:
     """The context in which expressions can refer to these resources, by id in small letters."""
-    nodes = {key: read_json(json.dumps(resource).encode(), _FILE) for key, resource in deployed.items()}
-    return attrs.evolve(context, resources=nodes)
+    return attrs.evolve(context, resources=deployed)
 
 
 def invalid_template(message: str, path: str = "") -> ServiceError:

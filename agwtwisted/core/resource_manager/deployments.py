@@ -11,9 +11,11 @@ from typing import Final
 import attrs
 
 from agwtwisted.core.arm.context import TemplateContext
+from agwtwisted.core.arm.json_text import JsonNode
 from agwtwisted.core.resource_manager.api_versions import OF_GATEWAYS
 from agwtwisted.core.resource_manager.calls import MAX_RECORDS, Call, Reply
 from agwtwisted.core.resource_manager.catalogue import RESOURCES, known_namespace
+from agwtwisted.core.resource_manager.deployed import DeployedResources
 from agwtwisted.core.resource_manager.deployment_bodies import (
     DeploymentBody,
     WantedResource,
@@ -23,22 +25,19 @@ from agwtwisted.core.resource_manager.deployment_bodies import (
     outputs_of,
     with_deployed,
 )
-from agwtwisted.core.resource_manager.gateway_shown import shown_gateway
 from agwtwisted.core.resource_manager.gateways import Wanted, wanted_gateway
-from agwtwisted.core.resource_manager.groups import is_gateway
 from agwtwisted.core.resource_manager.ids import ResourceId, resource_id
 from agwtwisted.core.resource_manager.messages import (
     ArmAnswer,
     ArmState,
     Change,
-    JsonObject,
     JsonValue,
     NoTask,
     Serve,
     Stored,
     Work,
 )
-from agwtwisted.core.resource_manager.neighbours import changes_of, parent_problem, shown
+from agwtwisted.core.resource_manager.neighbours import changes_of, parent_problem
 from agwtwisted.core.resource_manager.service_errors import (
     ServiceError,
     all_of,
@@ -250,15 +249,8 @@ def _all(call: Call, outcome: _Outcome, resources: Sequence[WantedResource]) -> 
     return outcome
 
 
-def _known(call: Call, state: ArmState) -> dict[str, JsonObject]:
-    """The resources of the group that expressions can refer to, by id in small letters."""
-    scope = f"{_identity(call).group_id.lower()}/providers/"
-    own = {key: each for key, each in state.records.items() if key.startswith(scope) and f"/{_KIND}/" not in key}
-    return {key: _whole(each, state) for key, each in own.items()}
-
-
-def _whole(stored: Stored, state: ArmState) -> JsonObject:
-    return shown_gateway(stored, running=state.running) if is_gateway(stored) else shown(stored)
+def _known(call: Call, state: ArmState) -> Mapping[str, JsonNode]:
+    return DeployedResources(state, _identity(call).group_id)
 
 
 def _only_incremental(mode: str) -> ServiceError:

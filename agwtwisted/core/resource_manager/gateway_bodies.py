@@ -14,6 +14,7 @@ import attrs
 from agwtwisted.core.arm.gateway_properties import GATEWAY, RESOURCE
 from agwtwisted.core.arm.properties import Collection, Meaning, Property, Shape
 from agwtwisted.core.arm.table import COLLECTIONS, member
+from agwtwisted.core.resource_manager.ids import gateway_child
 from agwtwisted.core.resource_manager.messages import JsonObject, JsonValue
 from agwtwisted.core.resource_manager.plain_json import UnknownText
 from agwtwisted.core.resource_manager.service_errors import ServiceError
@@ -58,8 +59,24 @@ def gateway_body(body: JsonObject) -> GatewayBody:
     if not isinstance(properties, dict):
         reading.refuse("properties", "an object", properties)
         properties = {}
+    reading.own_ids.update(_own_ids(properties))
     read = reading.object(properties, GATEWAY, "", "properties")
     return GatewayBody(members=members, properties=read, errors=(*reading.errors, *_top_errors(members)))
+
+
+def _own_ids(properties: JsonObject) -> Iterator[tuple[str, str]]:
+    """The ids that children say of themselves, each with what leads to the child wherever it is.
+
+    A generated body may refer to children by ids that are none of Azure's.
+    """
+    for name, value in properties.items():
+        row = GATEWAY.property(name)
+        members = value if row is not None and isinstance(value, list) else []
+        for each in members:
+            held = {key.lower(): text for key, text in each.items()} if isinstance(each, dict) else {}
+            identity, own = held.get("id"), held.get("name")
+            if row is not None and isinstance(identity, str) and isinstance(own, str):
+                yield identity.lower(), f"/{row.name}/{own}"
 
 
 def _top_errors(members: Mapping[str, JsonValue]) -> Iterator[ServiceError]:
@@ -81,6 +98,7 @@ class _Reading:
     """One body while it is read."""
 
     errors: list[ServiceError] = attrs.Factory(list)
+    own_ids: dict[str, str] = attrs.Factory(dict)  # of children, in small letters, with references to them
 
     def refuse(self, path: str, wanted: str, value: JsonValue) -> None:
         self.errors.append(_unconvertible(path, wanted, value))
@@ -171,13 +189,17 @@ class _Reading:
             self.errors.append(_unknown(f"{path}.id", identity))
             return None
         if isinstance(identity, str) and identity:
-            return {"id": identity}
+            return {"id": self._leading(identity)}
         self.errors.append(
             ServiceError(
                 code="MissingJsonReferenceId", message=f"Value for reference id is missing. Path {path}.", target=path
             )
         )
         return None
+
+    def _leading(self, identity: str) -> str:
+        """A reference that leads to its child by the end of its id, as all but invented ones do."""
+        return identity if gateway_child(identity) else self.own_ids.get(identity.lower(), identity)
 
     def _list(self, value: JsonValue, path: str, read: _Reader) -> JsonValue:
         if not isinstance(value, list):

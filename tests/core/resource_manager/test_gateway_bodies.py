@@ -7,6 +7,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.resource_manager.gateway_bodies import gateway_body
+from tests.control_planes import child
 
 
 def read(**properties: Any) -> dict[str, Any]:
@@ -82,6 +83,13 @@ class ReadTests(SynchronousTestCase):
         [found] = read(rewriteRuleSets=[{"name": "s", "properties": {"rewriteRules": [rule]}}])["rewriteRuleSets"]
         [kept] = found["properties"]["rewriteRules"]
         self.assertEqual(kept["actionSet"], {"requestHeaderConfigurations": [{"headerName": "X", "headerValue": ""}]})
+
+    def test_invented_ids(self) -> None:
+        """A reference by the id that a child says of itself leads to it, also where that is none of Azure's."""
+        port = {**child("p", port=80), "id": "--port-1--"}
+        found = read(frontendPorts=[port], httpListeners=[child("l", frontendPort={"id": "--PORT-1--"})])
+        [listener] = found["httpListeners"]
+        self.assertEqual(listener["properties"]["frontendPort"], {"id": "/frontendPorts/p"})
 
     def test_members_beside_the_properties(self) -> None:
         """Tags and zones are kept; id, name and etag are those of the path."""
