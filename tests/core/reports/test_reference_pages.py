@@ -145,7 +145,9 @@ class CodeTests(SynchronousTestCase):
     def test_product(self) -> None:
         """Every code of the product that the source has stands on the page."""
         sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "agwtwisted").rglob("*.py"))
-        pattern = r"\b(?:ApplicationGateway[A-Z]\w+|InvalidResource(?:Reference|Name)|DuplicateResourceName)\b"
+        others = "InvalidResourceReference InvalidResourceName InvalidRequestFormat DuplicateResourceName".split()
+        words = "|".join((r"ApplicationGateway[A-Z]\w+", *others, "MissingJsonReferenceId"))
+        pattern = rf"\b(?:{words})\b"
         codes = {*re.findall(pattern, sources)} - NO_CODES
         beginnings = {each for each in codes if any(other.startswith(each) and other != each for other in codes)}
         listed = [*product_codes.OF_THE_CONFIGURATION, *product_codes.OF_THE_CONTROL_PLANE]
