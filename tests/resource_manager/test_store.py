@@ -90,6 +90,14 @@ class StoreTests(StoreCase):
         store.stage(BEFORE).discard()
         self.assertEqual((self.secrets, self.read()), (["site", "third"], AFTER))
 
+    def test_synced(self) -> None:
+        """The new name is on the disk before the secrets of the state before go."""
+        order: list[str] = []
+        self.patch(stores, "sync_directory", lambda path: order.append(path.name))
+        store = Store(self.directory, order.append)
+        store.stage(BEFORE).commit()
+        self.assertEqual(order[-5:], ["rename", "sync", "arm", "clean", "end"])
+
     def test_odd_names(self) -> None:
         """No name of a certificate leads out of the directory."""
         odd = state("odd", **{"../../x": "QUFB", "..": "QkJC"})
