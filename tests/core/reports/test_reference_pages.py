@@ -145,7 +145,7 @@ class CodeTests(SynchronousTestCase):
     def test_product(self) -> None:
         """Every code of the product that the source has stands on the page."""
         sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "agwtwisted").rglob("*.py"))
-        others = "InvalidResourceReference InvalidResourceName InvalidRequestFormat DuplicateResourceName".split()
+        others = ["InvalidResourceReference", "InvalidResourceName", "InvalidRequestFormat", "DuplicateResourceName"]
         words = "|".join((r"ApplicationGateway[A-Z]\w+", *others, "MissingJsonReferenceId"))
         pattern = rf"\b(?:{words})\b"
         codes = {*re.findall(pattern, sources)} - NO_CODES
