@@ -62,11 +62,11 @@ class ArmFrame:
     def in_loop(self, name: str, index: int) -> ArmFrame:
         """The frame of one turn of a copy loop."""
         others = {each: at for each, at in self.loops.items() if each != name.lower()}
-        return attrs.evolve(self, loops={**others, name.lower(): index})
+        return ArmFrame(names=self.names, loops={**others, name.lower(): index}, locals=self.locals)
 
     def with_locals(self, values: Mapping[str, ArmValue]) -> ArmFrame:
         """The frame of a lambda's body."""
-        return attrs.evolve(self, locals={**self.locals, **values})
+        return ArmFrame(names=self.names, loops=self.loops, locals={**self.locals, **values})
 
 
 Evaluate: TypeAlias = Callable[[ArmExpression, ArmFrame], ArmValue]

@@ -93,7 +93,7 @@ class JsonNode:
 
 def within(place: Place, name: str | int) -> Place:
     """The place of a member, or of an item, of what stands at a place; its line is that of the whole."""
-    return attrs.evolve(place, path=_extended(place.path, name))
+    return Place(file=place.file, line=place.line, path=_extended(place.path, name))  # evolve costs thrice as much
 
 
 def refusal(place: Place, message: str) -> ConfigError:

@@ -200,4 +200,4 @@ def _member_name(name: str, frame: ArmFrame) -> str | UnknownValue:
 
 def _moved(node: JsonNode, place: Place) -> Place:
     """A place with the line of a node."""
-    return attrs.evolve(place, file=node.place.file, line=node.place.line)
+    return Place(file=node.place.file, line=node.place.line, path=place.path)
