@@ -132,7 +132,8 @@ def _of_file(file: str, arm: ArmArguments, fingerprint: str) -> ExportSource:
 
     loaded = load_files(file, None, arm=arm)
     if fingerprint and loaded.plan.fingerprint != fingerprint:
-        raise AgwError(f"{file} has changed since it was loaded: name it to export it, or reload the gateway")
+        message = "is not what the gateway has in force: it has changed since, or belongs to other options"
+        raise AgwError(f"{file} {message}; to export it as it is, name it: agw export {file}")
     if loaded.files.arm is not None:
         return _of_document(file, arm)
     return ExportSource(

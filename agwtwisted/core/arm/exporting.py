@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, TypeAlias
 
@@ -16,6 +17,7 @@ from agwtwisted.core.arm.forms import GatewayIdentity, PfxText
 from agwtwisted.core.arm.writing import Frontends, Rows, gateway_properties, rows_by_kind
 from agwtwisted.core.base.errors import ConfigError, Place, Problem, Severity
 from agwtwisted.core.resources.resources import Protocol
+from agwtwisted.core.rules.server_variables import SERVER_VARIABLES
 from agwtwisted.core.sections import settings
 from agwtwisted.core.sections.ini import Document, Entry, Section
 from agwtwisted.core.sections.schema import KINDS
@@ -28,6 +30,8 @@ ReadBody: TypeAlias = Callable[[bytes], Document]
 
 MOST_PFX_BYTES: Final = 16384
 """The product's limit of `sslCertificates[].data`."""
+
+_VARIABLE: Final = re.compile(r"\bvar_(\w+)", re.ASCII)
 
 _TRUSTED: Final = ("trusted_client_certificate", "trusted_root_certificate")
 
@@ -160,7 +164,19 @@ def _findings(rows: Rows, secrets: Mapping[str, PfxText], options: ExportOptions
         if not _has_host(row):
             message = "Azure wants host, or the one of the backend settings: it refuses a probe with neither"
             yield _finding(row, Severity.WARNING, message)
+    yield from _own_variables(rows)
     yield from _too_many_addresses(rows)
+
+
+def _own_variables(rows: Rows) -> Iterator[Problem]:
+    """Variables in rewrite rules that the product does not have."""
+    for row in rows.get("rewrite_rule", ()):
+        for entry in row.section.entries:
+            for name in dict.fromkeys(_VARIABLE.findall(entry.uncut)):
+                variable = SERVER_VARIABLES.get(name)
+                if variable is not None and variable.ours:
+                    message = f"{entry.key}: Azure has no variable var_{name}, and refuses the rule"
+                    yield attrs.evolve(_finding(row, Severity.WARNING, message), place=entry.place, key=entry.key)
 
 
 def _has_host(row: Row) -> bool:

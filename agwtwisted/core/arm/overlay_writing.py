@@ -41,11 +41,19 @@ _DEFAULT_ADDRESS: Final = "127.0.0.1"
 
 PROTECTING: Final = frozenset(
     {
-        *("accept_proxy_protocol", "client_certificate", "client_ssl_certificate", "deny_unless"),
-        *("default_deny_unless", "header_names", "max_connections_per_address", "ocsp_scope"),
+        *("accept_proxy_protocol", "client_certificate", "default_deny_unless", "deny_unless", "header_names"),
+        *("max_connections_per_address", "ocsp_scope"),
     }
 )
 """Keys, and beginnings of keys, by which something is refused that Azure would let through."""
+
+_ELSEWHERE: Final[Mapping[str, str]] = {
+    "backend_addresses": (
+        "in Azure servers have no port of their own, but that of the backend settings: the overlay has theirs"
+    ),
+    "client_ssl_certificate": "Azure sends servers no certificate, and they may refuse it: it stays in the overlay",
+}
+"""Keys without which requests do not arrive in Azure where they arrive here, with what is said of them."""
 
 
 def overlay_of(
@@ -159,26 +167,21 @@ def _beside(row: Row, entry: Entry, directory: str) -> Entry:
 def findings(overlay: Document) -> Iterator[Problem]:
     """What Azure will not know: a warning where it would let through what is refused here, or go elsewhere."""
     for section in overlay.sections:
-        if section.kind in ("arm", "control"):
-            continue
-        for entry in section.entries:
-            protects = entry.key.partition(".")[0] in PROTECTING
-            matters = protects or entry.key == "backend_addresses"
-            yield Problem(
-                place=entry.place,
-                section=section.title,
-                key=entry.key,
-                severity=Severity.WARNING if matters else Severity.NOTE,
-                message=_message(section, entry, protects=protects),
-            )
+        if section.kind not in ("arm", "control"):
+            for entry in section.entries:
+                severity, message = _finding(section, entry)
+                place, key = entry.place, entry.key
+                yield Problem(place=place, section=section.title, key=key, severity=severity, message=message)
 
 
-def _message(section: Section, entry: Entry, *, protects: bool) -> str:
+def _finding(section: Section, entry: Entry) -> tuple[Severity, str]:
+    if entry.key in _ELSEWHERE:
+        return Severity.WARNING, _ELSEWHERE[entry.key]
     if section.kind == "custom_error" and entry.key == "file":
-        return "Azure takes an error page by its URL alone: the file stays in the overlay"
-    if section.kind == "backend_address_pool":
-        return "in Azure servers have no port of their own, but that of the backend settings: the overlay has theirs"
+        return Severity.NOTE, "Azure takes an error page by its URL alone: the file stays in the overlay"
     collection = BY_KIND.get(section.kind)
     known = collection is not None and collection.keyed(entry.key) is not None
     what = f"Azure cannot have {entry.key} = {shown(entry.value)}" if known else f"Azure does not know {entry.key}"
-    return f"{what}: it stays in the overlay{'; what it refuses is let through there' if protects else ''}"
+    if entry.key.partition(".")[0] in PROTECTING:
+        return Severity.WARNING, f"{what}: it stays in the overlay, and what it refuses is let through there"
+    return Severity.NOTE, f"{what}: it stays in the overlay"

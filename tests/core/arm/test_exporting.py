@@ -109,6 +109,14 @@ class ExportingTests(SynchronousTestCase):
         read_as = text.replace(".5 ", ".1 ").replace(".20 ", ".2 ")
         self.assertNotIn("condition", written(export(configurations.GOOD + text, read_as=read_as).overlay))
 
+    def test_variables(self) -> None:
+        """A variable that the product does not have is said, for Azure refuses the rule."""
+        condition = "condition.1 = var_client_certificate_subject_cn == x"
+        rule = f"\n[rewrite_rule a/b]\n{condition}\nrequest_header.X-A = {{var_host}}\n"
+        found = [str(each) for each in export(configurations.GOOD + rule, read_as=rule).findings]
+        self.assertTrue(any("no variable var_client_certificate_subject_cn" in each for each in found), found)
+        self.assertFalse(any("var_host" in each for each in found), found)
+
     def test_findings(self) -> None:
         """What Azure refuses, or has no place for, is said before it does."""
         found = [
