@@ -39,12 +39,8 @@ class Side:
     name: str
     fingerprint: str
     facts: Facts
-    whole: Facts | None = None  # with whole paths; None: not known of a running gateway, whose facts are masked
-
-    @property
-    def masked(self) -> bool:
-        """Whether the facts are, as a running gateway answers them."""
-        return self.whole is None
+    whole: Facts  # with whole paths
+    masked: bool = False  # whether the facts are, as a running gateway answers them
 
 
 def run(options: argparse.Namespace) -> int:
@@ -57,9 +53,8 @@ def run(options: argparse.Namespace) -> int:
 
         return INTERRUPTED
     before, after = sides
-    found = _differences(before, after)
+    found, hidden = _compared(before, after)
     output = output_of(options)
-    hidden = not found and before.fingerprint != after.fingerprint and before.masked
     if options.json:
         output.show_json(_members(before, after, found, hidden=hidden))
     else:
@@ -90,6 +85,7 @@ def _of_file(file: str, options: argparse.Namespace) -> Side:
 def _in_force(options: argparse.Namespace, file: str) -> Side | None:
     """What the gateway answers that runs by the configuration that is named, or by the file itself."""
     from agwtwisted.cli.asking import ask, refusal
+    from agwtwisted.core.reports.facts import with_whole_paths
 
     if options.config is None:
         options.config = file
@@ -102,17 +98,24 @@ def _in_force(options: argparse.Namespace, file: str) -> Side | None:
     if "resources" not in members:
         raise AgwError("the gateway is of an older version, which does not say what its configuration comes to")
     facts = {each["path"]: each["properties"] for each in members["resources"]}
-    return Side(name=IN_FORCE, fingerprint=members["fingerprint"], facts=facts)
+    whole = with_whole_paths(facts, os.path.dirname(members["file"]))
+    return Side(name=IN_FORCE, fingerprint=members["fingerprint"], facts=facts, whole=whole, masked=True)
 
 
-def _differences(before: Side, after: Side) -> Sequence[Difference]:
-    """What is different; a path is not that leads to the same place, or is the same beside its file."""
+def _compared(before: Side, after: Side) -> tuple[Sequence[Difference], bool]:
+    """What is different, and whether something is that is not shown.
+
+    A path is not different that leads to the same place, or is the same beside its file.
+    """
     from agwtwisted.core.reports.facts import differences, masked_facts
 
-    if before.whole is None or after.whole is None:
-        return differences(before.facts, masked_facts(after.facts))
-    places = {each.place for each in differences(before.whole, after.whole)}
-    return [each for each in differences(before.facts, after.facts) if each.place in places]
+    facts, whole = after.facts, after.whole
+    if before.masked:
+        facts, whole = masked_facts(facts), masked_facts(whole)
+    written = differences(before.facts, facts)
+    hidden = before.masked and not written and before.fingerprint != after.fingerprint
+    places = {each.place for each in differences(before.whole, whole)}
+    return [each for each in written if each.place in places], hidden
 
 
 def _members(before: Side, after: Side, found: Sequence[Difference], *, hidden: bool) -> Mapping[str, Any]:

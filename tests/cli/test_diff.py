@@ -38,7 +38,12 @@ class DiffTests(SynchronousTestCase):
         """The answer of a gateway with this configuration."""
         plan = configurations.plan(text)
         resources = [{"path": path, "properties": each} for path, each in masked_facts(facts_of(plan)).items()]
-        return {"fingerprint": plan.fingerprint, "resources": json.loads(json.dumps(resources)), **others}
+        return {
+            "file": self.first,
+            "fingerprint": plan.fingerprint,
+            "resources": json.loads(json.dumps(resources)),
+            **others,
+        }
 
     def test_equal(self) -> None:
         """Two that come to the same are equal: exit status 0."""
@@ -103,6 +108,14 @@ class DiffTests(SynchronousTestCase):
         done, _ = answered(self.in_force(configurations.GOOD), "diff", self.first)
         self.assertEqual((done.status, done.out), (0, f"{IN_FORCE} and {self.first} are equal\n"))
 
+    def test_paths_in_force(self) -> None:
+        """A path that leads to the same place from the file in force is not different."""
+        text = configurations.changed(("access_log = -", "access_log = log/a.json"))
+        (self.directory / "other").mkdir()
+        moved = text.replace("log/a.json", "../log/a.json").replace("pki/", "../pki/")
+        done, _ = answered(self.in_force(text), "diff", self.write("other/gw.ini", moved))
+        self.assertEqual(done.out, f"{IN_FORCE} and {self.directory}/other/gw.ini are equal\n")
+
     def test_hidden(self) -> None:
         """Where only a secret is different, which a gateway does not show, that is said: exit status 1."""
         rewritten = ("http_listener = public\n", "http_listener = public\nrewrite_rule_set = r\n")
@@ -115,6 +128,6 @@ class DiffTests(SynchronousTestCase):
 
     def test_older_gateway(self) -> None:
         """A gateway that does not say what its configuration comes to is an error: exit status 2."""
-        done, _ = answered({"fingerprint": "0"}, "diff", self.first)
+        done, _ = answered({"file": self.first, "fingerprint": "0"}, "diff", self.first)
         self.assertEqual(done.status, 2)
         self.assertIn("older version", done.err)

@@ -46,6 +46,9 @@ _PATHS: Final = frozenset(
 )
 """Fields that are paths, by kind."""
 
+_NO_PATHS: Final = ("-", "off", "")
+"""Their values that are none."""
+
 _CONDITIONS: Final = frozenset({"deny_unless", "default_deny_unless"})
 """Fields that are conditions."""
 
@@ -66,6 +69,16 @@ def facts_of(plan: Plan, *, whole_paths: bool = False) -> Facts:
         path = product_names.path_of("custom_error", f"{page.listener or 'gateway'}/{page.status}")
         found[path] = {"page": f"SHA-256 {sha256(page.page).hexdigest()}"}
     return found
+
+
+def with_whole_paths(facts: Facts, directory: str) -> Facts:
+    """The same with whole paths, of facts whose paths are relative to a directory."""
+
+    def whole(path: str, name: str, value: Fact) -> Fact:
+        is_path = (path, name) in _PATHS and isinstance(value, str) and value not in _NO_PATHS
+        return posixpath.normpath(posixpath.join(directory, value)) if is_path and isinstance(value, str) else value
+
+    return {path: {name: whole(path, name, value) for name, value in facts[path].items()} for path in facts}
 
 
 def masked_facts(facts: Facts) -> Facts:
@@ -132,8 +145,8 @@ def _property(kind: str, field: str, value: Any, directory: str) -> dict[str, Fa
 
 
 def _path(path: str, directory: str) -> str:
-    """A path below a directory relative to it; a word in its place (`-`, `off`) as it is."""
-    if "/" not in path:
+    """A path below a directory relative to it."""
+    if path in _NO_PATHS:
         return path
     below = directory and path.startswith(f"{directory}/")
     return posixpath.relpath(path, directory) if below else posixpath.normpath(path)
