@@ -18,6 +18,7 @@ from agwtwisted.core.arm.documents import gateways
 from agwtwisted.core.arm.exporting import ExportOptions, exported
 from agwtwisted.core.arm.import_options import ImportOptions
 from agwtwisted.core.arm.overlay import overlaid
+from agwtwisted.core.arm.parameters import read_parameters
 from agwtwisted.core.configuration.parsing import parse_document
 from agwtwisted.core.reports.facts import Facts, facts_of
 from agwtwisted.core.sections import ini
@@ -27,6 +28,7 @@ from agwtwisted.core.sections.sources import ReadFile, SourceFile
 from agwtwisted.demo import certificates
 from agwtwisted.starter.configuration import Starter, StarterMode
 from tests import EXAMPLES, configurations, pki
+from tests.control_planes import GATEWAY, StandIn
 from tests.core.arm import generated
 
 ROOT = Path(__file__).parent.parent
@@ -148,6 +150,28 @@ class RoundTripTests(SynchronousTestCase):
         self.assertEqual(
             list(_unknown(ApplicationGateway(body), body)), ["properties.httpListeners.properties.protocoll"]
         )
+
+    def test_templates(self) -> None:
+        """A template with the values of its parameters says the same as the body of a request."""
+        for file in CONFIGURATIONS:
+            document = ini.parse(file.read_bytes(), "gw.ini")
+            options = ExportOptions(password="a new one", template=True)
+            export = exported(document, _demo, lambda data: converted(data).document, options)
+            values = read_parameters(json.dumps(export.parameters).encode(), "gateway.parameters.json")
+            [gateway] = gateways(json.dumps(export.body).encode(), "gateway.json", TemplateContext(parameters=values))
+            [other] = gateways(json.dumps(_body(file.read_bytes())).encode(), "gateway.json", TemplateContext())
+            found, expected = (convert(each, ImportOptions()) for each in (gateway, other))
+            read, read_other = (
+                reader({path: each.data for path, each in of.files.items()}) for of in (found, expected)
+            )
+            self.assertEqual(facts(found.document, read), facts(expected.document, read_other), file)
+
+    def test_control_plane(self) -> None:
+        """A control plane takes the body of every example."""
+        for file in CONFIGURATIONS:
+            plane = StandIn().with_group()
+            plane.json("PUT", GATEWAY, _body(file.read_bytes()), 201)
+            self.assertEqual(plane.json("GET", GATEWAY)["properties"]["provisioningState"], "Succeeded")
 
     def test_first_configurations(self) -> None:
         """So does each form of a first configuration."""

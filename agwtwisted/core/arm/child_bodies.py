@@ -15,9 +15,10 @@ import attrs
 from agwtwisted.core.arm import rewrite_bodies
 from agwtwisted.core.arm.properties import Collection, Meaning, Property, Shape
 from agwtwisted.core.resources.backend_pools import BackendAddress
-from agwtwisted.core.resources.resources import Protocol
+from agwtwisted.core.resources.resources import ClientAuth, Protocol
 from agwtwisted.core.sections.backend_keys import backend_port
 from agwtwisted.core.sections.settings import Row, SectionReference
+from agwtwisted.core.sections.tls_keys import client_auth
 
 Body: TypeAlias = dict[str, Any]
 """The members of a JSON object; leaves may be `ReferenceTo` and `SecretText`."""
@@ -157,6 +158,13 @@ def _policy_type(row: Row, body: Body) -> None:
         body["sslPolicy"] = {"policyType": policy.get("policyType", "Predefined"), **policy}
 
 
+def _ssl_profile(row: Row, body: Body) -> None:
+    """Of a Passthrough profile, what counts on single paths alone is ours: the product has it with Strict."""
+    _policy_type(row, body)
+    if client_auth(row) is ClientAuth.PASSTHROUGH:
+        body["clientAuthConfiguration"] = {"verifyClientAuthMode": ClientAuth.PASSTHROUGH.value}
+
+
 def _draining(row: Row, body: Body) -> None:
     draining = body.get("connectionDraining")
     if draining:
@@ -187,7 +195,7 @@ def _rewrite_rule(row: Row, body: Body) -> None:
 
 _COMPLETIONS: Final[Mapping[str, Callable[[Row, Body], None]]] = {
     "gateway": _policy_type,
-    "ssl_profile": _policy_type,
+    "ssl_profile": _ssl_profile,
     "backend_http_settings": _draining,
     "probe": _probe,
     "backend_address_pool": _addresses,

@@ -85,6 +85,12 @@ refusal = Handshake
             },
         )
 
+    def test_passthrough(self) -> None:
+        """What a Passthrough profile verifies on single paths is not written: the product has it with Strict alone."""
+        text = "[ssl_profile p]\nverify_client_auth_mode = Passthrough\nverify_client_revocation = OCSP\n"
+        found = child(f"{text}verify_client_cert_issuer_dn = true\n", "sslProfiles")
+        self.assertEqual(found, {"clientAuthConfiguration": {"verifyClientAuthMode": "Passthrough"}})
+
     def test_custom_policy(self) -> None:
         """The suites of a custom policy keep their order."""
         suites = ["TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"]
