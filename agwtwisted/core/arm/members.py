@@ -143,8 +143,7 @@ class MemberReader:
     def gateway(self, node: JsonNode, title: str) -> ObjectMembers:
         """The gateway itself, whose properties are in `properties` or, from azure-cli, beside its name."""
         body = node.member("properties")
-        if isinstance(body.value, UnknownValue):
-            self.findings.unknown(body.place, "properties", body.value)
+        self._check(body, title)
         if not isinstance(body.value, Mapping):
             return self._members(GATEWAY, title, node, node, _of_flat_gateway)
         self._members(RESOURCE, title, node, node, RESOURCE.property)
@@ -155,12 +154,18 @@ class MemberReader:
         body = node.member("properties")
         if not collection.is_resource:
             return self._members(collection, title, node, node, collection.property)
-        if isinstance(body.value, UnknownValue):
-            self.findings.unknown(body.place, "properties", body.value, section=title)
+        self._check(body, title)
         if not isinstance(body.value, Mapping):
             return self._members(collection, title, node, node, lambda name: table.member(collection, name))
         self._beside(collection, node, title)
         return self._members(collection, title, node, body, lambda name: table.member(collection, name))
+
+    def _check(self, body: JsonNode, title: str) -> None:
+        """Properties that are there and are no object: their owner would seem to have none."""
+        if isinstance(body.value, UnknownValue):
+            self.findings.unknown(body.place, "properties", body.value, section=title)
+        elif body.value is not None and not isinstance(body.value, Mapping):
+            self.findings.error(body.place, "properties must be an object", section=title, code=INVALID_FORMAT)
 
     def _beside(self, collection: Collection, node: JsonNode, title: str) -> None:
         """ObjectMembers beside `properties` other than those that every child has."""
@@ -239,7 +244,8 @@ class _Collecting:
         self.findings.error(member.place, f"{row.name} {message}", section=self.title, code=INVALID_FORMAT)
 
     def _unknown(self, within: str, name: str, member: JsonNode) -> None:
-        if member.is_absent or name.casefold() in _READ_ELSEWHERE:
+        is_own = self.collection.is_resource and not within and name.casefold() in _READ_ELSEWHERE
+        if member.is_absent or is_own:
             return
         known = [each.name.removeprefix(within) for each in self.collection.members(within.rstrip("."))]
         meant = self.findings.meant(name, PROTECTING.intersection(known))

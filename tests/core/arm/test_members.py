@@ -106,6 +106,12 @@ class MemberTests(SynchronousTestCase):
             ],
         )
 
+    def test_plain_values_have_no_properties(self) -> None:
+        """What stands in `properties` of a plain value is not read, and a warning says so."""
+        body = gateway()
+        body["properties"]["backendAddressPools"][0]["properties"]["backendAddresses"] = [{"properties": {"fqdn": "a"}}]
+        self.assertTrue(any("'properties' is no property" in each for each in said(converted(body), Severity.WARNING)))
+
     def test_beside_properties(self) -> None:
         """A property beside `properties`, where nothing reads it, is warned of."""
         members, findings = self.read({"name": "p", "id": "x", "port": 80, "properties": {}})
@@ -132,9 +138,12 @@ class MemberTests(SynchronousTestCase):
         )
 
     def test_wrong_type(self) -> None:
-        """A text in the place of an object is refused."""
+        """A text in the place of an object is refused, of all properties, too; null is none."""
         _, findings = self.read({"match": "ok"})
         self.assertEqual(findings, ["ERROR match match must be an object"])
+        for value in ("Strict", [], 7, True):
+            self.assertEqual(self.read({"properties": value})[1], ["ERROR properties properties must be an object"])
+        self.assertEqual(self.read({"properties": None})[1], [])
 
 
 class MeaningTests(SynchronousTestCase):
