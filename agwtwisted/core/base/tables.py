@@ -30,6 +30,11 @@ def table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> st
     return "\n".join([title, *body, ""])
 
 
+def table_if_any(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """The same; empty where it would have no rows."""
+    return table(title, heads, rows) if rows else ""
+
+
 def markdown(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table of Markdown, without a newline at its end."""
     lines = [" | ".join(heads), " | ".join("---" for _ in heads)]

@@ -10,7 +10,7 @@ import attrs
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from agwtwisted.core.base.errors import printable
-from agwtwisted.core.base.tables import beside
+from agwtwisted.core.base.tables import beside, table_if_any
 from agwtwisted.core.base.tables import table as rendered
 from agwtwisted.core.certificates.variables import certificate_variables
 from agwtwisted.core.configuration.coherence import AnyListener
@@ -106,7 +106,7 @@ def _listeners(config: Config) -> str:
     heads = ("LISTENER", "ADDRESS", "PROTOCOL", "HOST NAMES", "SSL PROFILE", "MODE", "ISSUER DN")
     served = frozenset(config.served)
     rows = [_listener_row(listener, is_bound=listener in served) for listener in every_listener(config)]
-    return rendered("Listeners", heads, rows)
+    return table_if_any("Listeners", heads, rows)
 
 
 def _listener_row(listener: AnyListener, *, is_bound: bool) -> tuple[str, ...]:
@@ -143,7 +143,7 @@ def _server_certificates(config: Config, now: datetime) -> str:
         for each in used
         for leaf in each.certificates[:1]
     ]
-    return rendered("Server certificates", ("NAME", "SUBJECT", "DAYS LEFT", "FINGERPRINT (SHA-1)"), rows)
+    return table_if_any("Server certificates", ("NAME", "SUBJECT", "DAYS LEFT", "FINGERPRINT (SHA-1)"), rows)
 
 
 def _trusted_files(config: Config) -> tuple[TrustedClientCertificate, ...]:
@@ -183,7 +183,7 @@ def _certificate_row(der: bytes, not_after: datetime, now: datetime) -> tuple[st
 def _policies(config: Config) -> str:
     used = distinct(listener.ssl_policy for listener in every_listener(config))
     heads = ("TLS POLICY", "LISTENERS", "VERSIONS", "CIPHER SUITES, PREFERRED FIRST")
-    return rendered("TLS policies", heads, [_policy_row(config, policy) for policy in used])
+    return table_if_any("TLS policies", heads, [_policy_row(config, policy) for policy in used])
 
 
 def _policy_row(config: Config, policy: TlsPolicy) -> tuple[str, ...]:
@@ -197,7 +197,7 @@ def _sessions(plan: Plan) -> str:
     """Whether clients may resume TLS sessions, by port."""
     heads = ("ADDRESS", "TLS SESSIONS")
     rows = [(address_and_port(*port.address), _resumption(port)) for port in plan.ports if port.encrypted]
-    return rendered("Resumption", heads, rows)
+    return table_if_any("Resumption", heads, rows)
 
 
 def _resumption(port: PortPlan[Any]) -> str:

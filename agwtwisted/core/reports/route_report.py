@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from agwtwisted.core.base.errors import printable
 from agwtwisted.core.base.tables import table as rendered
+from agwtwisted.core.base.tables import table_if_any
 from agwtwisted.core.operations.masking import masked, masked_condition
 from agwtwisted.core.plan.actions import actions_of
 from agwtwisted.core.plan.routing import redirects_of
@@ -60,7 +61,7 @@ def _without_none(values: Iterable[T | None]) -> Iterator[T]:
 def _rules(config: Config) -> str:
     heads = ("PRIORITY", "RULE", "LISTENER", "POOL", "BACKEND ADDRESSES", "SETTINGS")
     rules = sorted(config.request_routing_rules, key=lambda rule: rule.priority)
-    return rendered("Request routing rules", heads, [_rule_row(rule) for rule in rules])
+    return table_if_any("Request routing rules", heads, [_rule_row(rule) for rule in rules])
 
 
 def _rule_row(rule: RequestRoutingRule) -> tuple[str, ...]:

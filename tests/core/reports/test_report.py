@@ -35,6 +35,11 @@ def cells(text: str, title: str) -> list[list[str]]:
 class ReportTests(SynchronousTestCase):
     """What an operator sees."""
 
+    def test_nothing_served(self) -> None:
+        """A configuration without listeners has the table of the gateway's own keys, and no table without rows."""
+        made = parse(b"[gateway]", configurations.FILE, configurations.files().read, may_be_empty=True)
+        self.assertTrue(table(made, pki.NOW).startswith("Gateway\n"))
+
     def test_listener_without_rule(self) -> None:
         """A listener that is not bound is in the table, and says so below its place."""
         text = clients.text("b -") + "\n[http_listener other]\nport = 8999\nprotocol = Http\n"
