@@ -55,11 +55,13 @@ from agwtwisted.core.sections import ini
 from agwtwisted.core.sections.ini_text import written
 from agwtwisted.core.sections.schema import KINDS
 from agwtwisted.core.sections.sources import SourceFile
+from agwtwisted.core.tls.ja4 import FORM, ClientHelloReader, ja4
 from agwtwisted.core.verification.chains import TrustedChain, read_chain
 from agwtwisted.core.verification.judging import MAX_DEPTH, Anchors, Evidence, judge
 from agwtwisted.core.verification.verdicts import Refused, Trusted, Unchecked
 from agwtwisted.tls.path_search import PathSearch
 from tests import arm_gateways, configurations, pki
+from tests.core.tls.hellos import RECORDED
 from tests.differential import demands_policy
 from tests.handshakes import evidence_from
 from tests.llhttp import assert_requests_agree, assert_responses_agree
@@ -681,6 +683,19 @@ def _proxy_outcome(pieces: list[bytes]) -> tuple[object, bytes]:
     return outcome, reader.rest + rest if isinstance(outcome, ProxyHeader) else b""
 
 
+def _hello_outcome(pieces: list[bytes]) -> bytes | None:
+    reader = ClientHelloReader()
+    answers = (reader.feed(piece) for piece in pieces)
+    return next((answer for answer in answers if answer is not None), None)
+
+
+def _client_hello(data: bytes) -> None:
+    messages = [_hello_outcome(pieces) for pieces in _pieces(data)]
+    assert messages[1:] == messages[:1] * (len(messages) - 1), messages
+    fingerprint = ja4(messages[0] or b"")
+    assert not fingerprint or re.fullmatch(FORM, fingerprint.decode()), fingerprint
+
+
 def _proxy_header(data: bytes) -> None:
     outcomes = [_proxy_outcome(pieces) for pieces in _pieces(data)]
     assert outcomes[1:] == outcomes[:1] * (len(outcomes) - 1), outcomes
@@ -862,6 +877,12 @@ TARGETS = {
         seeds=lambda: CONTROL_REQUESTS,
         words=("/connections/", "/close", "/clients?", "limit=", "%2F", "%00", "%", "&", "=", '{"serial":', "1e999"),
         longest=1024,
+    ),
+    "client_hello": Target(
+        run=_client_hello,
+        seeds=lambda: [recorded.records for recorded in RECORDED],
+        words=("\\x16\\x03\\x01", "\\x00\\x2b", "\\x00\\x10", "\\x00\\x0d", "\\x0a\\x0a"),
+        longest=2048,
     ),
     "proxy_header": Target(
         run=_proxy_header,

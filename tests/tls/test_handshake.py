@@ -16,6 +16,7 @@ from OpenSSL import SSL
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from agwtwisted.core.tls.ja4 import ClientHelloReader, ja4
 from agwtwisted.tls.codec import MAX_CONTROL, RECORD
 from agwtwisted.tls.handshake import HANDSHAKE_ROOM, ServerHandshake
 from agwtwisted.transport.connection import LINGER, Connection
@@ -119,6 +120,19 @@ class PiecesTests(SynchronousTestCase):
             for byte in one_by_one(client.outgoing()):
                 client.give(byte)
             self.assertEqual(gateway.forwarded, 1)
+
+    def test_fingerprint(self) -> None:
+        """The fingerprint of the client is that of the whole message, in whatever records and pieces it comes."""
+        for version, size in ((TLS_1_2, 1 << 14), (TLS_1_3, 1 << 14), (TLS_1_3, 100), (TLS_1_3, 1)):
+            for pieces in (one_by_one, lambda data: iter((data,))):
+                client = Gateway(OPEN).client(client_context(version=version))
+                hello = client.hello()
+                message = ClientHelloReader().feed(hello)
+                assert message
+                for piece in pieces(fragments(hello, size)):
+                    client.give(piece)
+                self.assertEqual(client.connection.ja4, ja4(message))
+                self.assertIn(client.connection.ja4[:4], (b"t12i", b"t13i"))
 
     def test_request_with_the_handshake(self) -> None:
         """What comes in one read with the end of the handshake is not lost, however long it is."""
