@@ -11,6 +11,7 @@ import random
 import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,8 @@ from agwtwisted.core.identity.clients import Admitted, CertificateProof, ClientC
 from agwtwisted.core.listening.proxy_protocol import HeaderReader, NoHeader, ProxyHeader, Tlv, encoded, joined, split
 from agwtwisted.core.operations.control_requests import body_arguments, matched
 from agwtwisted.core.operations.questions import LONGEST_TEXT, QuestionError
+from agwtwisted.core.resource_manager.answering import answer
+from agwtwisted.core.resource_manager.messages import ArmRequest, ArmState, Secret, Stored, Work
 from agwtwisted.core.resources.resources import CertificateHeaders
 from agwtwisted.core.rules.conditions import Condition
 from agwtwisted.core.rules.templates import MATCHER, Scope, Template
@@ -59,6 +62,8 @@ from agwtwisted.core.tls.ja4 import FORM, ClientHelloReader, ja4
 from agwtwisted.core.verification.chains import TrustedChain, read_chain
 from agwtwisted.core.verification.judging import MAX_DEPTH, Anchors, Evidence, judge
 from agwtwisted.core.verification.verdicts import Refused, Trusted, Unchecked
+from agwtwisted.resource_manager.sign_in import SignIn
+from agwtwisted.resource_manager.tokens import TENANT, Tokens
 from agwtwisted.tls.path_search import PathSearch
 from tests import arm_gateways, configurations, pki
 from tests.core.tls.hellos import RECORDED
@@ -215,6 +220,62 @@ def _control(data: bytes) -> None:
 def _check_question_error(error: QuestionError) -> None:
     assert 400 <= error.status < 500
     assert len(error.message) < 2000
+
+
+# The control plane
+
+ARM_GROUP = "/subscriptions/s/resourceGroups/g"
+ARM_GATEWAY = f"{ARM_GROUP}/providers/Microsoft.Network/applicationGateways/edge"
+ARM_MOMENT = datetime(2026, 11, 30, tzinfo=UTC)
+ARM_SECRET = "t" + "0123456789abcdef" * 2
+ARM_PASSWORD = "a password that no answer has"
+ARM_STATE = ArmState(
+    tenant="t",
+    subscription="s",
+    records={
+        ARM_GROUP.lower(): Stored(id=ARM_GROUP, body={"location": "local"}, etag='W/"1"'),
+        ARM_GATEWAY.lower(): Stored(id=ARM_GATEWAY, body={"location": "local", "properties": {}}, etag='W/"2"'),
+    },
+    secrets={"site": Secret(data=ARM_PASSWORD, password=ARM_PASSWORD)},
+)
+_SIGN_IN = SignIn(Tokens(ec.derive_private_key(7, ec.SECP256R1()), ARM_SECRET, lambda: ARM_MOMENT), lambda: True)
+
+
+def _arm_requests() -> Iterator[bytes]:
+    body = json.dumps({"location": "local", "properties": arm_gateways.https()["properties"]}).encode()
+    for method in ("PUT", "GET", "DELETE", "PATCH"):
+        yield f"{method} {ARM_GATEWAY}\n".encode() + body
+    for action in ("start", "stop", "backendhealth", "getBackendHealthOnDemand"):
+        yield f"POST {ARM_GATEWAY}/{action}\n{{}}".encode()
+    template = b'{"properties": {"mode": "Incremental", template:' + ARM_TEMPLATE + b"}}"
+    yield f"PUT {ARM_GROUP}/providers/Microsoft.Resources/deployments/d\n".encode() + template
+    form = f"grant_type=client_credentials&client_id=c&client_secret={ARM_SECRET}&scope=a/.default"
+    yield f"POST /{TENANT}/oauth2/v2.0/token\n{form}".encode()
+    yield b"GET /metadata/endpoints\n"
+
+
+def _arm_request(data: bytes) -> None:
+    line, _, body = data.partition(b"\n")
+    method, _, path = line.decode("latin-1").partition(" ")
+    request = ArmRequest(
+        method=method,
+        path=path,
+        query={"api-version": "2025-03-01"},
+        headers={"content-type": "application/x-www-form-urlencoded"},
+        body=body,
+        base_url="https://localhost:8902",
+        request_id="00000000-0000-0000-0000-000000000007",
+        moment=ARM_MOMENT,
+    )
+    found = _SIGN_IN.answer(request) or answer(request, ARM_STATE)
+    answered = found.answer if isinstance(found, Work) else found
+    assert 200 <= answered.status < 600
+    assert all(each.isprintable() for pair in answered.headers.items() for each in pair)
+    if answered.body:
+        json.loads(answered.body)
+    assert ARM_PASSWORD.encode() not in answered.body
+    if b"access_token" in answered.body:
+        assert ARM_SECRET.encode() in body  # a form decodes what it has escaped, of which mutations make no secret
 
 
 # Configuration
@@ -775,6 +836,12 @@ TARGETS = {
         run=_arm_document,
         seeds=_arm_seeds,
         words=("null", '\\"\\"', "[]", "{}", "true", "/httpListeners/", '\\"id\\":', '\\"Https\\"', "// c\\x0a"),
+        longest=16384,
+    ),
+    "arm_request": Target(
+        run=_arm_request,
+        seeds=lambda: list(_arm_requests()),
+        words=("/providers/", "%2F", "null", "{}", "[]", "grant_type=", '\\"properties\\":', "/operations/"),
         longest=16384,
     ),
     "config": Target(run=_config, seeds=_config_seeds, words=_config_words(), longest=8192),
