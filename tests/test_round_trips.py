@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -19,6 +20,7 @@ from agwtwisted.core.arm.exporting import ExportOptions, exported
 from agwtwisted.core.arm.import_options import ImportOptions
 from agwtwisted.core.arm.overlay import overlaid
 from agwtwisted.core.arm.parameters import read_parameters
+from agwtwisted.core.base.errors import ConfigError
 from agwtwisted.core.configuration.parsing import parse_document
 from agwtwisted.core.reports.facts import Facts, facts_of
 from agwtwisted.core.sections import ini
@@ -35,6 +37,8 @@ ROOT = Path(__file__).parent.parent
 IMPLIED = ("arm", "gateway", "rewrite_rule_set")
 """Kinds of sections that need not be there."""
 OCSP = "http://127.0.0.1:9001/"
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+_BLOCK = re.compile(r"```ini\n(.*?)```", re.DOTALL)
 CONFIGURATIONS = sorted((ROOT / "conf").glob("*.ini"))
 
 
@@ -174,18 +178,30 @@ class RoundTripTests(SynchronousTestCase):
             self.assertEqual(plane.json("GET", GATEWAY)["properties"]["provisioningState"], "Succeeded")
 
     def test_first_configurations(self) -> None:
-        """So does each form of a first configuration."""
-        site, root = configurations.site(), configurations.clients_root()
+        """So does each form of a first configuration, and every configuration that a page shows as a whole."""
+        common = {"address": "0.0.0.0", "port": 8443, "backend": "10.0.0.5:80", "state": "/var/lib/agw"}
+        starters = [
+            Starter(mode=mode, names=("localhost",), ocsp=OCSP if mode is StarterMode.STRICT else "", **common)  # type: ignore[arg-type]
+            for mode in StarterMode
+        ]
+        shown = [text for page in PAGES for text in _BLOCK.findall(page.read_text()) if _is_whole(text)]
+        self.assertTrue(shown)
+        for text in (*(starter.text() for starter in starters), *shown):
+            document = ini.parse(text.encode(), "gw.ini")
+            self.assertEqual(again(document, _first), (facts(document, _first, "gw.ini"),) * 2, text)
 
-        def read(path: str) -> SourceFile:
-            """Certificates by what their names end in."""
-            data = {"server.key": site.key_pem, "server.pem": site.chain_pem}.get(Path(path).name, root.pem)
-            return SourceFile(data=data, mode=0o600)
 
-        for mode in StarterMode:
-            common = {"address": "0.0.0.0", "port": 8443, "backend": "10.0.0.5:80", "state": "/var/lib/agw"}
-            starter = Starter(
-                mode=mode, names=("localhost",), ocsp=OCSP if mode is StarterMode.STRICT else "", **common
-            )  # type: ignore[arg-type]
-            document = ini.parse(starter.text().encode(), "gw.ini")
-            self.assertEqual(again(document, read), (facts(document, read, "gw.ini"),) * 2, mode)
+def _first(path: str) -> SourceFile:
+    """Certificates by what their names end in."""
+    site, name = configurations.site(), Path(path).name
+    server = site.chain_pem if name.startswith(("server", "site")) else configurations.clients_root().pem
+    return SourceFile(data=site.key_pem if name.endswith(".key") else server, mode=0o600)
+
+
+def _is_whole(text: str) -> bool:
+    """Whether a text is a configuration rather than a part of one."""
+    try:
+        parse_document(ini.parse(text.encode(), "gw.ini"), "gw.ini", _first, now=pki.NOW)
+    except ConfigError:
+        return False
+    return True
