@@ -122,6 +122,8 @@ class ProductTests(SynchronousTestCase):
         self.assertEqual(hints.snake_case("verifyClientCertIssuerDN"), "verify_client_cert_issuer_dn")
         self.assertEqual(hints.of_key("http_listener", "nonsense"), "")
         self.assertIn("cloud", hints.of_key("gateway", "sku"))
+        self.assertIn("[load_distribution_target POLICY/NAME]", hints.of_kind("loadDistributionTargets"))
+        self.assertEqual(hints.of_key("rewrite_rule", "headerValueMatcher"), "write response_header_matcher.Set-Cookie")
 
     def test_in_messages(self) -> None:
         """They stand behind the name of what there is not."""
