@@ -98,7 +98,7 @@ def import_gateway(request: ImportRequest, now: datetime) -> Imported:
     if has_error(found) or (request.strict and any(each.severity is Severity.WARNING for each in found)):
         return result
     text = imported_text(gateway.document, source, _beside(source, directory))
-    files = {directory / NAME: NewFile(data=text.encode())} | dict(_files(gateway, directory))
+    files = {directory / NAME: NewFile(data=text.encode(), secret=True)} | dict(_files(gateway, directory))
     write_all(files, force=request.force, directories=PRIVATE)
     return attrs.evolve(result, written=tuple(files))
 

@@ -48,7 +48,7 @@ class ImportTests(SynchronousTestCase):
         self.assertIn(f"# Imported from {file}", done.file.read_text())
         plan = load(str(done.file), pki.NOW)
         self.assertEqual(plan.addresses, (("127.0.0.1", 8080),))
-        self.assertEqual(self.output.stat().st_mode & 0o777, 0o700)
+        self.assertEqual((self.output.stat().st_mode & 0o777, done.file.stat().st_mode & 0o777), (0o700, 0o600))
 
     def test_secrets(self) -> None:
         """Certificates with their keys, and passwords, are in files for their owner alone, in a directory as well."""

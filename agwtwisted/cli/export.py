@@ -25,6 +25,9 @@ if TYPE_CHECKING:  # they take their time
     from agwtwisted.core.sections.sources import ReadFile
     from agwtwisted.starter.new_files import NewFile
 
+READABLE_BY_OTHERS: Final = 0o044
+"""Permission bits of a file."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `agw export` takes."""
@@ -56,6 +59,7 @@ class ExportSource:
     read: ReadFile
     identity: GatewayIdentity
     directory: Path
+    is_private: bool  # whether only its owner may read it: headers may have secrets
 
 
 def run(options: argparse.Namespace) -> int:
@@ -69,7 +73,7 @@ def run(options: argparse.Namespace) -> int:
     if options.output is None:
         output_of(options).show(_json(export.body).rstrip("\n"))
     else:
-        _write(options, export)
+        _write(options, export, is_private=source.is_private)
     _report(export.findings)
     return 0
 
@@ -134,17 +138,19 @@ def _of_file(file: str, arm: ArmArguments, fingerprint: str) -> ExportSource:
     if fingerprint and loaded.plan.fingerprint != fingerprint:
         message = "is not what the gateway has in force: it has changed since, or belongs to other options"
         raise AgwError(f"{file} {message}; to export it as it is, name it: agw export {file}")
+    is_private = not loaded.files.main.mode & READABLE_BY_OTHERS
     if loaded.files.arm is not None:
-        return _of_document(file, arm)
+        return _of_document(file, arm, is_private=is_private)
     return ExportSource(
         document=ini.parse(loaded.files.main.data, file),
         read=loaded.files.read,
         identity=GatewayIdentity(name=Path(file).stem),
         directory=Path(file).parent,
+        is_private=is_private,
     )
 
 
-def _of_document(file: str, arm: ArmArguments) -> ExportSource:
+def _of_document(file: str, arm: ArmArguments, *, is_private: bool) -> ExportSource:
     """The gateway of an ARM document, with its overlay."""
     from agwtwisted.core.arm.forms import identity_of
     from agwtwisted.importing import gateway_of, reader_of
@@ -156,27 +162,31 @@ def _of_document(file: str, arm: ArmArguments) -> ExportSource:
         read=reader_of(gateway, file),
         identity=identity_of(gateway.resource, Path(file).stem),
         directory=Path(file).parent,
+        is_private=is_private,
     )
 
 
-def _write(options: argparse.Namespace, export: Export) -> None:
+def _write(options: argparse.Namespace, export: Export, *, is_private: bool) -> None:
     from agwtwisted.starter.new_files import write_all
 
-    write_all(dict(_files(options, export)), force=options.force)
-    output_of(options).show("\n".join(f"{path} written" for path, _ in _files(options, export)))
+    files = dict(_files(options, export, is_private=is_private))
+    write_all(files, force=options.force)
+    output_of(options).show("\n".join(f"{path} written" for path in files))
 
 
-def _files(options: argparse.Namespace, export: Export) -> Iterable[tuple[Path, NewFile]]:
+def _files(options: argparse.Namespace, export: Export, *, is_private: bool) -> Iterable[tuple[Path, NewFile]]:
     """The document, its overlay and its parameters, as far as there are any."""
     from agwtwisted.core.arm.overlay import overlay_path
     from agwtwisted.core.sections.ini_text import written
     from agwtwisted.starter.new_files import NewFile
 
     file: Path = options.output
-    yield file, NewFile(data=_json(export.body).encode(), secret=options.secrets and not options.template)
+    has_keys = options.secrets and not options.template
+    yield file, NewFile(data=_json(export.body).encode(), secret=has_keys or is_private)
     if export.overlay.sections:
         head = (f"What Azure does not know of {file.name}, for `agw run --config {file.name}` and `agw import`.",)
-        yield Path(overlay_path(str(file))), NewFile(data=written(export.overlay, head=head).encode())
+        text = written(export.overlay, head=head)
+        yield Path(overlay_path(str(file))), NewFile(data=text.encode(), secret=is_private)
     if export.parameters is not None:
         yield file.with_suffix(".parameters.json"), NewFile(data=_json(export.parameters).encode(), secret=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -24,6 +25,7 @@ class ExportTests(SynchronousTestCase):
             file.chmod(0o600)
         self.file = self.directory / "edge.ini"
         self.file.write_text(configurations.GOOD)
+        self.addCleanup(os.umask, os.umask(0o022))
         self.output = self.directory / "out" / "gateway.json"
 
     def test_standard_output(self) -> None:
@@ -42,6 +44,14 @@ class ExportTests(SynchronousTestCase):
         self.assertEqual((done.status, done.out), (0, f"{self.output} written\n{overlay} written\n"))
         self.assertEqual(json.loads(self.output.read_text())["name"], "other")
         self.assertIn("certificate_file = ../pki/site.pem\n", overlay.read_text())
+
+    def test_modes(self) -> None:
+        """What is written of a file that its owner alone may read is not more open: headers may have secrets."""
+        for mode, expected in ((0o600, 0o600), (0o644, 0o644)):
+            self.file.chmod(mode)
+            self.assertEqual(call("export", str(self.file), "--output", str(self.output), "--force").status, 0)
+            for each in self.output.parent.iterdir():
+                self.assertEqual(each.stat().st_mode & 0o777, expected, each)
 
     def test_there_already(self) -> None:
         """Nothing is overwritten without --force, and then nothing is written: exit status 2."""
