@@ -79,7 +79,7 @@ def _end(row: Row, prefix: str = "") -> Iterator[Problem]:
         if not row.unset(key):
             yield row.problem(f"{key} cannot be used with {redirect}: requests are forwarded or redirected", key=key)
     if not row.unset(pool) and not row.unset(policy):
-        yield row.warning(f"{pool} has no effect: {policy} decides which servers get the requests", key=pool)
+        yield row.note(f"{pool} has no effect: {policy} decides which servers get the requests", key=pool)
     if not row.unset(redirect) and not row.unset(rewrites):
         yield row.warning(f"{rewrites} has no effect: redirects are not rewritten", key=rewrites)
 

@@ -59,11 +59,10 @@ class PolicyTests(SynchronousTestCase):
         self.assertEqual({each.name for action in site.actions.all() for each in action.pools}, {"app", "new"})
 
     def test_beside_a_pool(self) -> None:
-        """A policy beside a pool takes its place, as in the product: a warning."""
+        """A policy beside a pool takes its place, as in the product, whose documents often have both: a note."""
         text = changed((POOL, f"backend_address_pool = app\n{POLICY}")) + SECTIONS
-        [line] = said(text)
-        self.assertTrue(line.startswith("WARNING"), line)
-        self.assertIn("backend_address_pool has no effect: load_distribution_policy decides", line)
+        [note] = load(text).notes
+        self.assertIn("backend_address_pool has no effect: load_distribution_policy decides", note.message)
         [site] = plan(text).http_ports["127.0.0.1", 8443].sites.all()
         self.assertEqual((site.actions.default.pool, len(site.actions.default.pools)), (None, 2))
 
