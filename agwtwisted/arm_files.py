@@ -28,6 +28,7 @@ class ArmArguments:
 
     overlay: str | None = None  # a path; None: beside the document, if there is one
     keys: ArmKeys = attrs.field(default=(), repr=False)  # of [arm]
+    names_may_wait: bool = False  # whether the overlay may name what the document does not have
 
     def __bool__(self) -> bool:
         return self.overlay is not None or bool(self.keys)
@@ -85,7 +86,13 @@ def arm_files(file: str, arguments: ArmArguments, read: ReadFile) -> ArmFiles:
     path = overlay_path(file) if arguments.overlay is None else arguments.overlay
     has_overlay = arguments.overlay is not None or os.path.lexists(path)
     text = read(path) if has_overlay else None
-    return ArmFiles(overlay=path, text=text, keys=arguments.keys, local_addresses=local_addresses())
+    return ArmFiles(
+        overlay=path,
+        text=text,
+        keys=arguments.keys,
+        local_addresses=local_addresses(),
+        names_may_wait=arguments.names_may_wait,
+    )
 
 
 _ROUTES: Final = "/proc/net/fib_trie"

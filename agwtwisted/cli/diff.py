@@ -16,6 +16,7 @@ from agwtwisted.cli.output import Output, Style, output_of
 from agwtwisted.core.base.errors import AgwError, printable
 
 if TYPE_CHECKING:  # they take their time
+    from agwtwisted.arm_files import ArmArguments
     from agwtwisted.core.reports.facts import Difference, Fact, Facts
 
 IN_FORCE: Final = "the configuration in force"
@@ -65,19 +66,40 @@ def run(options: argparse.Namespace) -> int:
 def _sides(options: argparse.Namespace) -> tuple[Side, Side] | None:
     """Both configurations; None: a signal came before the gateway's answer."""
     *first, second = options.files
-    after = _of_file(second, options)
+    arguments = _arguments(options)
+    named = options.overlay is not None
+    after = _of_file(second, arguments, named=named)
     if first:
-        return _of_file(first[0], options), after
+        return _of_file(first[0], arguments, named=named), after
     before = _in_force(options, second)
     return None if before is None else (before, after)
 
 
-def _of_file(file: str, options: argparse.Namespace) -> Side:
-    from agwtwisted.core.reports.facts import facts_of
-    from agwtwisted.loading import is_arm, load
+def _arguments(options: argparse.Namespace) -> ArmArguments:
+    """What counts for every ARM document: the overlay of the first one that has one, unless another is named.
 
-    arm = (arm_arguments(options),) if is_arm(file) else ()  # of two files one may be INI
-    plan = load(os.path.abspath(file), None, *arm)  # paths in it are compared, too
+    It may name what one of them does not have: that is a difference, and no error.
+    """
+    from agwtwisted.core.arm.overlay import overlay_path
+    from agwtwisted.loading import is_arm
+
+    given = arm_arguments(options)
+    beside = (os.path.abspath(overlay_path(file)) for file in options.files if is_arm(file))
+    overlay = given.overlay or next(filter(os.path.lexists, beside), None)
+    return attrs.evolve(given, overlay=overlay, names_may_wait=True)
+
+
+def _of_file(file: str, arguments: ArmArguments, *, named: bool) -> Side:
+    from agwtwisted.arm_files import NO_ARGUMENTS
+    from agwtwisted.core.arm.overlay import overlay_path
+    from agwtwisted.core.reports.facts import facts_of
+    from agwtwisted.loading import is_arm, load_files
+
+    arm = NO_ARGUMENTS
+    if is_arm(file):  # of two files one may be INI
+        own = os.path.abspath(overlay_path(file))
+        arm = attrs.evolve(arguments, overlay=own) if not named and os.path.lexists(own) else arguments
+    plan = load_files(os.path.abspath(file), None, may_be_empty=True, arm=arm).plan  # paths in it are compared, too
     whole = facts_of(plan, whole_paths=True)
     return Side(name=file, fingerprint=plan.fingerprint, facts=facts_of(plan), whole=whole)
 

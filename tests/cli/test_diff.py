@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from agwtwisted.cli.diff import IN_FORCE
 from agwtwisted.core.reports.facts import facts_of, masked_facts
 from tests import configurations
+from tests.arm_gateways import https
 from tests.cli.answered import answered
 from tests.cli.calls import call
 
@@ -88,6 +89,22 @@ class DiffTests(SynchronousTestCase):
             [{"path": "httpListeners/public", "property": "port", "change": "changed", "before": 8443, "after": 8444}],
         )
         self.assertTrue(json.loads(call("diff", "--json", self.first, self.first).out)["equal"])
+
+    def test_documents(self) -> None:
+        """The overlay of one document counts for the other one, too; what it names and that has not is a difference."""
+        old = https(profile={"clientAuthConfiguration": {"verifyClientAuthMode": "Passthrough"}})
+        del old["properties"]["sslCertificates"][0]["properties"]["data"]  # as `az` shows it
+        new = json.loads(json.dumps(old))
+        del new["properties"]["sslProfiles"], new["properties"]["httpListeners"][0]["properties"]["sslProfile"]
+        first, second = self.write("gateway.json", json.dumps(old)), self.write("new.json", json.dumps(new))
+        self.assertEqual(call("diff", first, second).status, 2)
+        keys = "certificate_file = pki/site.pem\nkey_file = pki/site.key\n"
+        self.write(
+            "gateway.overlay.ini", f"[ssl_certificate site]\n{keys}\n[ssl_profile devices]\ntls_groups = X25519\n"
+        )
+        done = call("diff", first, second)
+        expected = ["changed  httpListeners/web.sslProfile: devices -> (none)", "removed  sslProfiles/devices"]
+        self.assertEqual((done.status, done.out.splitlines()), (1, expected), done.err)
 
     def test_not_valid(self) -> None:
         """A configuration that is not valid, or not there, is exit status 2, with its problems."""
