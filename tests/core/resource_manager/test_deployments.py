@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.base.errors import Place, Problem
 from agwtwisted.core.resource_manager.answering import answer, refusal
+from agwtwisted.core.resource_manager.calls import MAX_RECORDS
 from agwtwisted.core.resource_manager.deployments import MAX_KEPT
-from agwtwisted.core.resource_manager.messages import NoTask, Serve, Work
+from agwtwisted.core.resource_manager.messages import NoTask, Serve, Stored, Work
 from tests.control_planes import GATEWAY, GROUP, StandIn, child, gateway_body, reference
 
 DEPLOYMENTS = f"{GROUP}/providers/Microsoft.Resources/deployments"
@@ -176,6 +178,14 @@ class RefusedTests(SynchronousTestCase):
         """A subnet needs its network, in the template or before."""
         error = self.error(SUBNET, status=404)
         self.assertEqual(error["details"][0]["code"], "ParentResourceNotFound")
+
+    def test_bounded(self) -> None:
+        """A template cannot make more resources than are kept."""
+        plane = StandIn().with_group()
+        many = {str(number): Stored(id=str(number), body={}, etag="") for number in range(MAX_RECORDS - 1)}
+        plane.state = attrs.evolve(plane.state, records={**many, **plane.state.records})
+        error = plane.error("PUT", DEPLOYMENT, body(resource("publicIPAddresses", "ip")), 409)
+        self.assertEqual(error["details"][0]["code"], "QuotaExceeded")
 
     def test_group(self) -> None:
         """The group has to be there."""

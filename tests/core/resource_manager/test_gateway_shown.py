@@ -61,6 +61,14 @@ class ShownTests(SynchronousTestCase):
         self.assertEqual(rewrites["properties"]["pathRules"], [reference("urlPathMaps", "m", "pathRules", "r")])
         self.assertEqual(port["properties"]["httpListeners"], [reference("httpListeners", "web")])
 
+    def test_no_other_back_references(self) -> None:
+        """What the service does not say of a child is not said: sent back, it would be a property of its own."""
+        target = child("t", weightPerServer=1, backendAddressPool=reference("backendAddressPools", "servers"))
+        policy = child("p", loadDistributionAlgorithm="RoundRobin", loadDistributionTargets=[target])
+        shown = self.plane.json("PUT", GATEWAY, gateway_body(loadDistributionPolicies=[policy]))
+        [pool] = shown["properties"]["backendAddressPools"]
+        self.assertNotIn("loadDistributionTargets", pool["properties"])
+
     def test_what_the_service_adds(self) -> None:
         """Each frontend has its allocation method; settings and listeners have what they did not say."""
         [frontend], [listener] = self.properties["frontendIPConfigurations"], self.properties["httpListeners"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.resource_manager.messages import NoTask, ServeNothing
-from tests.control_planes import GATEWAY, GROUP, SUBSCRIPTION, StandIn
+from tests.control_planes import GATEWAY, GROUP, SUBSCRIPTION, StandIn, child
 
 GROUPS = f"/subscriptions/{SUBSCRIPTION}/resourceGroups"
 ADDRESS = f"{GROUP}/providers/Microsoft.Network/publicIPAddresses/ip"
@@ -39,11 +39,12 @@ class GroupTests(SynchronousTestCase):
 
     def test_delete_takes_all(self) -> None:
         """What is in the group is deleted with it, and a gateway serves no more; other groups stay."""
-        plane = StandIn().with_gateway()
+        plane = StandIn().with_gateway(sslCertificates=[child("web", data="eA==", password="x")])
+        self.assertEqual(set(plane.state.secrets), {"web"})
         plane.json("PUT", ADDRESS, {"location": "local"}, 201)
         plane.json("PUT", f"{GROUPS}/rg2", {"location": "local"}, 201)
         plane.ask("DELETE", GROUP)
-        self.assertEqual(plane.works[-1].task, ServeNothing())
+        self.assertEqual((plane.works[-1].task, plane.state.secrets), (ServeNothing(), {}))
         self.assertEqual(set(plane.state.records), {f"{GROUPS}/rg2".lower()})
         plane.ask("DELETE", f"{GROUPS}/rg2")
         self.assertEqual(plane.works[-1].task, NoTask())
