@@ -173,6 +173,8 @@ class IpHash(Generic[T]):
     largest one wins. So where a server goes, its clients alone go to others, by their weights, and they come back with
     it. Processes and gateways with the same servers agree, as nothing of it is random.
 
+    A new address costs about a microsecond for each server, one that is remembered as much as any other choice.
+
     Args:
         name: of a server; distinguishes it from the others.
     """
