@@ -174,8 +174,9 @@ class ConvertTests(SynchronousTestCase):
 
     def test_what_no_file_can_say(self) -> None:
         """A value that an INI file could not have is refused, too: both must mean the same."""
-        body = gateway(backendAddressPools=[child("app", backendAddresses=[{"fqdn": "a\u0001b"}])])
-        self.assertTrue(any("backend_addresses" in each or "control" in each for each in refusals(converted(body))))
+        probe = child("p", protocol="Http", host="a", path="/", match={"body": "a\u0001b"})
+        (only,) = said(converted(gateway(probes=[probe])))
+        self.assertIn("[probe p]", only)
 
     def test_nothing_is_raised(self) -> None:
         """Whatever stands in the place of objects and lists, the answer is a Conversion."""

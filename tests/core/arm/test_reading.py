@@ -37,8 +37,9 @@ class BoundTests(SynchronousTestCase):
     def test_items(self) -> None:
         """A list has at most as many items as any of the product's, and some."""
         pools = [child(f"p{number}") for number in range(MOST_CHILDREN + 1)]
-        found = said(converted(gateway(backendAddressPools=pools)))
-        self.assertIn(f"has {MOST_CHILDREN + 1} items, of at most {MOST_CHILDREN}", found[0])
+        conversion = converted(gateway(backendAddressPools=pools))
+        self.assertIn(f"has {MOST_CHILDREN + 1} items, of at most {MOST_CHILDREN}", said(conversion)[0])
+        self.assertNotIn(f"backend_address_pool p{MOST_CHILDREN}", sections(conversion))
 
 
 class ReferenceTests(SynchronousTestCase):
