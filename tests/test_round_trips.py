@@ -26,17 +26,21 @@ from agwtwisted.core.reports.facts import Facts, facts_of
 from agwtwisted.core.sections import ini
 from agwtwisted.core.sections.ini import Document
 from agwtwisted.core.sections.ini_text import written
+from agwtwisted.core.sections.schema import KINDS
 from agwtwisted.core.sections.sources import ReadFile, SourceFile
 from agwtwisted.demo import certificates
 from agwtwisted.starter.configuration import Starter, StarterMode
 from tests import EXAMPLES, configurations, pki
 from tests.control_planes import GATEWAY, StandIn
 from tests.core.arm import generated
+from tests.core.arm.everything import EVERYTHING
 
 ROOT = Path(__file__).parent.parent
 IMPLIED = ("arm", "gateway", "rewrite_rule_set")
 """Kinds of sections that need not be there."""
 OCSP = "http://127.0.0.1:9001/"
+UNSAID = {"arm", "rewrite_rule_set"}
+"""Kinds of sections that it does without."""
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 _BLOCK = re.compile(r"```ini\n(.*?)```", re.DOTALL)
 CONFIGURATIONS = sorted((ROOT / "conf").glob("*.ini"))
@@ -140,6 +144,12 @@ class RoundTripTests(SynchronousTestCase):
         for file in (*CONFIGURATIONS, ROOT / "agwtwisted" / "demo" / "gw.ini"):
             document = ini.parse(file.read_bytes(), "gw.ini")
             self.assertEqual(again(document, _demo), (facts(document, _demo, "gw.ini"),) * 2, file)
+
+    def test_everything(self) -> None:
+        """So does a configuration with every kind of section, and with keys and values that ARM has no place for."""
+        document = ini.parse(EVERYTHING.encode(), "gw.ini")
+        self.assertEqual({each.kind for each in document.sections} | UNSAID, {*KINDS})
+        self.assertEqual(again(document, _first), (facts(document, _first, "gw.ini"),) * 2)
 
     def test_models(self) -> None:
         """The models of the SDK know every member of a body that is written of an example."""

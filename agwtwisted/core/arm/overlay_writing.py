@@ -55,6 +55,9 @@ _ELSEWHERE: Final[Mapping[str, str]] = {
 }
 """Keys without which requests do not arrive in Azure where they arrive here, with what is said of them."""
 
+_PATTERNS: Final = ("condition.", "response_header_matcher.")
+"""Keys that say the same as a pattern."""
+
 
 def overlay_of(
     rows: Sequence[Row], reading: Sequence[Row], frontends: Frontends, *, beside: str, with_keys: bool
@@ -179,6 +182,8 @@ def _finding(section: Section, entry: Entry) -> tuple[Severity, str]:
         return Severity.WARNING, _ELSEWHERE[entry.key]
     if section.kind == "custom_error" and entry.key == "file":
         return Severity.NOTE, "Azure takes an error page by its URL alone: the file stays in the overlay"
+    if entry.key.startswith(_PATTERNS):
+        return Severity.NOTE, f"Azure compares with patterns alone, and gets one for {entry.key}: the overlay keeps it"
     collection = BY_KIND.get(section.kind)
     known = collection is not None and collection.keyed(entry.key) is not None
     what = f"Azure cannot have {entry.key} = {shown(entry.value)}" if known else f"Azure does not know {entry.key}"

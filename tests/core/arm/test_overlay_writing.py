@@ -97,3 +97,7 @@ class FindingsTests(SynchronousTestCase):
         pool = rows("[backend_address_pool app]\nbackend_addresses = a.example:81\n")
         [other] = findings(overlay_of(pool, [], Frontends.of({}), beside="conf", with_keys=True))
         self.assertEqual(other.severity, Severity.WARNING)
+        compared = rows("[rewrite_rule a/b]\ncondition.1 = var_host == a\nurl_path = /x\n")
+        read = rows("[rewrite_rule a/b]\ncondition.1 = var_host ~ ^a$\nurl_path = /x\n")
+        [same] = findings(overlay_of(compared, read, Frontends.of({}), beside="conf", with_keys=True))
+        self.assertIn("with patterns alone", same.message)
