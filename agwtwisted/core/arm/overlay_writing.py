@@ -16,6 +16,7 @@ from agwtwisted.core.arm.import_text import names_file, relative_to
 from agwtwisted.core.arm.table import BY_KIND
 from agwtwisted.core.arm.writing import Frontends
 from agwtwisted.core.base.errors import Place, Problem, Severity, shown
+from agwtwisted.core.operations.masking import masked
 from agwtwisted.core.resources.resources import ClientAuth
 from agwtwisted.core.rules.conditions import Condition
 from agwtwisted.core.sections.backend_keys import backend_port
@@ -177,6 +178,10 @@ def findings(overlay: Document) -> Iterator[Problem]:
                 yield Problem(place=place, section=section.title, key=key, severity=severity, message=message)
 
 
+def _line(entry: Entry) -> str:
+    return f"{entry.key} = {entry.value}"
+
+
 def _finding(section: Section, entry: Entry) -> tuple[Severity, str]:
     if entry.key in _ELSEWHERE:
         return Severity.WARNING, _ELSEWHERE[entry.key]
@@ -186,7 +191,7 @@ def _finding(section: Section, entry: Entry) -> tuple[Severity, str]:
         return Severity.NOTE, f"Azure compares with patterns alone, and gets one for {entry.key}: the overlay keeps it"
     collection = BY_KIND.get(section.kind)
     known = collection is not None and collection.keyed(entry.key) is not None
-    what = f"Azure cannot have {entry.key} = {shown(entry.value)}" if known else f"Azure does not know {entry.key}"
+    what = f"Azure cannot have {shown(masked(_line(entry)))}" if known else f"Azure does not know {entry.key}"
     if entry.key.partition(".")[0] in PROTECTING:
         return Severity.WARNING, f"{what}: it stays in the overlay, and what it refuses is let through there"
     return Severity.NOTE, f"{what}: it stays in the overlay"
