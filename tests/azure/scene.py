@@ -107,7 +107,7 @@ def scene(directory: Path, az: str) -> Iterator[AzureScene]:
     with _backend(backend), control_plane(directory / "plane", plane) as (ca_file, secret_file):
         (directory / "secret").write_text(secret_file.read_text().strip())
         beside = {
-            "PATH": f"{Path(az).parent}{os.pathsep}{os.environ['PATH']}",
+            "PATH": f"{Path(az).absolute().parent}{os.pathsep}{os.environ['PATH']}",
             "HOME": str(directory),
             "AZURE_CONFIG_DIR": str(directory / "azure"),
             "REQUESTS_CA_BUNDLE": str(ca_file),

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import copy
+import json
+import random
+from typing import Any
+
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.control_planes import GATEWAY, GROUP, StandIn, gateway_body
+from tests.control_planes import GATEWAY, GROUP, StandIn, child, gateway_body
 
 
 class AnswerTests(SynchronousTestCase):
@@ -44,3 +49,61 @@ class AnswerTests(SynchronousTestCase):
         """Also where there is an error."""
         given = StandIn().ask("HEAD", GATEWAY, version="")
         self.assertEqual((given.status, given.body), (400, b""))
+
+
+ODD: tuple[Any, ...] = (
+    None,
+    [],
+    {},
+    "",
+    "x",
+    -1,
+    1e3,
+    True,
+    [None],
+    {"id": None},
+    {"id": "//"},
+    {"id": []},
+    {"name": 5},
+    {"properties": []},
+    "\ud800",
+    "x" * 300,
+    {"": 1},
+    10**30,
+)
+
+
+def changed(value: Any, chance: random.Random) -> Any:
+    """A body in which some values are others, some members are gone or misspelt, and some items are there twice."""
+    if chance.random() < 0.06:
+        return copy.deepcopy(chance.choice(ODD))
+    if isinstance(value, dict):
+        kept = {name: each for name, each in value.items() if chance.random() > 0.03}
+        return {
+            (name.upper() if chance.random() < 0.03 else name): changed(each, chance) for name, each in kept.items()
+        }
+    if isinstance(value, list):
+        items = [changed(each, chance) for each in value]
+        return [*items, *items[:1]] if chance.random() < 0.1 else items
+    return value
+
+
+class HostileBodyTests(SynchronousTestCase):
+    """Bodies that no client should send."""
+
+    def test_all_are_answered(self) -> None:
+        """Whatever a body says is answered, and what is taken can be read, and sent back as it was answered."""
+        rule_set = child("s", rewriteRules=[{"name": "r", "ruleSequence": 1, "actionSet": {}}])
+        certificate = child("c", data="eA==")
+        good = gateway_body(
+            rewriteRuleSets=[rule_set], sslCertificates=[certificate], trustedClientCertificates=[certificate]
+        )
+        taken = 0
+        for seed in range(200):
+            plane = StandIn().with_group()
+            status = plane.ask("PUT", GATEWAY, json.dumps(changed(good, random.Random(seed))).encode()).status
+            self.assertIn(status, (201, 400), seed)
+            if status == 201:
+                taken += 1
+                plane.json("PUT", GATEWAY, plane.json("GET", GATEWAY))
+        self.assertGreater(taken, 5)
