@@ -22,6 +22,7 @@ from tests.end_to_end import clients, gateway
 from tests.end_to_end.backends import Backend
 from tests.end_to_end.gateway import Scene, SceneCase
 from tests.end_to_end.lines import Line, Message, wait_until
+from tests.end_to_end.test_load_distribution import policy
 from tests.end_to_end.worker_processes import workers
 
 READERS = 10
@@ -48,6 +49,9 @@ def controlled() -> Iterator[Scene]:
     keys = {"trusted_client_certificates": "devices", "verify_client_revocation": "OCSP"}
     text += gateway.section("ssl_profile asking", **keys) + gateway.door("asking", asking, "asking")
     text += gateway.door("plain", plain, protocol="Http") + gateway.door("strict", strict, "strict")
+    shared = gateway.door("shared", plain, protocol="Http", host_names="shared.example")
+    text += policy("shared", "RoundRobin", app=2)
+    text += shared.replace("backend_address_pool = app\n", "load_distribution_policy = shared\n")
     with closing(backend), gateway.running_gateway(text) as started:
         workers(started)
         doors = {"plain": plain, "strict": strict, "control": control}
