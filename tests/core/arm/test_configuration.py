@@ -125,9 +125,12 @@ class ConfigurationTests(SynchronousTestCase):
                 "password_file": "gateway.json#certificates/site.password",
             },
         )
-        own = "[ssl_certificate site]\ncertificate_file = certificates/site.pfx\n"
-        over = sections(made(https(), own).document)["ssl_certificate site"]
-        self.assertEqual(over["certificate_file"], "certificates/site.pfx")
+        body = https()
+        body["properties"]["sslCertificates"].append({"name": "other", "properties": {}})
+        own = "[ssl_certificate other]\ncertificate_file = certificates/site.pfx\n"
+        over = sections(made(body, own).document)
+        self.assertEqual(over["ssl_certificate other"]["certificate_file"], "certificates/site.pfx")
+        self.assertEqual(over["ssl_certificate site"]["certificate_file"], "gateway.json#certificates/site.pfx")
         self.assertNotIn("secret", repr(found))
 
     def test_certificates_elsewhere(self) -> None:
