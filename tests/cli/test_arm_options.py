@@ -136,10 +136,11 @@ class CommandTests(SynchronousTestCase):
         self.assertNotIn("NOTE", done.err)
 
     def test_explain_and_diff(self) -> None:
-        """A listener of a document is explained, and two documents are compared, each with its overlay."""
+        """A listener of a document is explained, and two documents are compared, each with its own overlay."""
         self.write("gateway.json", json.dumps(https(), indent=1))
         other = self.write("other.json", json.dumps(https(), indent=1))
-        self.write("other.overlay.ini", "[backend_http_settings plain]\nrequest_timeout = 7\n")
+        for name, timeout in (("gateway", 20), ("other", 7)):
+            self.write(f"{name}.overlay.ini", f"[backend_http_settings plain]\nrequest_timeout = {timeout}\n")
         done = call("diff", self.file, other, "--port-offset", "8000")
         self.assertEqual((done.status, done.err), (1, ""))
         self.assertIn("equestTimeout: 20 -> 7", done.out)
