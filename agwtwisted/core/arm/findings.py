@@ -95,8 +95,13 @@ class Findings:
         return did_you_mean(name, known) if self._suggestions <= MOST_SUGGESTIONS else ""
 
     def meant(self, name: str, names: Iterable[str]) -> str:
-        """The name that one is a misspelling of; empty where it is of none, and after many that were not known."""
-        return nearest(name, names, MISSPELT) if self._suggestions < MOST_SUGGESTIONS else ""
+        """The name that one is a misspelling of; empty where it is of none.
+
+        After many that were not known only the name itself, in any case, is seen: a search takes its time.
+        """
+        if self._suggestions > MOST_SUGGESTIONS:
+            return next((each for each in names if each.casefold() == name.casefold()), "")
+        return nearest(name, names, MISSPELT)
 
     def unacceptable(self, place: Place, subject: str, error: UnacceptableError, *, section: str, key: str) -> None:
         """A value that was not taken."""

@@ -52,7 +52,7 @@ def _host_names(reading: Reading, child: ChildResource) -> Iterator[Entry]:
     if "hostName" not in members:
         yield from reading.entries(child, within="hostNames")
         return
-    one, several = members.text("hostName"), members.text("hostNames")
+    one, several = members.text("hostName"), "".join(each.value for each in reading.entries(child, within="hostNames"))
     node = members.values["hostName"]
     if several and several.casefold() != one.casefold():
         message = f"hostName ({shown(one)}) and hostNames ({shown(several)}) exclude each other"

@@ -6,7 +6,7 @@ empty text and the empty list are as if they were not there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeAlias
 
 import attrs
@@ -24,10 +24,20 @@ PROTECTING: Final = frozenset(
     (
         *("sslProfile", "sslProfiles", "sslPolicy", "trustedClientCertificates", "clientAuthConfiguration"),
         *("verifyClientAuthMode", "verifyClientCertIssuerDN", "verifyClientRevocation"),
-        *("entraJWTValidationConfig", "authConfigs", "requireServerNameIndication"),
+        *("entraJWTValidationConfig", "authConfigs", "requireServerNameIndication", "hostName", "hostNames"),
+        *("trustedRootCertificates", "validateCertChainAndExpiry", "validateSNI", "sniName"),
     )
 )
-"""Properties that decide who may come in: one of a name that is almost theirs is refused rather than ignored."""
+"""Properties that decide who may come in, or who is trusted: almost the name of one is refused rather than ignored."""
+_ANYWHERE: Final = (
+    *("sslPolicy", "trustedClientCertificates", "requireServerNameIndication"),
+    *("verifyClientAuthMode", "verifyClientCertIssuerDN", "verifyClientRevocation"),
+)
+"""Those that are refused where they do not belong, too: a document that has them counts on them."""
+_PROTECTING_WORDS: Final = ("sslprofile", "clientauth", "jwt", "authconfig", "authenticationpolic")
+"""So is a name that has one of these in it, in lower case."""
+_VALUES: Final = frozenset({Shape.TEXT, Shape.INTEGER, Shape.BOOLEAN, Shape.TEXTS})
+_LISTS: Final = frozenset({Shape.TEXTS, Shape.REFERENCES, Shape.CHILDREN})
 
 RowLookup: TypeAlias = Callable[[str], Property | None]
 
@@ -182,7 +192,13 @@ class MemberReader:
     def _members(
         self, collection: Collection, title: str, node: JsonNode, body: JsonNode, lookup: RowLookup
     ) -> ObjectMembers:
-        collecting = _Collecting(findings=self.findings, collection=collection, title=title, lookup=lookup)
+        collecting = _Collecting(
+            findings=self.findings,
+            collection=collection,
+            title=title,
+            lookup=lookup,
+            may_have_properties=body is node and collection.is_resource,
+        )
         collecting.collect("", body)
         return ObjectMembers(
             collection=collection,
@@ -203,6 +219,7 @@ class _Collecting:
     collection: Collection
     title: str
     lookup: RowLookup
+    may_have_properties: bool  # read elsewhere; false within them, and in what has none
     values: dict[str, JsonNode] = attrs.Factory(dict)
     emptied: dict[str, JsonNode] = attrs.Factory(dict)
     unknown: dict[str, UnknownValue] = attrs.Factory(dict)
@@ -217,14 +234,16 @@ class _Collecting:
                 self.findings.error(member.place, f"{name} stands twice, in two spellings", section=self.title)
             elif row.meaning is not Meaning.WORKS:
                 self._ignored(row, member)
-            elif member.value == ():
-                self.emptied[row.name] = member
+            elif member.value == () or (member.value == "" and row.form.shape in _LISTS):
+                self._empty(row, member)
             elif not member.is_absent and row.name not in _READ_ELSEWHERE:
                 self._taken(row, member)
 
     def _taken(self, row: Property, member: JsonNode) -> None:
         if isinstance(member.value, UnknownValue):
             self._not_known(row, member, member.value)
+            return
+        if row.form.shape in _VALUES and not self._is_of_its_type(row, member):
             return
         self.values[row.name] = member
         if row.form.shape is Shape.OBJECT:
@@ -233,6 +252,24 @@ class _Collecting:
             self.collect(f"{row.name}.", member)
         elif row.form.shape is Shape.CHILDREN and not isinstance(member.value, tuple):
             self._refused(row, member, "must be a list")
+
+    def _empty(self, row: Property, member: JsonNode) -> None:
+        """An empty list is as good as none; where one stands for an object that protects, that is said."""
+        self.emptied[row.name] = member
+        if row.name in PROTECTING and row.form.shape not in _LISTS:
+            message = f"{row.name} is an empty list, and has no effect"
+            self.findings.warning(member.place, message, section=self.title, name=UNKNOWN_PROPERTY.name)
+
+    def _is_of_its_type(self, row: Property, member: JsonNode) -> bool:
+        """Whether a value is what it must be; those that are keys of a section are looked at with that."""
+        if self.collection.is_resource and (row.key or not self.collection.kind):
+            return True
+        try:
+            as_text(row, member)
+        except UnacceptableError as error:
+            self.findings.unacceptable(member.place, row.name, error, section=self.title, key=row.key)
+            return False
+        return True
 
     def _not_known(self, row: Property, member: JsonNode, value: UnknownValue) -> None:
         if row.may_be_unknown:
@@ -244,22 +281,32 @@ class _Collecting:
         self.findings.error(member.place, f"{row.name} {message}", section=self.title, code=INVALID_FORMAT)
 
     def _unknown(self, within: str, name: str, member: JsonNode) -> None:
+        """A member that nothing is known of: refused where it may have been meant to protect."""
         is_own = self.collection.is_resource and not within and name.casefold() in _READ_ELSEWHERE
-        if member.is_absent or is_own:
+        if member.is_absent or (is_own and name.casefold() != "properties"):
             return
-        known = [each.name.removeprefix(within) for each in self.collection.members(within.rstrip("."))]
-        meant = self.findings.meant(name, PROTECTING.intersection(known))
-        if meant:
-            message = f"{shown(name)} is no property; did you mean {shown(meant)}? What that protects would be open"
+        if name.casefold() == "properties":
+            if within or not self.may_have_properties:
+                message = "properties has no effect here: what is in it belongs beside it"
+                self.findings.error(member.place, message, section=self.title, code=INVALID_FORMAT)
+            return
+        known = list(self.collection.members(within.rstrip(".")))
+        near = self.findings.suggestion(name, [each.name.removeprefix(within) for each in known])
+        if self._may_protect(within, name, known):
+            message = f"{shown(name)} is no property{near or ' here.'} What that protects would be open"
             self.findings.error(member.place, message, section=self.title, code=INVALID_FORMAT)
             return
-        near = self.findings.suggestion(name, known)
-        self.findings.warning(
-            member.place,
-            f"{shown(name)} is no property that the gateway knows, and has no effect{near}",
-            section=self.title,
-            name=UNKNOWN_PROPERTY.name,
-        )
+        message = f"{shown(name)} is no property that the gateway knows, and has no effect{near}"
+        self.findings.warning(member.place, message, section=self.title, name=UNKNOWN_PROPERTY.name)
+
+    def _may_protect(self, within: str, name: str, known: Sequence[Property]) -> bool:
+        """Whether a name is meant to decide who may come in: all that an SSL profile has does."""
+        folded = name.casefold()
+        if self.collection.name == "sslProfiles" or any(word in folded for word in _PROTECTING_WORDS):
+            return True
+        refused = [each.name.removeprefix(within) for each in known if each.meaning is Meaning.ERROR]
+        protecting = PROTECTING.intersection(each.name.removeprefix(within) for each in known)
+        return bool(self.findings.meant(name, {*_ANYWHERE, *refused, *protecting}))
 
     def _ignored(self, row: Property, member: JsonNode) -> None:
         """A member that has no effect, or that is refused, by what the table says of it."""

@@ -47,9 +47,12 @@ class ValueForm:
     collection: str = ""
 
     def canonical(self, text: str) -> str:
-        """The text in its canonical spelling; as it is where it is none of the enumeration, or there is none."""
-        folded = text.casefold()
-        return next((each for each in self.spellings if each.casefold() == folded), text)
+        """The text in its canonical spelling; as it is where it is none of the enumeration, or there is none.
+
+        Letters beyond ASCII are those of no spelling, though some of them fold to one: a long s, a sharp s.
+        """
+        folded = text.lower() if text.isascii() else ""
+        return next((each for each in self.spellings if each.lower() == folded), text)
 
     def __str__(self) -> str:
         if self.collection and self.shape is not Shape.CHILDREN:

@@ -192,10 +192,18 @@ class Reading:
         if row.form.shape is Shape.REFERENCES:
             return ", ".join(dict.fromkeys(each.name for each in self.targets(child, row.name)))
         try:
-            return as_text(row, node)
+            return _said(row, node)
         except UnacceptableError as error:
             self.findings.unacceptable(node.place, row.name, error, section=child.title, key=row.key)
             return ""
+
+
+def _said(row: Property, node: JsonNode) -> str:
+    """The text of a value; a list of nothing is not taken for none: without host names a listener has them all."""
+    text = as_text(row, node)
+    if not text and row.form.shape is Shape.TEXTS:
+        raise UnacceptableError("has no item with a text", INVALID_FORMAT)
+    return text
 
 
 def entry(key: str, text: str, place: Place) -> Entry:

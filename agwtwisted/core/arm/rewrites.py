@@ -52,10 +52,10 @@ def _test(members: ObjectMembers, beginning: str = "") -> str:
     """Operator and operand: in ARM the pattern is always a regular expression, and may be absent."""
     negated = "!" if members.is_true(f"{beginning}negate") else ""
     pattern = members.values.get(f"{beginning}pattern")
-    if pattern is None or not isinstance(pattern.value, str):
+    if pattern is None:
         return f"{negated}exists"
     case = "*" if members.is_true(f"{beginning}ignoreCase") else ""
-    return f"{negated}~{case} {_OUTER_BLANKS.sub(_escaped_blanks, pattern.value)}"
+    return f"{negated}~{case} {_OUTER_BLANKS.sub(_escaped_blanks, str(pattern.value))}"
 
 
 def _escaped_blanks(blanks: re.Match[str]) -> str:

@@ -119,6 +119,7 @@ URL_PATH_MAPS: Final = Collection(
             _POLICY,
         ),
         works("pathRules", children("pathRules"), "", "In their order: the first that matches applies."),
+        error("defaultAuthConfigs", _TOKENS, "name", "authenticationPolicy"),
     ),
 )
 
@@ -134,6 +135,7 @@ PATH_RULES: Final = Collection(
         works("redirectConfiguration", reference("redirectConfigurations"), "redirect_configuration", _REDIRECT),
         works("rewriteRuleSet", reference("rewriteRuleSets"), "rewrite_rule_set", _REWRITES),
         works("loadDistributionPolicy", reference("loadDistributionPolicies"), "load_distribution_policy", _POLICY),
+        error("authConfigs", _TOKENS, "name", "authenticationPolicy"),
         warn(
             "firewallPolicy",
             "There is no web application firewall here: requests reach the servers unfiltered.",

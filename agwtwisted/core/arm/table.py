@@ -16,7 +16,7 @@ from agwtwisted.core.arm import (
     tls_properties,
 )
 from agwtwisted.core.arm.gateway_properties import GATEWAY, RESOURCE
-from agwtwisted.core.arm.properties import Collection, Property, read_only
+from agwtwisted.core.arm.properties import Collection, Property, Shape, read_only
 
 COLLECTIONS: Final[Mapping[str, Collection]] = {
     each.name: each
@@ -68,6 +68,9 @@ BACK_REFERENCES: Final = frozenset(
 """Members in answers of the service by which a child says who refers to it; no model has them."""
 
 
+_REFERENCES: Final = (Shape.REFERENCE, Shape.REFERENCES)
+
+
 def member(collection: Collection, name: str) -> Property | None:
     """What a member of a child means, whatever its case; None for one that nothing is known of."""
     found = collection.property(name)
@@ -78,6 +81,11 @@ def member(collection: Collection, name: str) -> Property | None:
         if each.name.casefold() == folded:
             return each
     for back in BACK_REFERENCES:
-        if back.casefold() == folded:
+        if back.casefold() == folded and not _refers_to(collection, back):
             return read_only(back, "Says who refers to it.")
     return None
+
+
+def _refers_to(collection: Collection, back: str) -> bool:
+    """Whether its children name one of those themselves: then it is the property, misspelt, and no answer."""
+    return any(each.form.collection == back for each in collection.properties if each.form.shape in _REFERENCES)

@@ -54,6 +54,12 @@ class ListenerTests(SynchronousTestCase):
         self.assertEqual(sections(found)["http_listener web"]["host_names"], "b.example, *.a.example")
         self.assertTrue(said(with_listener(hostName="a.example,b.example")))
 
+    def test_names_that_are_none(self) -> None:
+        """A list whose items say nothing is refused, as one of another type is: without names a listener has all."""
+        for names in ([""], [None], [" "], "a.example", {"a": 1}):
+            self.assertEqual(len(said(with_listener(hostNames=names))), 1, names)
+        self.assertEqual(len(said(with_listener(hostName="a.example", hostNames="b.example"))), 1)
+
     def test_unknown_names(self) -> None:
         """Names that only a deployment has are one error each: such listeners are not called basic ones."""
         listeners = [listener("a", hostName="[parameters('a')]"), listener("b", hostNames=["[parameters('b')]"])]

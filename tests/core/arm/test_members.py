@@ -12,8 +12,9 @@ from agwtwisted.core.arm.findings import Findings
 from agwtwisted.core.arm.json_text import JsonNode, UnknownValue, read_json
 from agwtwisted.core.arm.listener_properties import HTTP_LISTENERS
 from agwtwisted.core.arm.members import MemberReader, as_text
+from agwtwisted.core.arm.tls_properties import SSL_PROFILES
 from agwtwisted.core.base.errors import Place, Severity, UnacceptableError
-from tests.arm_gateways import converted, gateway, said
+from tests.arm_gateways import converted, gateway, reference, said
 
 
 def node(value: Any) -> JsonNode:
@@ -51,6 +52,7 @@ class ValueTests(SynchronousTestCase):
     def test_enumerations(self) -> None:
         """A text is written in the spelling of its enumeration."""
         self.assertEqual(self.value("protocol", "HTTPS"), "Https")
+        self.assertEqual(self.value("protocol", "Http\u017f"), "Http\u017f")  # a long s, which folds to s
 
     def test_lists(self) -> None:
         """Items are separated by commas, and cannot have any."""
@@ -106,11 +108,55 @@ class MemberTests(SynchronousTestCase):
             ],
         )
 
-    def test_plain_values_have_no_properties(self) -> None:
-        """What stands in `properties` of a plain value is not read, and a warning says so."""
+    def test_all_of_a_profile_protects(self) -> None:
+        """Whatever an SSL profile has that is not known is refused, however little it looks like what is."""
+        for profile in (
+            {"clientAuthConfig": {}},
+            {"verifyClientRevocation": "OCSP"},
+            {"clientAuthConfiguration": {"x": 1}},
+        ):
+            profile = {"trustedClientCertificates": [reference("trustedClientCertificates", "ca")]} | profile
+            _, findings = self.read({"properties": profile}, SSL_PROFILES)
+            self.assertEqual([each.partition(" ")[0] for each in findings], ["ERROR"])
+            self.assertIn("What that protects would be open", findings[0])
+
+    def test_protection_in_a_wrong_place(self) -> None:
+        """What protects is refused where it does not belong, and so is a name that speaks of it."""
+        names = (
+            "trustedClientCertificates",
+            "sslPolicy",
+            "authConfigs",
+            "sslProfiles",
+            "jwtConfig",
+            "clientSslProfile",
+        )
+        for name in names:
+            _, findings = self.read({"properties": {name: [{"id": "x"}]}}, HTTP_LISTENERS)
+            self.assertEqual([each.partition(" ")[0] for each in findings], ["ERROR"], name)
+
+    def test_protection_beside_the_properties_of_the_gateway(self) -> None:
+        """Beside the properties of the gateway nothing has an effect: what protects is refused there."""
+        body = gateway() | {"entraJWTValidationConfigs": [{"name": "j"}], "sslPolicy": {"policyType": "Predefined"}}
+        self.assertEqual(
+            [each.partition(" ")[0] for each in said(converted(body))], [*("entraJWTValidationConfigs", "sslPolicy")]
+        )
+
+    def test_properties_within_properties(self) -> None:
+        """Properties within properties, and of what has none, are refused: nothing of them would count."""
         body = gateway()
-        body["properties"]["backendAddressPools"][0]["properties"]["backendAddresses"] = [{"properties": {"fqdn": "a"}}]
-        self.assertTrue(any("'properties' is no property" in each for each in said(converted(body), Severity.WARNING)))
+        body["properties"]["httpListeners"][0]["properties"]["properties"] = {"sslProfile": {"id": "x"}}
+        body["properties"]["properties"] = {"entraJWTValidationConfigs": [{"name": "j"}]}
+        body["properties"]["backendAddressPools"][0]["properties"]["backendAddresses"].append({"properties": {}})
+        self.assertEqual(
+            [each.partition(" ")[0].rpartition(".")[2] for each in said(converted(body))], ["properties"] * 3
+        )
+
+    def test_empty_for_an_object(self) -> None:
+        """An empty list in place of what protects is none, which is said; an empty text for a list is an empty list."""
+        _, findings = self.read({"properties": {"sslProfile": []}}, HTTP_LISTENERS)
+        self.assertEqual(findings, ["WARNING properties.sslProfile sslProfile is an empty list, and has no effect"])
+        members, _ = self.read({"properties": {"trustedClientCertificates": ""}}, SSL_PROFILES)
+        self.assertIn("trustedClientCertificates", members.emptied)
 
     def test_beside_properties(self) -> None:
         """A property beside `properties`, where nothing reads it, is warned of."""

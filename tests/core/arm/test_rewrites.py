@@ -56,6 +56,15 @@ class ConditionTests(SynchronousTestCase):
         self.assertEqual(self.condition(), "http_req_X exists")
         self.assertEqual(self.condition(pattern="", negate=True), "http_req_X !exists")
 
+    def test_wrong_types(self) -> None:
+        """A value of a wrong type is refused: it would turn a condition round, widen it, or delete a header."""
+        self.assertEqual(self.condition(pattern=5), "http_req_X ~ 5")
+        for wrong in ({"pattern": ["a"]}, {"pattern": True}, {"pattern": "a", "negate": 1}, {"ignoreCase": "yes"}):
+            self.assertEqual(len(said(with_rule(conditions=[{"variable": "http_req_X"} | wrong]))), 1, wrong)
+        for value in (True, {}, ["a"]):
+            action = {"responseHeaderConfigurations": [{"headerName": "X", "headerValue": value}]}
+            self.assertEqual(len(said(with_rule(action=action))), 1, value)
+
     def test_blanks(self) -> None:
         """Blanks at the ends of a pattern stay."""
         self.assertEqual(self.condition(pattern=" a\t"), "http_req_X ~ \\x20a\\x09")

@@ -83,6 +83,12 @@ class MemberTests(SynchronousTestCase):
         self.assertEqual(own and own.form.shape, Shape.CHILDREN)
         self.assertIs(back and back.meaning, Meaning.READ_ONLY)
 
+    def test_what_a_child_names_itself_is_no_answer(self) -> None:
+        """`sslProfiles` of a listener is its profile, misspelt; that of a CA certificate says who refers to it."""
+        self.assertIsNone(member(COLLECTIONS["httpListeners"], "sslProfiles"))
+        self.assertIsNone(member(COLLECTIONS["requestRoutingRules"], "urlPathMaps"))
+        self.assertIsNotNone(member(COLLECTIONS["trustedClientCertificates"], "sslProfiles"))
+
     def test_common_members(self) -> None:
         """Every child may have an id, an etag and a state, plain values have none."""
         found = member(COLLECTIONS["probes"], "Etag")

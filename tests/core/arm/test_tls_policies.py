@@ -90,6 +90,8 @@ class PolicyTests(SynchronousTestCase):
         self.assertEqual(said(converted(gateway(sslPolicy={"disabledSslProtocols": ["TLSv1_0", "tlsv1_1"]}))), [])
         (only,) = said(converted(gateway(sslPolicy={"disabledSslProtocols": ["TLSv1_0", "TLSv1_2"]})))
         self.assertIn("switches off TLSv1_2", only)
+        (only,) = said(converted(gateway(sslPolicy={"disabledSslProtocols": "TLSv1_2"})))
+        self.assertIn("must be a list", only)
 
 
 class ProfileTests(SynchronousTestCase):
