@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
-from itertools import combinations, permutations
+from itertools import permutations
 from typing import Generic, TypeAlias, TypeVar
 
 import attrs
@@ -122,66 +122,83 @@ def _overlapping_addresses(draft: Draft) -> Iterator[Problem]:
             )
 
 
-def _neighbours(draft: Draft, key: str) -> Iterator[tuple[Row, Row]]:
-    """Each two listeners on one address and port, in the order of the file; `key` is what will be compared."""
-    return equal_pairs(draft.listening("address", "port", key), "address", "port")
+def _firsts(draft: Draft, key: str) -> Iterator[tuple[Row, Row]]:
+    """Each listener with the first one of its address and port, where all of them must have the same `key`."""
+    firsts: dict[tuple[str, int], Row] = {}
+    for row in draft.listening("address", "port", key):
+        first = firsts.setdefault((row.get("address"), row.get("port")), row)
+        if first is not row:
+            yield first, row
 
 
 def _mixed_protocols(draft: Draft) -> Iterator[Problem]:
-    for earlier, row in _neighbours(draft, "protocol"):
-        one, other = earlier.get("protocol"), row.get("protocol")
+    for first, row in _firsts(draft, "protocol"):
+        one, other = first.get("protocol"), row.get("protocol")
         if one is not other:
             words = " and ".join(sorted((one.value, other.value)))
-            yield row.problem(f"and {earlier.section.title} speak {words} on one port", key="protocol")
+            yield row.problem(f"and {first.section.title} speak {words} on one port", key="protocol")
 
 
 def _differing_proxies(draft: Draft) -> Iterator[Problem]:
     """Whether a header comes first has to be known before the client can name a site."""
     key = "accept_proxy_protocol"
-    for earlier, row in _neighbours(draft, key):
-        if set(earlier.get(key)) != set(row.get(key)):
+    for first, row in _firsts(draft, key):
+        if set(first.get(key)) != set(row.get(key)):
             yield row.problem(
-                f"and {earlier.section.title} differ in {key}, which must be the same for all listeners of a port",
+                f"and {first.section.title} differ in {key}, which must be the same for all listeners of a port",
                 key=key,
             )
 
 
 def _ambiguous_hosts(draft: Draft) -> Iterator[Problem]:
-    for earlier, row in _neighbours(draft, "host_names"):
-        if earlier.section.kind != row.section.kind:  # they cannot share a port at all, which is reported already
-            continue
-        for name in row.get("host_names"):
-            if name in earlier.get("host_names"):
-                yield row.problem(f"host name {shown(name)} is also one of {earlier.section.title}", key="host_names")
-        if not row.get("host_names") and not earlier.get("host_names"):
-            message = f"and {earlier.section.title} are both basic listeners (no host_names) of one port"
-            yield row.problem(message, code="ApplicationGatewayHttpListenersUsingSameFrontendPort")
+    """Of both kinds on one port nothing is said here: that they cannot share it is reported already."""
+    firsts: dict[tuple[str, str, int, str], Row] = {}
+    for row in draft.listening("address", "port", "host_names"):
+        for name in row.get("host_names") or ("",):  # the empty one: any host
+            first = firsts.setdefault((row.section.kind, row.get("address"), row.get("port"), name), row)
+            if first is not row:
+                yield _ambiguous_host(first, row, name)
+
+
+def _ambiguous_host(first: Row, row: Row, name: str) -> Problem:
+    if name:
+        return row.problem(f"host name {shown(name)} is also one of {first.section.title}", key="host_names")
+    message = f"and {first.section.title} are both basic listeners (no host_names) of one port"
+    return row.problem(message, code="ApplicationGatewayHttpListenersUsingSameFrontendPort")
 
 
 def _differing_policies(draft: Draft) -> Iterator[Problem]:
     """OpenSSL takes versions and TLS 1.3 suites from the first context of a port, whichever site the client names."""
-    for earlier, listener in combinations(draft.every_listener, 2):
-        one, other = earlier.value, listener.value
-        if not _one_port(one, other) or one.ssl_policy is None or other.ssl_policy is None:
-            continue
-        if _port_wide(one.ssl_policy) != _port_wide(other.ssl_policy):
+    for first, listener, one, other in _policies_of_ports(draft):
+        if _port_wide(one) != _port_wide(other):
             yield listener.row.problem(
-                f"has the TLS policy {other.ssl_policy.name} and {earlier.row.section.title} {one.ssl_policy.name}:"
+                f"has the TLS policy {other.name} and {first.row.section.title} {one.name}:"
                 " listeners of one port must agree on TLS versions and TLS 1.3 cipher suites"
             )
 
 
 def _differing_groups(draft: Draft) -> Iterator[Problem]:
     """OpenSSL takes the groups, too, from the first context of a port."""
-    for earlier, listener in combinations(draft.every_listener, 2):
-        one, other = earlier.value, listener.value
-        if not _one_port(one, other) or one.ssl_policy is None or other.ssl_policy is None:
-            continue
-        if _groups(one) != _groups(other):
+    for first, listener, _, _ in _policies_of_ports(draft):
+        if _groups(first.value) != _groups(listener.value):
             yield listener.row.problem(
-                f"and {earlier.row.section.title} have profiles with different tls_groups, which must be the same for"
+                f"and {first.row.section.title} have profiles with different tls_groups, which must be the same for"
                 " all listeners of a port"
             )
+
+
+def _policies_of_ports(
+    draft: Draft,
+) -> Iterator[tuple[Built[AnyListener], Built[AnyListener], TlsPolicy, TlsPolicy]]:
+    """Each listener of TLS with the first one of its port, and the policies of both."""
+    firsts: dict[tuple[str, int], tuple[Built[AnyListener], TlsPolicy]] = {}
+    for listener in draft.every_listener:
+        policy = listener.value.ssl_policy
+        if policy is None:
+            continue
+        first, one = firsts.setdefault((listener.value.address, listener.value.port), (listener, policy))
+        if first is not listener:
+            yield first, listener, one, policy
 
 
 def _groups(listener: AnyListener) -> tuple[str, ...]:

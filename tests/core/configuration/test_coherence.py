@@ -36,6 +36,12 @@ class PortTests(SynchronousTestCase):
         self.assertIn("[http_listener other] and http_listener public are both basic listeners", line)
         self.assertTrue(line.endswith("(ApplicationGatewayHttpListenersUsingSameFrontendPort)"), line)
 
+    def test_many_on_one_port(self) -> None:
+        """Each of them is reported once, beside the first one, not beside each of the others."""
+        found = said(GOOD + "".join(with_listener(name, profile="strict") for name in "abcd"))
+        self.assertEqual(len(found), 4)
+        self.assertTrue(all("and http_listener public are both basic" in line for line in found), found)
+
     def test_sites_by_name(self) -> None:
         """A basic listener and any number of named ones share a port."""
         text = GOOD + with_listener("a", profile="strict", extra="host_names = a.b, *.c.d\n")
