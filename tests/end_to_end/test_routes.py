@@ -101,6 +101,12 @@ backend_address_pool = app
 backend_http_settings = app
 rewrite_rule_set = way
 
+[path_rule WWW/nothing]
+paths = /nothing
+backend_address_pool = APP
+backend_http_settings = App
+rewrite_rule_set = nothing
+
 [path_rule www/deep]
 paths = /api/*
 backend_address_pool = app
@@ -123,6 +129,14 @@ request_header.X-Device = {var_client_certificate_subject_cn_1}
 request_header.X-Cipher = {var_ciphers_used}
 response_header.X-Served = {var_http_status} {var_client_certificate_subject_cn}
 response_header.Server =
+
+[rewrite_rule Names/Build X-Policy, piece by piece]
+response_header.X-Policy = a;
+response_header.X-Policy.2 = {http_resp_X-Policy} b
+request_header.X-Steps = {http_req_x-steps}+1
+request_header.X-Steps.2 = {http_req_x-steps}+2
+
+[rewrite_rule_set Nothing]
 
 [rewrite_rule names/sizes]
 response_header.X-Received = {var_received_bytes}
@@ -246,6 +260,17 @@ class RouteTests(SynchronousTestCase):
         for name in ("X-Device", "x_device", "X.Device"):
             self.assertNotIn("x-device", self.told("/", **{name: "me"})[1])
             self.assertNotIn("x-device", self.told("/admin", "ecdsa", **{name: "me"})[1])
+
+    def test_actions_on_one_header(self) -> None:
+        """A second action of a rule on a header sees what the first made of it, in requests and responses."""
+        self.assertEqual(self.ask("/").get("x-policy"), "a; b")
+        self.assertEqual(self.told("/", X_Steps="0")[1]["x-steps"], "0+1+2")
+
+    def test_empty_set(self) -> None:
+        """A rewrite rule set without rules, referred to in another case, changes nothing."""
+        answer = self.ask("/nothing", X_Steps="0")
+        headers = dict(json.loads(answer.body)["headers"])
+        self.assertEqual((headers["x-steps"], answer.get("x-policy"), answer.get("server")), ("0", "", "hidden"))
 
     def test_sizes(self) -> None:
         """A rule for the response knows the bytes that came, and those that went out ahead of it: an early hint."""
