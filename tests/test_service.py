@@ -385,10 +385,14 @@ class BuildTests(TestCase):
     async def test_clocks(self) -> None:
         """Validity, stored answers and the log's lines are of the given time; the reactor's is not asked for it."""
         config = on_ports(self.directory, *free_ports(1))
+        asking = {each: attrs.evolve(each, ssl_profile=PROFILE) for each in config.http_listeners}
         config = attrs.evolve(
             config,
             gateway=attrs.evolve(config.gateway, state_directory=str(self.directory / "state")),
-            http_listeners=tuple(attrs.evolve(each, ssl_profile=PROFILE) for each in config.http_listeners),
+            http_listeners=tuple(asking.values()),
+            request_routing_rules=tuple(
+                attrs.evolve(each, http_listener=asking[each.http_listener]) for each in config.request_routing_rules
+            ),
         )
         plan = Plan.of(config)
         sockets = {address: bind(*address) for address in plan.addresses}
