@@ -104,8 +104,10 @@ class Port(ABC, Generic[S]):
     """
 
     protocol: str
-    fingerprints = False
     """Of its clients, as answers name it."""
+
+    fingerprints = False
+    """Whether requests may be asked for those of their clients: `core.tls.ja4`."""
 
     client_begins = True
     """Whether a client without TLS speaks first, and may be taken for a stranger while it does not."""

@@ -59,7 +59,8 @@ class IdentityBlocks:
     """`identity_block` with a memory: clients come back, and open several connections, with the same certificate.
 
     A block has the certificate itself, and with it much of a session's room. Those used last are remembered, but for
-    those of long certificates, and of clients that are not trusted: clients can make any number of certificates.
+    those of long certificates, and of clients that are not trusted: clients can make any number of certificates, and
+    of fingerprints of their TLS.
     """
 
     def __init__(self) -> None:
@@ -70,9 +71,9 @@ class IdentityBlocks:
         connection, identity = client.connection, client.identity
         certificate = identity.certificate
         size = sum(map(len, identity.chain_der), 0 if certificate is None else len(certificate.der))
-        is_known = certificate is None or isinstance(identity.verdict, Trusted)
-        block_of = self._remembered if is_known and size <= LONGEST else _identity_block
         ja4 = connection.ja4 if fingerprinted else b""
+        is_known = (certificate is None and not ja4) or isinstance(identity.verdict, Trusted)
+        block_of = self._remembered if is_known and size <= LONGEST else _identity_block
         return block_of(connection.gateway_port, bool(connection.tls_version), ja4, identity, wanted)
 
 

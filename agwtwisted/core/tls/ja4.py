@@ -39,6 +39,9 @@ FORM: Final = "t(?:1[0-3]|s[23]|00)[di][0-9]{4}[0-9A-Za-z]{2}(?:_[0-9a-f]{12}){2
 REMEMBERED: Final = 1024
 """Kinds of clients whose fingerprint is remembered: the same program says the same each time."""
 
+LONGEST: Final = 512
+"""Length of all lists that a remembered fingerprint is made of: hostile ones are long, and would take much room."""
+
 
 class ClientHelloReader:
     """Puts the message ClientHello together from the records that a connection begins with.
@@ -92,9 +95,11 @@ class ClientHelloReader:
 def ja4(hello: bytes) -> bytes:
     """The fingerprint of a message ClientHello over TCP, 36 characters; empty where the message is malformed."""
     try:
-        return _fingerprint(*_facts(hello))
+        facts = _facts(hello)
     except (IndexError, ValueError):
         return b""
+    is_short = sum(map(len, facts[2:])) <= LONGEST
+    return (_remembered_fingerprint if is_short else _fingerprint)(*facts)
 
 
 def _facts(hello: bytes) -> tuple[int, bool, bytes, tuple[int, ...], bytes, bytes]:
@@ -143,7 +148,6 @@ def _numbers(octets: bytes) -> Iterator[int]:
     return (octets[at] << 8 | octets[at + 1] for at in range(0, len(octets), 2))
 
 
-@lru_cache(maxsize=REMEMBERED)
 def _fingerprint(
     version: int, named: bool, suites: bytes, kinds: tuple[int, ...], algorithms: bytes, protocol: bytes
 ) -> bytes:
@@ -160,6 +164,9 @@ def _fingerprint(
         _hash(b",".join(_hexadecimal(offered))),
         _hash(b"%b_%b" % (listed, signatures) if signatures else listed),
     )
+
+
+_remembered_fingerprint = lru_cache(maxsize=REMEMBERED)(_fingerprint)
 
 
 def _hexadecimal(numbers: Iterable[int]) -> Iterator[bytes]:

@@ -139,6 +139,13 @@ class IdentityTests(SynchronousTestCase):
             first, second = (blocks.block(who, ON) for who in whos)
             self.assertEqual((first, first is second), (second, same), verdict)
 
+    def test_remembers_no_fingerprints(self) -> None:
+        """Clients without a certificate leave none of the fingerprints that they can make any number of."""
+        for known, same in ((client(*DEVICE), True), (admitted(Absent(), ja4=b"t13d"), False)):
+            blocks = IdentityBlocks()
+            first, second = (blocks.block(known, ON, fingerprinted=True) for _ in range(2))
+            self.assertEqual((first, first is second), (second, same))
+
     def test_bounded(self) -> None:
         """The oldest one is forgotten for a new one."""
         blocks = IdentityBlocks()

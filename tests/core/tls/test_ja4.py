@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.tls.ja4 import FORM, ClientHelloReader, ja4
+from agwtwisted.core.tls import ja4 as module
+from agwtwisted.core.tls.ja4 import FORM, LONGEST, ClientHelloReader, ja4
 from tests.core.tls.hellos import RECORDED
 
 GREASE = tuple(each << 8 | each for each in range(0x0A, 0x100, 0x10))
@@ -157,6 +158,37 @@ class PartTests(SynchronousTestCase):
         """Whatever the bytes are, there is a fingerprint or none."""
         found = ja4(numbers(0x0303) + bytes(33) + data if framed else data)
         self.assertTrue(not found or re.fullmatch(FORM, found.decode()))
+
+
+class MemoryTests(SynchronousTestCase):
+    """What is remembered of clients."""
+
+    def kept(self, message: bytes) -> bool:
+        """Whether the fingerprint of a message is remembered from the first time to the second."""
+        made: list[bytes] = []
+
+        def note(text: bytes) -> bytes:
+            made.append(text)
+            return hash_of(text)
+
+        hash_of = module._hash
+        self.patch(module, "_hash", note)
+        first = ja4(message)
+        self.assertTrue(made)
+        made.clear()
+        self.assertEqual(ja4(message), first)
+        return not made
+
+    def test_long(self) -> None:
+        """A client of any usual kind is remembered, and none whose lists are long: it would take much room."""
+        for recorded in RECORDED:
+            message = ClientHelloReader().feed(recorded.records)
+            assert message is not None
+            module._remembered_fingerprint.cache_clear()
+            self.assertTrue(self.kept(message), recorded.client)
+        self.assertFalse(self.kept(hello(tuple(range(LONGEST)))))
+        self.assertFalse(self.kept(hello((1,), *((each, b"") for each in range(100, 101 + LONGEST)))))
+        self.assertFalse(self.kept(hello((1,), algorithms(*range(LONGEST)))))
 
 
 class ReaderTests(SynchronousTestCase):
