@@ -47,7 +47,16 @@ NAMES_NOTHING: Final = WarningKind(
     remedy="Write the name as the document has it; or put the resource.",
 )
 
-KINDS: Final = (WAF, UNKNOWN_PROPERTY, IGNORED, ADDRESS, PRIORITY_MADE, NAMES_NOTHING)
+OVERRIDDEN: Final = WarningKind(
+    name="overlay-overrides",
+    meaning=(
+        "A key of the overlay has another value than the document. A warning where that decides who may come in or who"
+        " is trusted, unless it is as strict; else a note."
+    ),
+    remedy="Remove the key, or go on knowing that the document says something else.",
+)
+
+KINDS: Final = (WAF, UNKNOWN_PROPERTY, IGNORED, ADDRESS, PRIORITY_MADE, NAMES_NOTHING, OVERRIDDEN)
 """What is said of ARM documents, for the reference page."""
 
 INVALID_FORMAT: Final = "InvalidRequestFormat"

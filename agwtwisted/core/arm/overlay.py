@@ -7,17 +7,23 @@ and ``[arm]`` are its own. The document itself is never changed.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import attrs
 
-from agwtwisted.core.arm.findings import NAMES_NOTHING
+from agwtwisted.core.arm.findings import NAMES_NOTHING, OVERRIDDEN
+from agwtwisted.core.arm.members import PROTECTING
+from agwtwisted.core.arm.table import BY_KIND
 from agwtwisted.core.base.errors import Problem, Severity, shown
 from agwtwisted.core.base.texts import did_you_mean
-from agwtwisted.core.sections.ini import Document, Section
+from agwtwisted.core.sections.ini import Document, Entry, Section
 from agwtwisted.core.sections.names import identity
 from agwtwisted.core.sections.schema import KINDS
+
+_STRICTEST: Final = ("strict", "ocsp", "true", "yes", "on", "1")
+_WEAKER_THAN_NOTHING: Final = ("passthrough", "false", "no", "off", "0")
+"""Values of keys that protect and have a stricter default."""
 
 ADDED_KINDS: Final = ("gateway", "control", "arm", "custom_error")
 """Kinds of sections that an overlay may have although the document has none of that name."""
@@ -42,6 +48,7 @@ def overlaid(document: Document, overlay: Document, *, names_may_wait: bool = Fa
     for section in overlay.sections:
         place = places.get(identity(section))
         if place is not None:
+            problems += _overridden(sections[place], section)
             sections[place] = _merged(sections[place], section)
         elif _may_be_added(section):
             places[identity(section)] = len(sections)
@@ -66,6 +73,32 @@ def _may_be_added(section: Section) -> bool:
 def _merged(under: Section, over: Section) -> Section:
     entries = {entry.key: entry for entry in under.entries} | {entry.key: entry for entry in over.entries}
     return attrs.evolve(under, entries=tuple(entries.values()))
+
+
+def _overridden(under: Section, over: Section) -> Iterator[Problem]:
+    """What is said of keys that have other values in the document."""
+    own = {entry.key: entry for entry in under.entries}
+    for entry in over.entries:
+        row = BY_KIND[over.kind].keyed(entry.key) if over.kind in BY_KIND else None
+        if row is None or _is_same(own.get(entry.key), entry):
+            continue
+        protects = row.name.rpartition(".")[2] in PROTECTING and entry.value.casefold() not in _STRICTEST
+        document = f"is {shown(own[entry.key].value)}" if entry.key in own else "is not set"
+        yield Problem(
+            place=entry.place,
+            section=over.title,
+            key=entry.key,
+            message=f"{entry.key} {document} in the document: the overlay's {shown(entry.value)} counts",
+            severity=Severity.WARNING if protects else Severity.NOTE,
+            name=OVERRIDDEN.name,
+        )
+
+
+def _is_same(under: Entry | None, over: Entry) -> bool:
+    """Whether an overlay changes nothing: it says the same, or what counts where nothing is said."""
+    if under is None:
+        return over.value.casefold() not in _WEAKER_THAN_NOTHING
+    return under.value.casefold() == over.value.casefold()
 
 
 def _unknown(section: Section, sections: Iterable[Section], severity: Severity) -> Problem:

@@ -180,7 +180,7 @@ class _Finding:
 def _inner_frame(node: JsonNode, template: JsonNode, name: str, frame: ArmFrame) -> ArmFrame:
     """In what the expressions of a nested template are evaluated."""
     options = node.member("properties").member("expressionEvaluationOptions")
-    scope = evaluated_value(options.member("scope"), frame)
+    scope = evaluated_value(options.member("scope"), frame) or _usual_scope(frame.names.template)
     if not isinstance(scope, str) or scope.lower() != "inner":
         return frame
     group = text_of(evaluated(node.member("resourceGroup"), frame))
@@ -201,6 +201,11 @@ def _inner_frame(node: JsonNode, template: JsonNode, name: str, frame: ArmFrame)
         supplied=_supplied(node.member("properties").member("parameters"), frame),
     )
     return ArmFrame(names=names)
+
+
+def _usual_scope(template: JsonNode) -> str:
+    """Whose names a nested template has that does not say it: its own ones from language version 2.0 on."""
+    return "inner" if text_of(template.member("languageVersion")).startswith("2.") else "outer"
 
 
 def _supplied(parameters: JsonNode, frame: ArmFrame) -> Mapping[str, ArmValue]:

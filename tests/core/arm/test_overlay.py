@@ -34,6 +34,33 @@ class OverlayTests(SynchronousTestCase):
         self.assertEqual(places, ["gw.overlay.ini:2", "gw.json:3", "gw.overlay.ini:3"])
         self.assertEqual(str(found.sections[0].place), "gw.json:1")
 
+    def test_other_values(self) -> None:
+        """A key with another value than the document's is a note, and a warning where it lets more clients in."""
+        document = ini.parse(
+            b"[ssl_profile p]\ntrusted_client_certificates = a\nverify_client_revocation = OCSP\n"
+            b"[ssl_profile q]\nverify_client_revocation = None\n[probe b]\ninterval = 3\n",
+            "gw.json",
+        )
+        text = (
+            b"[ssl_profile P]\nverify_client_revocation = None\nverify_client_auth_mode = Passthrough\n"
+            b"refusal = Http400\n"
+            b"trusted_client_certificates = a\n[ssl_profile q]\nverify_client_revocation = OCSP\n"
+            b"verify_client_cert_issuer_dn = true\n[probe b]\ninterval = 4\n"
+        )
+        found = overlaid(document, ini.parse(text, "gw.overlay.ini")).problems
+        self.assertEqual(
+            [str(each) for each in found],
+            [
+                "WARNING gw.overlay.ini:2 [ssl_profile P] verify_client_revocation is 'OCSP' in the document: the"
+                " overlay's 'None' counts",
+                "WARNING gw.overlay.ini:3 [ssl_profile P] verify_client_auth_mode is not set in the document: the"
+                " overlay's 'Passthrough' counts",
+                "NOTE gw.overlay.ini:7 [ssl_profile q] verify_client_revocation is 'None' in the document: the"
+                " overlay's 'OCSP' counts",
+                "NOTE gw.overlay.ini:10 [probe b] interval is '3' in the document: the overlay's '4' counts",
+            ],
+        )
+
     def test_loses_no_section(self) -> None:
         """Two resources of one name both stay, so that this is an error; rules of a set may differ by case alone."""
         document = ini.parse(b"[probe p]\n[probe P]\n[rewrite_rule s/Add]\n[rewrite_rule s/add]\n", "gw.json")

@@ -156,6 +156,12 @@ class NestedTests(SynchronousTestCase):
         inner = {"variables": {"v": "inner"}, "resources": [resource(name="[variables('v')]")]}
         self.assertEqual(names({"variables": {"v": "outer"}, "resources": [nested(inner)]}), ["inner", "outer"])
 
+    def test_scope_of_language_version_2(self) -> None:
+        """From language version 2.0 on a nested template has its own names unless it says otherwise."""
+        inner = {"variables": {"v": "inner"}, "resources": [resource(name="[variables('v')]")]}
+        template = {"languageVersion": "2.0", "variables": {"v": "outer"}, "resources": {"d": nested(inner)}}
+        self.assertEqual(names(template), ["inner", "inner"])
+
     def test_inner_scope(self) -> None:
         """In the inner scope it has its own, and the parameters that the deployment gives it."""
         inner = {
