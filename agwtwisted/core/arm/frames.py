@@ -10,11 +10,16 @@ import attrs
 from agwtwisted.core.arm.context import TemplateContext
 from agwtwisted.core.arm.expressions import ArmExpression, CallExpression
 from agwtwisted.core.arm.json_text import UnknownValue
+from agwtwisted.core.arm.json_text import JsonNode
 from agwtwisted.core.arm.values import ArmValue, EvaluationError, Expense
 
 
 class TemplateNames(Protocol):
     """What the names in a template's expressions stand for."""
+
+    @property
+    def template(self) -> JsonNode:
+        """The template, or the resource that stands alone."""
 
     @property
     def context(self) -> TemplateContext:
