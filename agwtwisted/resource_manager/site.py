@@ -1,6 +1,6 @@
 """What the control plane answers: who may ask first, then the sign-in, then what the protocol says.
 
-Reading takes no time, and is answered at once. Whatever may change something, or has a body, takes its turn as work.
+Reading does not wait for what changes something. Whatever may change something, or has a body, takes its turn as work.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ _WITHOUT: Final = frozenset({"authorization", "cookie"})
 class ArmWorker(Protocol):
     """What does the work."""
 
-    def read(self, request: ArmRequest) -> ArmAnswer:
-        """The answer to a request that changes nothing."""
+    def read(self, request: ArmRequest) -> Deferred[ArmAnswer]:
+        """Fires with the answer to a request that changes nothing."""
 
     def work(self, request: ArmRequest, client: str) -> Deferred[ArmAnswer]:
         """Does what a client has requested; fires with the answer, and never fails."""
@@ -92,9 +92,9 @@ class ArmSite:
         if request.fault is not None:
             status, text = request.fault
             return refused(status, "RequestEntityTooLarge" if status == 413 else "InvalidRequestFormat", text)
-        if asked.method in ("GET", "HEAD"):
-            return self._worker.read(asked)
-        answer = self._worker.work(asked, client).addCallback(_send, request)
+        is_read = asked.method in ("GET", "HEAD")
+        found = self._worker.read(asked) if is_read else self._worker.work(asked, client)
+        answer = found.addCallback(_send, request)
         log_failure(answer.addErrback(self._failed, request), self._log, "answering on the control plane")
         return None
 

@@ -41,7 +41,7 @@ from agwtwisted.transport.deferreds import log_failure
 from agwtwisted.transport.threads import considerate, in_thread
 
 WAITING: Final = 32
-"""Requests that wait for their turn; further ones are refused."""
+"""Requests that wait for their turn, and as many that read; further ones are refused."""
 
 TURN: Final = 120.0
 """Seconds that a request waits for its turn at most."""
@@ -125,23 +125,37 @@ class Works:
         self._protocol = protocol
         self._turn = DeferredLock()
         self._waiting = 0
+        self._reading = DeferredLock()
         self._operations: dict[str, ArmOperation] = {}
 
     @property
     def state(self) -> ArmState:
         """What is known now."""
-        return attrs.evolve(self._source.state, operations=self._operations)
+        return attrs.evolve(self._source.state, operations={**self._operations})
 
-    def read(self, request: ArmRequest) -> ArmAnswer:
-        """As `site.ArmWorker` has it."""
-        found = self._protocol.answer(request, self.state)
+    def read(self, request: ArmRequest) -> Deferred[ArmAnswer]:
+        """As `site.ArmWorker` has it.
+
+        A large gateway takes a tenth of a second to write: in a thread, and one after the other.
+        """
+        if len(self._reading.waiting) >= WAITING:
+            return succeed(_too_many())
+        return self._reading.run(lambda: Deferred.fromCoroutine(self._read(request)))
+
+    async def _read(self, request: ArmRequest) -> ArmAnswer:
+        with considerate():
+            found = await self._decided(request)
         return found if isinstance(found, ArmAnswer) else found.answer
+
+    def _decided(self, request: ArmRequest) -> Deferred[ArmAnswer | Work]:
+        """The answer by what is known now, or what has to be done before it."""
+        decide = partial(self._protocol.answer, request, self.state)
+        return in_thread(self._reactor, decide, "control plane request")
 
     def work(self, request: ArmRequest, client: str) -> Deferred[ArmAnswer]:
         """As `site.ArmWorker` has it."""
         if self._waiting >= WAITING:
-            message = f"{WAITING} requests wait for their turn: try again."
-            return succeed(refused(429, "TooManyRequests", message, {"Retry-After": "5"}))
+            return succeed(_too_many())
         self._waiting += 1
         first: Deferred[ArmAnswer] = Deferred()  # the answer to the request, whichever comes first
         done = Deferred.fromCoroutine(self._in_turn(request, client, first))
@@ -173,8 +187,7 @@ class Works:
 
     async def _taken(self, request: ArmRequest, client: str, first: Deferred[ArmAnswer]) -> ArmAnswer:
         """It is the turn of a request: the state is that of now."""
-        decide = partial(self._protocol.answer, request, self.state)
-        found = await in_thread(self._reactor, decide, "control plane request")
+        found = await self._decided(request)
         if isinstance(found, ArmAnswer):
             self._refused(request, client, found)
             return found
@@ -336,6 +349,11 @@ class Works:
 
 _NOWHERE: Final = Place(file="")
 _STOPPING: Final = Problem(place=_NOWHERE, message=STOPPING)
+
+
+def _too_many() -> ArmAnswer:
+    message = f"{WAITING} requests wait for their turn: try again."
+    return refused(429, "TooManyRequests", message, {"Retry-After": "5"})
 
 
 def _serves(work: Work) -> bool:

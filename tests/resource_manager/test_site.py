@@ -61,10 +61,10 @@ class SiteCase(TestCase):
 
     # -- the worker
 
-    def read(self, request: ArmRequest) -> ArmAnswer:
+    def read(self, request: ArmRequest) -> Deferred[ArmAnswer]:
         """As `ArmWorker` has it."""
         self.asked.append((request, ""))
-        return ArmAnswer(status=200, body=b'{"value": []}')
+        return succeed(ArmAnswer(status=200, body=b'{"value": []}'))
 
     def work(self, request: ArmRequest, client: str) -> Deferred[ArmAnswer]:
         """As `ArmWorker` has it."""
@@ -97,7 +97,7 @@ class OrderTests(SiteCase):
     """Which question comes first."""
 
     async def test_reads(self) -> None:
-        """A GET is answered at once, with what the worker is told of it: query, base URL, no Authorization."""
+        """A GET is answered with what the worker has for it: query, base URL, no Authorization."""
         found = await self.exchange("GET", "/subscriptions/S?Api-Version=2025-03-01&$filter=a%20b", X_Ms_Odd="1")
         self.assertEqual((found.status, found.members), (200, {"value": []}))
         ((request, _),) = self.asked

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -237,7 +238,7 @@ class TurnTests(WorksCase):
         self.gateway.taking = Deferred()
         waiting = [self.does(work("one")) for _ in range(WAITING)]
         self.assertEqual(self.status(), 429)
-        self.assertEqual(self.works.read(request(method="GET")).status, 404)
+        self.assertEqual(self.successResultOf(self.works.read(request(method="GET"))).status, 404)
         taking: Deferred[ReloadOutcome] = self.gateway.taking
         self.gateway.taking = None
         taking.callback(IN_FORCE)
@@ -268,6 +269,22 @@ class TurnTests(WorksCase):
         """What needs no work is answered with what the protocol says."""
         self.assertEqual(self.status(ArmAnswer(status=412)), 412)
         self.assertEqual(self.gateway.events, [])
+
+
+class ReadTests(WorksCase):
+    """Requests that change nothing."""
+
+    def test_thread(self) -> None:
+        """What is read is made in a thread, for one request after the other; one too many is refused."""
+        started: list[Callable[[], None]] = []
+        self.patch(threads.threading, "Thread", lambda target, **_: AtOnce(lambda: started.append(target), "", True))
+        answers = [self.works.read(request(method="GET")) for _ in range(2 + WAITING)]
+        self.assertEqual((self.successResultOf(answers.pop()).status, self.protocol.states), (429, []))
+        while started:
+            (target,) = started
+            started.clear()
+            target()
+        self.assertEqual([self.successResultOf(each).status for each in answers], [404] * (1 + WAITING))
 
 
 class OperationTests(WorksCase):
