@@ -9,8 +9,7 @@ import attrs
 
 from agwtwisted.core.arm.context import TemplateContext
 from agwtwisted.core.arm.expressions import ArmExpression, CallExpression
-from agwtwisted.core.arm.json_text import UnknownValue
-from agwtwisted.core.arm.json_text import JsonNode
+from agwtwisted.core.arm.json_text import JsonNode, UnknownValue
 from agwtwisted.core.arm.values import ArmValue, EvaluationError, Expense
 
 
