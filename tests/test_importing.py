@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
@@ -58,6 +59,12 @@ class ImportTests(SynchronousTestCase):
         self.assertEqual((self.output / "certificates").stat().st_mode & 0o777, 0o700)
         self.assertNotIn("MII", done.file.read_text() + json.dumps(done.members()))
         load(str(done.file), pki.NOW)
+
+    def test_order(self) -> None:
+        """The INI file gets its name last: it never names files that are not there."""
+        with mock.patch("agwtwisted.importing.write_all") as written:
+            self.importing(self.write("edge.json", arm_gateways.https()))
+        self.assertEqual([*written.call_args.args[0]][-1].name, "gw.ini")
 
     def test_refused(self) -> None:
         """Where anything is refused nothing is written, and each finding has its JSON path."""

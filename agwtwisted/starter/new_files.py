@@ -59,10 +59,18 @@ def write_all(files: Mapping[Path, NewFile], *, force: bool = False, directories
         _put(files, there, made)
     except OSError as error:
         _undo(made)
-        raise AgwError(f"{error.filename} cannot be written: {error.strerror}; nothing was written") from error
+        raise AgwError(f"{_reason(error, made)}; nothing was written") from error
     except BaseException:
         _undo(made)
         raise
+
+
+def _reason(error: OSError, made: list[Path]) -> str:
+    """What could not be written, and why; an error while writing names no file, which is the last one then."""
+    path = error.filename or (made[-1] if made else "a file")
+    if isinstance(error, FileExistsError) and str(path).endswith(_UNFINISHED):
+        return f"{path} is there, of a command that was stopped or is still at work: remove it"
+    return f"{path} cannot be written: {error.strerror}"
 
 
 def _make_directory(directory: Path, mode: int, made: list[Path]) -> None:

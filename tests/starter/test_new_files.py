@@ -87,3 +87,20 @@ class WritingTests(SynchronousTestCase):
         with self.assertRaises(AgwError) as caught:
             write_all(self.files)
         self.assertIn("cannot be written: Not a directory", str(caught.exception))
+
+    def test_disk_that_fills_while_writing(self) -> None:
+        """An error that names no file is one of the file that was being written."""
+        full = mock.Mock(side_effect=OSError(errno.ENOSPC, "No space left on device"))
+        with mock.patch("builtins.open", full), self.assertRaises(AgwError) as caught:
+            write_all({self.secret: NewFile(data=b"s")})
+        self.assertIn(f"{self.secret}.new cannot be written: No space left on device", str(caught.exception))
+
+    def test_left_by_another(self) -> None:
+        """What a command left that was stopped is named, and stays."""
+        self.secret.parent.mkdir(parents=True)
+        left = self.secret.with_name("secret.new")
+        left.write_bytes(b"x")
+        with self.assertRaises(AgwError) as caught:
+            write_all({self.secret: NewFile(data=b"s")})
+        self.assertIn(f"{left} is there, of a command that was stopped", str(caught.exception))
+        self.assertEqual(left.read_bytes(), b"x")
