@@ -98,9 +98,10 @@ def import_gateway(request: ImportRequest, now: datetime) -> Imported:
     if has_error(found) or (request.strict and any(each.severity is Severity.WARNING for each in found)):
         return result
     text = imported_text(gateway.document, source, _beside(source, directory))
-    files = {directory / NAME: NewFile(data=text.encode(), secret=True)} | dict(_files(gateway, directory))
+    beside = dict(_files(gateway, directory))
+    files = beside | {result.file: NewFile(data=text.encode(), secret=True)}  # last: it never names what is not there
     write_all(files, force=request.force, directories=PRIVATE)
-    return attrs.evolve(result, written=tuple(files))
+    return attrs.evolve(result, written=(result.file, *beside))
 
 
 def _document(request: ImportRequest) -> tuple[str, bytes, ArmArguments]:
