@@ -7,10 +7,10 @@ anywhere, and the order of suites and extensions does not count either, because 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import sha256
-from struct import Struct
+from struct import Struct, pack, unpack
 from typing import Final
 
 _HANDSHAKE: Final = 0x16  # type of a record
@@ -18,8 +18,10 @@ _CLIENT_HELLO: Final = 1
 _RECORD_HEADER: Final = 5
 _MESSAGE_HEADER: Final = 4
 _RANDOM_END: Final = 34  # version and random
-_LARGEST: Final = 131_396
-"""Octets of a ClientHello at most, as OpenSSL takes it: all vectors as long as they can be."""
+_LARGEST: Final = 16_384
+"""Octets of a ClientHello at most that gets a fingerprint: those of browsers have some 2000. What one costs grows with
+its lists, of which OpenSSL takes eight times as much, from any stranger.
+"""
 
 _SERVER_NAME: Final = 0
 _SIGNATURE_ALGORITHMS: Final = 13
@@ -96,10 +98,10 @@ def ja4(hello: bytes) -> bytes:
     """The fingerprint of a message ClientHello over TCP, 36 characters; empty where the message is malformed."""
     try:
         facts = _facts(hello)
+        is_short = sum(map(len, facts[2:])) <= LONGEST
+        return (_remembered_fingerprint if is_short else _fingerprint)(*facts)
     except (IndexError, ValueError):
         return b""
-    is_short = sum(map(len, facts[2:])) <= LONGEST
-    return (_remembered_fingerprint if is_short else _fingerprint)(*facts)
 
 
 def _facts(hello: bytes) -> tuple[int, bool, bytes, tuple[int, ...], bytes, bytes]:
@@ -143,25 +145,27 @@ def _vector(data: bytes, at: int, width: int) -> bytes:
     return found
 
 
-def _numbers(octets: bytes) -> Iterator[int]:
-    """Numbers of two octets."""
-    return (octets[at] << 8 | octets[at + 1] for at in range(0, len(octets), 2))
+def _numbers(octets: bytes) -> tuple[int, ...]:
+    """Numbers of two octets; raises ValueError for half a one."""
+    if len(octets) % 2:
+        raise ValueError("a list of numbers ends within one")
+    return unpack(f">{len(octets) // 2}H", octets)
 
 
 def _fingerprint(
     version: int, named: bool, suites: bytes, kinds: tuple[int, ...], algorithms: bytes, protocol: bytes
 ) -> bytes:
-    offered = sorted(each for each in _numbers(suites) if each not in _GREASE)
+    offered = sorted([each for each in _numbers(suites) if each not in _GREASE])
     extensions = [each for each in kinds if each not in _GREASE]
-    listed = b",".join(_hexadecimal(each for each in extensions if each not in (_SERVER_NAME, _ALPN)))
-    signatures = b",".join(_hexadecimal(each for each in _numbers(algorithms) if each not in _GREASE))
+    listed = _hexadecimal([each for each in extensions if each not in (_SERVER_NAME, _ALPN)])
+    signatures = _hexadecimal([each for each in _numbers(algorithms) if each not in _GREASE])
     return b"t%b%b%02d%02d%b_%b_%b" % (
         _VERSIONS.get(version, b"00"),
         b"d" if named else b"i",
         min(len(offered), _MOST),
         min(len(extensions), _MOST),
         _ends(protocol),
-        _hash(b",".join(_hexadecimal(offered))),
+        _hash(_hexadecimal(offered)),
         _hash(b"%b_%b" % (listed, signatures) if signatures else listed),
     )
 
@@ -169,8 +173,9 @@ def _fingerprint(
 _remembered_fingerprint = lru_cache(maxsize=REMEMBERED)(_fingerprint)
 
 
-def _hexadecimal(numbers: Iterable[int]) -> Iterator[bytes]:
-    return (b"%04x" % each for each in numbers)
+def _hexadecimal(numbers: Sequence[int]) -> bytes:
+    """Four digits each, with commas between them."""
+    return pack(f">{len(numbers)}H", *numbers).hex(",", 2).encode()
 
 
 def _hash(text: bytes) -> bytes:

@@ -153,6 +153,13 @@ class PartTests(SynchronousTestCase):
             self.assertEqual(ja4(hello((1,), (kind, b"\xff\xff\xff"))), b"")
             self.assertEqual(ja4(hello((1,), (kind, b""))), b"")
 
+    def test_half_a_number(self) -> None:
+        """A list of numbers ends within one, wherever it is."""
+        beginning = numbers(0x0303) + bytes(33)
+        self.assertEqual(ja4(beginning + vector(b"odd", 2) + b"\x01\x00"), b"")
+        self.assertEqual(ja4(hello((1,), (13, vector(b"odd", 2)))), b"")
+        self.assertEqual(ja4(hello((1,), (43, vector(b"odd", 1)))), b"")
+
     @given(st.binary(max_size=300), st.booleans())
     def test_anything(self, data: bytes, framed: bool) -> None:
         """Whatever the bytes are, there is a fingerprint or none."""
@@ -216,10 +223,13 @@ class ReaderTests(SynchronousTestCase):
             self.assertEqual(self.fed(records + b"more", 10_000), [message])
 
     def test_large(self) -> None:
-        """A message may be larger than a record."""
-        message = hello((1,), (21, bytes(60_000)))
-        self.assertEqual(self.fed(in_records(message, *[16_384] * 3), 1000)[-1], message)
+        """A message may be larger than a record; one of more than 16 KiB has no fingerprint, which would cost much."""
+        message = hello((1,), (21, bytes(16_384 - len(hello((1,), (21, b""))))))
+        self.assertEqual(len(message), 16_384)
+        self.assertEqual(self.fed(in_records(message, 16_384), 1000)[-1], message)
         self.assertEqual(ja4(message)[:10], b"t12i010100")
+        longer = hello((1,), (21, bytes(60_000)))
+        self.assertEqual(self.fed(in_records(longer, *[16_384] * 3), 10_000), [None, b""])
 
     def test_no_message(self) -> None:
         """Another record, another message, an empty record, and one that is too long."""
