@@ -23,7 +23,8 @@ FILE: Final = "gateway.ini"
 _HEAD: Final = """\
 ; The gateway of `agw control`. Listeners, rules and backends come from clients of Azure Resource Manager, and are kept
 ; in the directory arm. Sections of resources that are there may follow here, for keys that Azure does not have:
-; [ssl_profile NAME] refusal = Http400
+; [ssl_profile NAME]
+; refusal = Handshake
 [gateway]
 state_directory = .
 access_log = access.log

@@ -16,7 +16,9 @@ from twisted.internet.defer import Deferred, DeferredLock, TimeoutError, maybeDe
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from agwtwisted.arm_files import ArmFiles
 from agwtwisted.core.arm.findings import NAMES_NOTHING
+from agwtwisted.core.arm.inputs import arm_section, given_values
 from agwtwisted.core.base.errors import ConfigError, Place, Problem, UnacceptableError, printable
 from agwtwisted.core.operations.questions import Question
 from agwtwisted.core.resource_manager import answering
@@ -149,8 +151,13 @@ class Works:
 
     def _decided(self, request: ArmRequest) -> Deferred[ArmAnswer | Work]:
         """The answer by what is known now, or what has to be done before it."""
-        decide = partial(self._protocol.answer, request, self.state)
+        decide = partial(self._decide, request, self.state, self._gateway.reloads.in_force.files.arm)
         return in_thread(self._reactor, decide, "control plane request")
+
+    def _decide(self, request: ArmRequest, state: ArmState, file: ArmFiles | None) -> ArmAnswer | Work:
+        """In a thread: the file in force says what only Azure could tell a template."""
+        values = {} if file is None else given_values(arm_section(file.sections, file.overlay))
+        return self._protocol.answer(request, attrs.evolve(state, values=values))
 
     def work(self, request: ArmRequest, client: str) -> Deferred[ArmAnswer]:
         """As `site.ArmWorker` has it."""

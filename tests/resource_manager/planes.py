@@ -8,6 +8,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
 
+from agwtwisted.arm_files import ArmFiles
 from agwtwisted.core.base.errors import ConfigError, Problem
 from agwtwisted.core.operations.questions import Question
 from agwtwisted.core.plan.changes import Changes
@@ -69,6 +70,7 @@ class FakeGateway:
         self.served: list[Any] = []
         self.asked: list[Question] = []
         self.warnings: tuple[Problem, ...] = ()
+        self.arm: ArmFiles | None = None
 
     @property
     def reloads(self) -> FakeGateway:
@@ -78,7 +80,8 @@ class FakeGateway:
     @property
     def in_force(self) -> Any:
         """What is in force, as far as it is looked at."""
-        return SimpleNamespace(plan=SimpleNamespace(config=SimpleNamespace(warnings=self.warnings)))
+        plan = SimpleNamespace(config=SimpleNamespace(warnings=self.warnings))
+        return SimpleNamespace(plan=plan, files=SimpleNamespace(arm=self.arm))
 
     def take(self, candidate: ReloadCandidate) -> Deferred[ReloadOutcome]:
         """As `Reloads` has it."""

@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
+from agwtwisted.arm_files import ArmFiles
 from agwtwisted.core.arm.findings import NAMES_NOTHING
 from agwtwisted.core.base.errors import ConfigError, Place, Problem, UnacceptableError
 from agwtwisted.core.operations.questions import Question
@@ -30,6 +31,7 @@ from agwtwisted.core.resource_manager.messages import (
     Task,
     Work,
 )
+from agwtwisted.core.sections.sources import SourceFile
 from agwtwisted.reload import STOPPING, Rejected, ReloadOutcome
 from agwtwisted.resource_manager import source as sources
 from agwtwisted.resource_manager.source import PlaneSource
@@ -111,6 +113,17 @@ class WorksCase(SynchronousTestCase):
 
 class ChangeTests(WorksCase):
     """Changes."""
+
+    def test_given_values(self) -> None:
+        """A request is judged with what `[arm]` of the file in force says in place of Azure."""
+        text = SourceFile(data=b"[arm]\nvalue.1 = reference('x').port=8080\n", mode=0o600)
+        self.gateway.arm = ArmFiles(overlay="gateway.ini", text=text)
+        self.assertEqual(self.status(DONE), 201)
+        [(expression, node)] = self.protocol.states[-1].values.items()
+        self.assertEqual((expression, node.value), ("reference('x').port", "8080"))
+        self.gateway.arm = None
+        self.assertEqual(self.status(DONE), 201)
+        self.assertEqual(self.protocol.states[-1].values, {})
 
     def test_put(self) -> None:
         """A gateway is put in force, kept and answered; the log says who has put what."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 import attrs
 
@@ -11,6 +12,8 @@ from agwtwisted.core.arm.context import TemplateContext
 from agwtwisted.core.arm.expressions import ArmExpression, CallExpression
 from agwtwisted.core.arm.json_text import JsonNode, UnknownValue
 from agwtwisted.core.arm.values import ArmValue, EvaluationError, Expense
+
+_BY_OPTION: Final = re.compile(r'give it by --value "(.*?=VALUE)"')
 
 
 class TemplateNames(Protocol):
@@ -107,3 +110,8 @@ def of_deployments(expression: str) -> UnknownValue:
 def deployment_hint(expression: str) -> str:
     """How to give a value that only a deployment has."""
     return f'only a deployment has its value; give it by --value "{expression}=VALUE"'
+
+
+def with_key(message: str) -> str:
+    """A message for clients of a control plane: they have no options, and its file has the same as keys."""
+    return _BY_OPTION.sub(r"give it by value.1 = \1 in [arm] of the control plane's file, and reload it", message)

@@ -112,6 +112,12 @@ def inputs_of(
     return ArmInputs(context=context, options=options, given=files, problems=(*sources.problems, *problems))
 
 
+def given_values(section: Section) -> Mapping[str, JsonNode]:
+    """The values of expressions that a section `[arm]` has, for templates that are deployed where it is in force."""
+    row, _ = settings.read(section, ARM)
+    return dict(_values(row, []))
+
+
 def _context(row: Row, parameters: Mapping[str, JsonNode], values: Mapping[str, JsonNode]) -> TemplateContext:
     given = {key: row.get(key) for key in ("subscription", "resource_group", "location", "name")}
     return TemplateContext(

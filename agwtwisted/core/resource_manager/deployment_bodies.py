@@ -9,6 +9,7 @@ import attrs
 
 from agwtwisted.core.arm import documents
 from agwtwisted.core.arm.context import DEPLOYMENT_TYPE, GATEWAY_TYPE, FoundResource, TemplateContext
+from agwtwisted.core.arm.frames import with_key
 from agwtwisted.core.arm.json_text import JsonNode, UnknownValue, read_deployment
 from agwtwisted.core.arm.parameters import parameters_of
 from agwtwisted.core.base.errors import ConfigError
@@ -104,7 +105,7 @@ def with_deployed(context: TemplateContext, deployed: Mapping[str, JsonNode]) ->
 
 def invalid_template(message: str, path: str = "") -> ServiceError:
     """A template that cannot be evaluated."""
-    text = f"Deployment template validation failed: '{message}'."
+    text = f"Deployment template validation failed: '{with_key(message)}'."
     return ServiceError(code="InvalidTemplate", message=text, target=path)
 
 

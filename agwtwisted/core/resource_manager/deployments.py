@@ -209,6 +209,7 @@ def _context(call: Call) -> TemplateContext:
     return TemplateContext(
         subscription=call.subscription,
         tenant=call.state.tenant,
+        values=call.state.values,
         resource_group=call.group,
         location=_location(call),
         deployment=_identity(call).name,

@@ -11,6 +11,7 @@ from typing import Final, TypeAlias
 
 import attrs
 
+from agwtwisted.core.arm.frames import with_key
 from agwtwisted.core.arm.gateway_properties import GATEWAY, RESOURCE
 from agwtwisted.core.arm.properties import Collection, Meaning, Property, Shape
 from agwtwisted.core.arm.table import COLLECTIONS, member
@@ -239,7 +240,8 @@ class _Reading:
 
 
 def _unknown(path: str, value: UnknownText) -> ServiceError:
-    message = f"Deployment template validation failed: '{value[1:-1][:200]} is not known: {value.hint}' Path {path}."
+    reason = f"{value[1:-1][:200]} is not known: {with_key(value.hint)}"
+    message = f"Deployment template validation failed: '{reason}' Path {path}."
     return ServiceError(code="InvalidTemplate", message=message, target=path)
 
 

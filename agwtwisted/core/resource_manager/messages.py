@@ -12,6 +12,8 @@ from typing import TypeAlias
 
 import attrs
 
+from agwtwisted.core.arm.json_text import JsonNode
+
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 """A value of JSON as `json.loads` gives it; nothing changes one that is in a message."""
 
@@ -76,6 +78,7 @@ class ArmState:
     secrets: Mapping[str, Secret] = attrs.field(factory=dict, repr=False)  # of the gateway, by names of certificates
     running: bool = True  # False: the gateway was stopped
     operations: Mapping[str, ArmOperation] = attrs.Factory(dict)  # by their ids; they do not survive a restart
+    values: Mapping[str, JsonNode] = attrs.field(factory=dict, repr=False)  # of expressions, as `[arm]` has them
 
     def after(self, work: Work) -> ArmState:
         """The state once a piece of work is done."""

@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
+from agwtwisted.core.arm.json_text import JsonNode
 from agwtwisted.core.base.errors import Place, Problem
 from agwtwisted.core.resource_manager.answering import answer, refusal
 from agwtwisted.core.resource_manager.calls import MAX_RECORDS
@@ -150,10 +151,21 @@ class RefusedTests(SynchronousTestCase):
         error = self.error(gateway(frontendPorts=[port]))
         self.assertEqual(error["code"], "InvalidTemplate")
         self.assertIn("reference('x').port is not known", error["message"])
+        self.assertIn("give it by value.1 = reference('x').port=VALUE in [arm]", error["message"])
         self.assertEqual(error["target"], "properties.frontendPorts[0].properties.port")
         subnet = child("s", subnet={"id": "[reference('x').id]"})
         plane = StandIn().with_group()
         plane.json("PUT", DEPLOYMENT, body(gateway(gatewayIPConfigurations=[subnet])), 201)
+
+    def test_given_values(self) -> None:
+        """What `[arm]` of the control plane's file says in place of Azure is known."""
+        plane = StandIn().with_group()
+        port = JsonNode(value=8080, place=Place(file="gateway.ini"))
+        plane.state = attrs.evolve(plane.state, values={"reference('x').port": port})
+        ports = [child("p8080", port="[reference('x').port]")]
+        plane.json("PUT", DEPLOYMENT, body(gateway(frontendPorts=ports)), 201)
+        [kept] = plane.json("GET", GATEWAY)["properties"]["frontendPorts"]
+        self.assertEqual(kept["properties"]["port"], 8080)
 
     def test_names(self) -> None:
         """A name that is not known is no id."""
