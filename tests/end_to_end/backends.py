@@ -105,6 +105,7 @@ class Backend:
         """Accept no more, and wait for the end of every connection; once more does nothing."""
         with suppress(OSError):
             self._listening.shutdown(socket.SHUT_RDWR)
+        self._threads[0].join(DEADLINE)  # so that every connection is among the lines
         for line in self.lines:
             with suppress(OSError):
                 line.socket.shutdown(socket.SHUT_RDWR)
