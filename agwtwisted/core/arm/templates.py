@@ -21,11 +21,11 @@ from agwtwisted.core.base.errors import Place
 
 
 def is_template(node: JsonNode) -> bool:
-    """Whether a document is a template: it says so, or has resources."""
+    """Whether a document is a template: it says so, or has resources and is none itself, as those have a type."""
     schema = node.member("$schema").value
     resources = node.member("resources").value
     says_so = isinstance(schema, str) and "deploymenttemplate" in schema.lower()
-    return says_so or isinstance(resources, (tuple, Mapping))
+    return says_so or (isinstance(resources, (tuple, Mapping)) and not text_of(node.member("type")))
 
 
 def resources(

@@ -17,10 +17,13 @@ def problems(draft: Draft) -> Iterator[Problem]:
 
 
 def _refusals_without_meaning(draft: Draft) -> Iterator[Problem]:
+    """A refusal by HTTP where there is none: a note where the profile serves HTTP listeners, too."""
+    of_http = {each.value.ssl_profile.name for each in draft.listeners if each.value.ssl_profile is not None}
     for listener in draft.relayed_listeners:
         profile = listener.value.ssl_profile
         if profile is not None and profile.client_auth is ClientAuth.STRICT and profile.refusal is Refusal.HTTP400:
-            yield listener.row.warning(
+            say = listener.row.note if profile.name in of_http else listener.row.warning
+            yield say(
                 f"the profile {profile.name} has refusal = Http400, which has no effect on an L4 listener: clients are"
                 " refused in the handshake",
                 key="ssl_profile",

@@ -68,6 +68,7 @@ class FormTests(SynchronousTestCase):
         """A resource that is cut out of a template, its type in whatever case."""
         self.assertEqual(self.one(RESOURCE).api_version, "2025-03-01")
         self.one({**RESOURCE, "type": TYPE.lower()})
+        self.one({**RESOURCE, "resources": []})
 
     def test_bodies(self) -> None:
         """What the REST API answers, and what it is sent, which may have no name and no type."""

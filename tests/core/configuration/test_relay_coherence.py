@@ -239,6 +239,12 @@ class WisdomTests(SynchronousTestCase):
         [line] = said(text("mqtt http400"))
         self.assertIn("the profile http400 has refusal = Http400, which has no effect on an L4 listener", line)
 
+    def test_refusal_of_a_shared_profile(self) -> None:
+        """Where an HTTP listener has the profile, too, its refusal has a meaning: there it is a note."""
+        shared = text("mqtt http400") + HTTP.replace("ssl_profile = strict", "ssl_profile = http400")
+        self.assertFalse(any("refusal = Http400" in each for each in said(shared)))
+        self.assertTrue(any("refusal = Http400" in each for each in configurations.noted(shared, files())))
+
     def test_tls_of_nobody(self) -> None:
         """Clients of a Tcp listener have no TLS to describe."""
         keys = "enable_l4_client_ip_preservation = true\nproxy_protocol_tls = true"
