@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Mapping
 
 import attrs
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
+from agwtwisted.core.arm.certificate_data import certificate_bytes
 from agwtwisted.core.base.errors import UnacceptableError
 from agwtwisted.core.certificates.variables import certificate_variables
 from agwtwisted.core.resource_manager.gateway_bodies import children, properties_of
@@ -82,8 +82,10 @@ def _with_names(properties: JsonObject) -> list[JsonValue]:
 
 def _issuer_dn(data: str) -> str:
     """The issuer's DN that a file of trusted client CA certificates stands for; empty: it is not one."""
-    content = data.encode() if "-----BEGIN" in data else _decoded(data)
-    chain = read_chain(content, "data")
+    try:
+        chain = read_chain(certificate_bytes(data), "data")
+    except UnacceptableError:
+        return ""
     if not isinstance(chain, TrustedChain):
         return ""
     return certificate_variables(chain.issuer.der).subject.decode("utf-8", "replace")
@@ -117,7 +119,7 @@ def _public(
 def _public_data(secret: Secret) -> str:
     """The certificates in PKCS #7; empty where the file cannot be opened, which is found later."""
     try:
-        found = read_pfx(_decoded(secret.data), secret.password.encode() or None)
+        found = read_pfx(certificate_bytes(secret.data), secret.password.encode() or None)
     except UnacceptableError:
         return ""
     return _bundle(found.certificates)
@@ -125,14 +127,6 @@ def _public_data(secret: Secret) -> str:
 
 def _bundle(certificates: tuple[x509.Certificate, ...]) -> str:
     return base64.b64encode(pkcs7.serialize_certificates(list(certificates), Encoding.DER)).decode()
-
-
-def _decoded(data: str) -> bytes:
-    text = "".join(data.split()).translate(str.maketrans("-_", "+/"))
-    try:
-        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
-    except (binascii.Error, ValueError):
-        return b""
 
 
 def _without_data(identity: str) -> ServiceError:

@@ -12,6 +12,9 @@ import attrs
 MAX_SEGMENTS: Final = 30
 MAX_SEGMENT_LENGTH: Final = 260
 
+LONGEST: Final = 4096
+"""Characters of a reference that leads anywhere: none of a gateway comes near."""
+
 
 def segments(path: str) -> tuple[str, ...] | None:
     """The decoded segments of a path; None: it is none that a resource could have."""
@@ -92,13 +95,17 @@ def parsed(text: str) -> ResourceId | None:
     return resource_id(parts[1], parts[3], parts[5], parts[6:])
 
 
-@lru_cache(maxsize=4096)  # a gateway has few different ones, and each of its answers asks for all of them several times
 def gateway_child(text: str) -> tuple[str, ...]:
     """The part of a reference that counts within one gateway: collections and names in turn, as they are written.
 
     ``…/applicationGateways/gw/urlPathMaps/m/pathRules/r`` gives urlPathMaps, m, pathRules, r; so does the relative
     ``/urlPathMaps/m/pathRules/r``. Empty: it leads to something else.
     """
+    return _gateway_child(text) if len(text) <= LONGEST else ()
+
+
+@lru_cache(maxsize=4096)  # a gateway has few different ones, and each of its answers asks for all of them several times
+def _gateway_child(text: str) -> tuple[str, ...]:
     parts = segments(text if text.startswith("/") else f"/{text}") or ()
     lowered = [part.lower() for part in parts]
     if "applicationgateways" in lowered:

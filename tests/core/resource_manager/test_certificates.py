@@ -50,6 +50,14 @@ class SslCertificateTests(SynchronousTestCase):
         found = pkcs7.load_der_pkcs7_certificates(base64.b64decode(self.shown()["publicCertData"]))
         self.assertEqual(set(found), {SERVER.certificate, ROOT.certificate})
 
+    def test_encodings(self) -> None:
+        """It has them in whichever encoding the file was sent that the gateway takes."""
+        before = self.shown()["publicCertData"]
+        for data in (f"{DATA}==", base64.b64encode(DATA.encode()).decode(), DATA.replace("+", "-").replace("/", "_")):
+            body = gateway_body(sslCertificates=[child("web", data=data, password="secret words")])
+            self.plane.json("PUT", GATEWAY, body)
+            self.assertEqual(self.shown()["publicCertData"], before)
+
     def test_kept_without_data(self) -> None:
         """A GET that is sent back keeps certificate and public data; a new name in it does not work that way."""
         body, before = self.plane.json("GET", GATEWAY), self.shown()

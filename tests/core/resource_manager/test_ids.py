@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.resource_manager.ids import MAX_SEGMENTS, gateway_child, parsed, segments
+from agwtwisted.core.resource_manager import ids
+from agwtwisted.core.resource_manager.ids import LONGEST, MAX_SEGMENTS, gateway_child, parsed, segments
 
 
 class SegmentsTests(SynchronousTestCase):
@@ -54,3 +55,11 @@ class GatewayChildTests(SynchronousTestCase):
     def test_something_else(self) -> None:
         """The id of a subnet leads out of the gateway."""
         self.assertEqual(gateway_child("/subscriptions/s/resourceGroups/rg/providers/N/virtualNetworks/v"), ())
+
+    def test_long(self) -> None:
+        """A reference that is too long for any child leads nowhere, and is not remembered."""
+        for length, found in ((0, 4), (LONGEST, 0)):
+            ids._gateway_child.cache_clear()
+            text = "/urlPathMaps/m/pathRules/r" + "/" * length
+            self.assertEqual([len(gateway_child(text)) for _ in range(2)], [found] * 2)
+            self.assertEqual(ids._gateway_child.cache_info().currsize, 1 if found else 0)
