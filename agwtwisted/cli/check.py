@@ -33,8 +33,8 @@ def run(options: argparse.Namespace) -> int:
     if getattr(options, "json", False):
         output.show_json(report.members(strict=strict))
         return status
-    for found in report.findings:
-        print(found, file=sys.stderr)
+    for line in report.lines:
+        print(line, file=sys.stderr)
     if strict and report.text and report.warnings:
         print(f"{report.file}: valid, but for its warnings (--strict)", file=sys.stderr)
     elif report.text:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
 from typing import Any, Final
 
@@ -10,6 +10,7 @@ import attrs
 
 from agwtwisted.core.base.errors import Problem, Severity, in_order
 from agwtwisted.core.base.warning_kinds import WarningKind
+from agwtwisted.core.reports.arm_report import arm_findings
 
 ACCESS_LOG: Final = WarningKind(
     name="access-log-unusable",
@@ -79,6 +80,23 @@ class CheckReport:
     def findings(self) -> tuple[Problem, ...]:
         """Problems, warnings and notes in the order of the file, then those about lines of other files."""
         return in_order((*self.problems, *self.warnings, *self.notes), self.file)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The findings for people: the gravest last, beside the prompt; what notes say in the same words is one."""
+        notes = (
+            f"{each.problem} (and {each.further} more)" if each.further else str(each.problem)
+            for each in arm_findings(in_order(self.notes, self.file))
+        )
+        graver = (str(each) for found in (self.warnings, self.problems) for each in in_order(found, self.file))
+        return (*notes, *graver, *self._sum())
+
+    def _sum(self) -> Iterator[str]:
+        """Where there are errors, how many there are, and how much stands above them."""
+        if len(self.problems) + len(self.warnings) + len(self.notes) > 1 and self.problems and self.is_read:
+            found = (("error", self.problems), ("warning", self.warnings), ("note", self.notes))
+            counts = (f"{len(each)} {what}{'' if len(each) == 1 else 's'}" for what, each in found if each)
+            yield f"{self.file}: not valid: {', '.join(counts)}"
 
     def status(self, *, strict: bool = False) -> CheckStatus:
         """Whether the configuration is valid; with `strict` a warning is an error."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.base.errors import Place, Problem, Severity
@@ -28,6 +29,22 @@ class CheckReportTests(SynchronousTestCase):
         unread = CheckReport.of("gw.ini", [ERROR], is_read=False)
         self.assertEqual(unread.status(), CheckStatus.UNREADABLE)
         self.assertEqual([each.value for each in CheckStatus], [0, 1, 2])
+
+    def test_lines(self) -> None:
+        """Notes come first, and once in the same words; errors come last, with their number."""
+        notes = [attrs.evolve(WARNING, severity=Severity.NOTE, place=Place(file="gw.ini", line=at)) for at in (9, 3, 5)]
+        lines = CheckReport.of("gw.ini", [ERROR, WARNING, *notes]).lines
+        self.assertEqual(
+            lines,
+            (
+                "NOTE gw.ini:3 hm (and 2 more)",
+                str(WARNING),
+                str(ERROR),
+                "gw.ini: not valid: 1 error, 1 warning, 3 notes",
+            ),
+        )
+        self.assertEqual(CheckReport.of("gw.ini", [ERROR]).lines, (str(ERROR),))
+        self.assertEqual(CheckReport.of("gw.ini", [WARNING]).lines, (str(WARNING),))
 
     def test_members(self) -> None:
         """Each finding with its place, section, key and message; what there is none of is null."""
