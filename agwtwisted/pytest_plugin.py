@@ -189,7 +189,10 @@ def _listener(name: str, section: Mapping[str, Any]) -> RunningListener:
 
 
 def _line(problem: Mapping[str, Any]) -> str:
-    return f"{problem['file']}: {problem['message']}"
+    line = f":{problem['line']}" if problem["line"] else ""
+    section = f"[{problem['section']}]" if problem["section"] else ""
+    parts = (f"{problem['file']}{line}", problem["path"], section, problem["message"])
+    return " ".join(part for part in parts if part)
 
 
 def _run(

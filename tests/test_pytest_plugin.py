@@ -102,7 +102,8 @@ class FixtureTests(SynchronousTestCase):
         self.config.write_text(REDIRECT.format(port=self.port).replace("Found", "Lost"))
         with self.assertRaises(pytest_plugin.GatewayNotStartedError) as raised:
             pytest_plugin.start_gateway(self.config, self.directory)
-        self.assertIn("redirect_type is 'Lost'", str(raised.exception))
+        [line] = str(raised.exception).splitlines()
+        self.assertRegex(line, r"gw\.ini:\d+ \[redirect_configuration \w+\] redirect_type is 'Lost'")
 
     def test_unreadable(self) -> None:
         """So is one that cannot be read."""

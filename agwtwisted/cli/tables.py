@@ -129,7 +129,7 @@ def _columns(character: str) -> int:
 
 def count(number: int, what: str) -> str:
     """`1 connection`, `2 connections`."""
-    return f"{number} {what}{'' if number == 1 else 's'}"
+    return f"{number} {what}{'' if number == 1 or what.endswith('settings') else 's'}"
 
 
 def endpoint(members: Mapping[str, Any]) -> str:

@@ -31,7 +31,8 @@ BACKEND_ADDRESS_POOLS: Final = Collection(
             "backendAddresses", children("backendAddresses"), "backend_addresses", "The servers.", may_be_unknown=True
         ),
         note(
-            "backendIPConfigurations", "Network interfaces of Azure cannot be reached by their ids: name the servers."
+            "backendIPConfigurations",
+            "Network interfaces of Azure cannot be reached by their ids: `--backend` names servers in their place.",
         ),
     ),
 )

@@ -173,7 +173,10 @@ def _custom_error(row: Row) -> Iterator[Problem]:
     elif row.unset("custom_error_page_url"):
         yield row.problem("file is missing")
     else:
-        message = "has no file, so the gateway's own page is shown: the page at custom_error_page_url is never fetched"
+        message = (
+            "has no file, so the gateway's own page is shown: the page at custom_error_page_url is never fetched; of an"
+            " ARM document --page URL=FILE gives its file"
+        )
         yield row.warning(message, key="custom_error_page_url", name=PAGE_WITHOUT_FILE)
 
 
