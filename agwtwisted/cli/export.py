@@ -75,6 +75,8 @@ def run(options: argparse.Namespace) -> int:
     else:
         _write(options, export, is_private=source.is_private)
     _report(export.findings)
+    if options.output is None and export.overlay.sections:
+        print("NOTE the overlay is not written to standard output: --output FILE has it beside FILE", file=sys.stderr)
     return 0
 
 

@@ -36,6 +36,7 @@ class ExportTests(SynchronousTestCase):
         self.assertEqual(body["properties"]["sslCertificates"], [{"name": "site", "properties": {}}])
         self.assertIn("NOTE", done.err)
         self.assertIn("Azure does not know access_log", done.err)
+        self.assertIn("NOTE the overlay is not written to standard output", done.err)
 
     def test_files(self) -> None:
         """With --output there is an overlay beside the document, whose paths are relative to it."""
