@@ -12,6 +12,7 @@ from twisted.logger import Logger
 
 from agwtwisted.core.backends.affinity import KEY_BYTES
 from agwtwisted.sharing.directory_lock import locked
+from agwtwisted.sharing.private_files import write_whole
 
 FILE: Final = "affinity.key"
 
@@ -68,15 +69,7 @@ def _loaded(path: Path) -> bytes:
 
 
 def _new_key(path: Path) -> bytes:
-    """Written beside its place and moved there: a reader finds a whole key or none."""
+    """Whole, or not made: a reader finds a key or none."""
     key = token_bytes(KEY_BYTES)
-    beside = path.with_name(f"{path.name}.{os.getpid()}")
-    with suppress(FileNotFoundError):
-        beside.unlink()
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(descriptor, "wb") as file:
-        file.write(key)
-        file.flush()
-        os.fsync(descriptor)
-    beside.rename(path)
+    write_whole(path, key)
     return key

@@ -22,8 +22,8 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from agwtwisted.core.base.errors import AgwError
-from agwtwisted.resource_manager.private_files import PUBLIC, make_directory, read_private, write_whole
 from agwtwisted.sharing.directory_lock import locked
+from agwtwisted.sharing.private_files import PUBLIC, make_directory, read_private, write_whole
 from agwtwisted.starter.issuing import IssuedCertificate, Issuing
 
 CA: Final = "ca.pem"

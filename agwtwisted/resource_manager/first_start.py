@@ -14,9 +14,9 @@ from agwtwisted.control.port import authority
 from agwtwisted.core.base.errors import AgwError
 from agwtwisted.loading import load_arm
 from agwtwisted.resource_manager.plane import SECRET, Credentials
-from agwtwisted.resource_manager.private_files import make_directory, write_whole
 from agwtwisted.resource_manager.tokens import CLIENT, TENANT
 from agwtwisted.sharing.directory_lock import locked
+from agwtwisted.sharing.private_files import make_directory, write_whole
 
 FILE: Final = "gateway.ini"
 

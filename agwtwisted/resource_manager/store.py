@@ -20,7 +20,7 @@ import attrs
 
 from agwtwisted.core.base.errors import ConfigError, Place, Problem
 from agwtwisted.core.resource_manager.messages import ArmState, Secret, Stored
-from agwtwisted.resource_manager.private_files import (
+from agwtwisted.sharing.private_files import (
     PrivateFileError,
     make_directory,
     read_private,

@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from jwt.algorithms import ECAlgorithm
 
 from agwtwisted.core.base.errors import AgwError
-from agwtwisted.resource_manager.private_files import make_directory, read_private, write_whole
 from agwtwisted.sharing.directory_lock import locked
+from agwtwisted.sharing.private_files import make_directory, read_private, write_whole
 
 KEY: Final = "arm.key"
 """The file of the key that signs tokens."""

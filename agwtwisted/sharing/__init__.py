@@ -1,1 +1,1 @@
-"""What the worker processes of one gateway have in common: memory with counts, and a lock. One process needs none."""
+"""What processes of one gateway have in common: memory with counts, a lock, files of the state directory."""

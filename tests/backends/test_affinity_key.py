@@ -125,7 +125,7 @@ class KeyTests(SynchronousTestCase):
     def test_left_over(self) -> None:
         """Files of an interrupted start do not disturb the next one."""
         self.directory.mkdir(parents=True)
-        beside = self.path.with_name(f"{FILE}.{os.getpid()}")
+        beside = self.path.with_name(f"{FILE}.new")
         beside.write_bytes(b"half")
         load_key(self.directory)
         self.assertFalse(beside.exists())

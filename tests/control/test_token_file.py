@@ -63,7 +63,7 @@ class TokenFileTests(SynchronousTestCase):
         self.given("t" * 32)
         status = os.stat(self.path)
         other = os.stat_result((*status[:4], 4711, *status[5:]))
-        with mock.patch("agwtwisted.control.token_file.os.fstat", return_value=other):
+        with mock.patch("agwtwisted.sharing.private_files.os.fstat", return_value=other):
             self.assertIn("another user", self.refused())
 
     def test_no_token(self) -> None:

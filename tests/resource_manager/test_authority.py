@@ -16,7 +16,7 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.resource_manager.authority import RENEWED, LocalAuthority, LocalAuthorityError, ServerConnections
-from agwtwisted.resource_manager.private_files import PrivateFileError
+from agwtwisted.sharing.private_files import PrivateFileError
 from agwtwisted.starter.issuing import Issuing
 
 

@@ -4,6 +4,7 @@ place, synced, and moved there.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -21,9 +22,16 @@ class PrivateFileError(AgwError):
     """A file with a secret that others than its owner can read or write; the message says what to do."""
 
 
-def read_private(path: Path) -> bytes:
-    """A file with a secret; raises OSError where there is none, and PrivateFileError."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY | os.O_NOFOLLOW)
+def read_private(path: Path, *, most: int = -1, may_be_link: bool = False) -> bytes:
+    """A file with a secret; raises OSError where there is none, and PrivateFileError.
+
+    Args:
+        path: of the file.
+        most: bytes that are read of it; -1: all of them.
+        may_be_link: whether a symbolic link at its place is followed.
+    """
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+    descriptor = os.open(path, flags if may_be_link else flags | os.O_NOFOLLOW)
     with open(descriptor, "rb") as file:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
@@ -33,7 +41,7 @@ def read_private(path: Path) -> bytes:
             raise PrivateFileError(f"{path} can be read or written by other users (mode {mode:04o}): chmod 600 {path}")
         if status.st_uid not in (0, os.geteuid()):
             raise PrivateFileError(f"{path} belongs to another user")
-        return file.read()
+        return file.read(most)
 
 
 def make_directory(path: Path) -> None:
@@ -58,10 +66,13 @@ def write_beside(path: Path, data: bytes, mode: int = PRIVATE) -> Path:
 
 
 def sync_directory(directory: Path) -> None:
-    """Has the names in a directory on the disk."""
+    """Has the names in a directory on the disk; some file systems, as those of shared folders, cannot be asked to."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
     finally:
         os.close(descriptor)
 

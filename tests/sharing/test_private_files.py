@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import tempfile
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.resource_manager.private_files import (
+from agwtwisted.sharing.private_files import (
     PUBLIC,
     PrivateFileError,
     make_directory,
@@ -56,6 +57,23 @@ class PrivateFilesTests(SynchronousTestCase):
         pipe = self.path.with_name("pipe")
         os.mkfifo(pipe, 0o600)
         self.assertIn("no regular file", str(self.assertRaises(PrivateFileError, read_private, pipe)))
+
+    def test_no_sync(self) -> None:
+        """Where the names in a directory cannot be synced they are not; any other failure is one."""
+        fsync = os.fsync
+        for number, is_error in ((errno.EINVAL, False), (errno.EIO, True)):
+
+            def refusing(descriptor: int, number: int = number) -> None:
+                if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+                    raise OSError(number, "refused")
+                fsync(descriptor)
+
+            self.patch(os, "fsync", refusing)
+            if is_error:
+                self.assertRaises(OSError, write_whole, self.path, b"2")
+            else:
+                write_whole(self.path, b"1")
+            self.assertTrue(self.path.exists())
 
     def test_directory(self) -> None:
         """A directory is made with those above it; one that is there stays as it is."""
