@@ -245,7 +245,8 @@ class Works:
             found = await maybeDeferred(ask)
         except UnacceptableError as error:
             return refused(400, "InvalidRequestFormat", f"{error.message}.")
-        return self._protocol.health_answer(request, self.state, task, found)
+        answer = partial(self._protocol.health_answer, request, self.state, task, found)
+        return await in_thread(self._reactor, answer, "control plane request")
 
     def _ask_backends(self) -> Deferred[Mapping[str, Any]]:
         return self._gateway.ask(Question.BACKENDS, {})

@@ -178,7 +178,7 @@ class MemberReader:
             self.findings.error(body.place, "properties must be an object", section=title, code=INVALID_FORMAT)
 
     def _beside(self, collection: Collection, node: JsonNode, title: str) -> None:
-        """ObjectMembers beside `properties` other than those that every child has."""
+        """Members beside `properties` other than those that every child has."""
         for name, member in node.members().items():
             known = table.member(collection, name)
             if name.casefold() in ("name", "properties") or member.is_absent:
