@@ -14,7 +14,7 @@ from agwtwisted.core.arm.backends import backend_sections
 from agwtwisted.core.arm.certificate_data import VirtualFile
 from agwtwisted.core.arm.certificates import Certificates, VirtualFiles
 from agwtwisted.core.arm.context import FoundResource
-from agwtwisted.core.arm.findings import Findings
+from agwtwisted.core.arm.findings import WAF, Findings
 from agwtwisted.core.arm.frontends import read_frontends
 from agwtwisted.core.arm.gateway_properties import GATEWAY
 from agwtwisted.core.arm.import_options import ImportOptions
@@ -23,7 +23,7 @@ from agwtwisted.core.arm.reading import ChildResource, Reading, entry, read_gate
 from agwtwisted.core.arm.rewrites import rewrite_sections
 from agwtwisted.core.arm.routing import routing_sections
 from agwtwisted.core.arm.tls_policies import policy_entries, profile_sections
-from agwtwisted.core.base.errors import ConfigError, Problem, Severity, has_error
+from agwtwisted.core.base.errors import ConfigError, Problem, Severity, has_error, shown
 from agwtwisted.core.sections.ini import Document, Entry, Section
 from agwtwisted.core.sections.ini_text import written
 from agwtwisted.core.sections.names import name_problem
@@ -66,6 +66,7 @@ def _sections(reading: Reading, files: VirtualFiles) -> Iterator[Section]:
     yield from backend_sections(reading, certificates)
     yield from rewrite_sections(reading)
     yield from routing_sections(reading)
+    _say_firewall(reading)
     _say_empty(reading)
 
 
@@ -75,6 +76,16 @@ def _say_empty(reading: Reading) -> None:
         place = reading.gateway.body.member("httpListeners").place
         message = "the gateway has no listeners; --parameters FILE gives those that are parameters of a template"
         reading.findings.note(place, message, section=GATEWAY.kind)
+
+
+def _say_firewall(reading: Reading) -> None:
+    """That a SKU with a firewall has none here, where the gateway names none by which that is said anyway."""
+    body = reading.gateway.body
+    tier = body.member("sku").member("tier")
+    named = (body.member(name).is_absent for name in ("firewallPolicy", "webApplicationFirewallConfiguration"))
+    if isinstance(tier.value, str) and tier.value.casefold().startswith("waf") and all(named):
+        message = f"the tier {shown(tier.value)} has a web application firewall; there is none here"
+        reading.findings.warning(tier.place, message, section=GATEWAY.kind, name=WAF.name)
 
 
 def _gateway_section(reading: Reading) -> Iterator[Section]:

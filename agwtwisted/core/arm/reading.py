@@ -114,7 +114,8 @@ class Reading:
         if not isinstance(node.value, tuple):
             self._refuse(child, row, node, f"{row.name} must be a list of references", INVALID_FORMAT)
             return ()
-        found = (self._resolved(child, row, each) for each in node.value if each.value is not None)
+        items = [each for each in node.value if each.value is not None] or node.value  # all null: that is not none
+        found = (self._resolved(child, row, each) for each in items)
         return tuple(each for each in found if each is not None)
 
     def refers(self, child: ChildResource, name: str, target: ChildResource) -> bool:
@@ -140,7 +141,8 @@ class Reading:
         collection, name = last_segments(reference)
         wanted = row.form.collection
         fits = collection.casefold() == wanted.casefold()
-        found = (self.find(wanted, name) if fits else None) or self._ids.get((wanted, reference.casefold()))
+        # The id that a child says it has counts only where it is of another form: else its name does, as in Azure.
+        found = self.find(wanted, name) if fits else self._ids.get((wanted, reference.casefold()))
         if found is None and not fits:
             message = f"{row.name} is {shown(reference[-_LONGEST_ID:])}, but must name one of {wanted}"
             self._refuse(child, row, node, message, INVALID_REFERENCE)

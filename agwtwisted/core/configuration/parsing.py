@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
+
+import attrs
 
 from agwtwisted.core.base.errors import ConfigError, Place, Problem, Severity, has_error, in_order, shown
 from agwtwisted.core.base.texts import did_you_mean
@@ -25,7 +27,7 @@ from agwtwisted.core.plan.plan import Origins, Plan
 from agwtwisted.core.resources.resources import Config
 from agwtwisted.core.sections import hints, ini, names, settings
 from agwtwisted.core.sections.schema import KINDS
-from agwtwisted.core.sections.settings import Row
+from agwtwisted.core.sections.settings import Row, beside
 from agwtwisted.core.sections.sources import ReadFile, Sources, own_mode_problems
 
 _CHECKS: Final = (
@@ -39,6 +41,7 @@ _CHECKS: Final = (
     trust_coherence,
     product_limits,
 )
+_FILES: Final = ("certificate_file", "key_file", "file")  # keys of certificates
 
 
 def parse(
@@ -113,7 +116,7 @@ def parse_document(
     if not has_error(found):
         # A configuration is taken whole or not at all: no section may be lost without a word.
         found += [row.problem("could not be built: this is a defect of the gateway") for row in builder.unbuilt()]
-    ordered = in_order(found, file)
+    ordered = in_order(_in_their_document(found, document), file)
     if draft.gateway is None or has_error(ordered):
         raise ConfigError(ordered)
     config = Config(
@@ -129,6 +132,15 @@ def parse_document(
         notes=tuple(each for each in ordered if each.severity is Severity.NOTE),
     )
     return Plan.of(config, draft.actions, Origins(file=file, places=_places(document)))
+
+
+def _in_their_document(problems: Iterable[Problem], document: ini.Document) -> Iterator[Problem]:
+    """Problems of files that are in a JSON document themselves, at their places there: no other file has them."""
+    entries = [entry for section in document.sections for entry in section.entries if entry.key in _FILES]
+    places = {beside(each.place.file, each.value): each.place for each in entries if each.place.path}
+    for problem in problems:
+        place = None if problem.place.path else places.get(problem.place.file)
+        yield problem if place is None else attrs.evolve(problem, place=place)
 
 
 def _emptiness(draft: Draft, file: str, severity: Severity) -> Iterator[Problem]:

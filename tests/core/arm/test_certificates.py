@@ -167,6 +167,13 @@ class TrustedClientCertificateTests(SynchronousTestCase):
                 (trusted,) = listener.ssl_profile.trusted_client_certificates
                 self.assertEqual(trusted.chain.root.der, der)
 
+    def test_places(self) -> None:
+        """What is wrong with a certificate in the document is said where it stands there: it is in no other file."""
+        (only,) = refusals(converted(strict(text_of(b"0\x82\x01\x00"))))
+        self.assertTrue(
+            only.startswith("properties.trustedClientCertificates[0].properties.data [trusted_client"), only
+        )
+
     def test_codes(self) -> None:
         """Data that will not do are refused with the product's codes."""
         leaf = authority().issue("device")

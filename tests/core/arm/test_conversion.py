@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -166,6 +167,18 @@ class ConvertTests(SynchronousTestCase):
         """A gateway that hides its Server header here, too, has an empty one."""
         found = sections(converted(gateway(globalConfiguration={"disableDefaultServerHeaderInResponse": "True"})))
         self.assertEqual(found["gateway"], {"server_header": ""})
+
+    def test_firewall_of_the_tier(self) -> None:
+        """A tier with a firewall is warned of, once: not where a policy is warned of anyway."""
+        tier: dict[str, Any] = {"sku": {"name": "WAF_v2", "tier": "WAF_v2"}}
+        others: list[dict[str, Any]] = [
+            {},
+            {"firewallPolicy": {"id": "x"}},
+            {"webApplicationFirewallConfiguration": {"enabled": True}},
+        ]
+        for more in others:
+            found = [each for each in converted(gateway(**tier, **more)).findings if each.name == "waf-ignored"]
+            self.assertEqual([each.severity for each in found], [Severity.WARNING], more)
 
     def test_without_listeners(self) -> None:
         """Of a document without listeners it is said where they should be."""

@@ -81,6 +81,22 @@ class ReferenceTests(SynchronousTestCase):
         body["properties"]["httpListeners"][0]["properties"]["frontendIPConfiguration"] = {"id": "--FRONT-END--"}
         self.assertEqual(said(converted(body)), [])
 
+    def test_own_ids_of_other_names(self) -> None:
+        """An id of a child that ends as another one's name does not make it that: names decide."""
+        body = gateway()
+        body["properties"]["httpListeners"][0]["id"] = f"{ID}/httpListeners/other"
+        body["properties"]["requestRoutingRules"][0]["properties"]["httpListener"] = reference("httpListeners", "other")
+        (only,) = said(converted(body))
+        self.assertIn("was not found", only)
+
+    def test_only_nulls(self) -> None:
+        """A list of references that has nothing but null is refused: as none, it would mean the system's roots."""
+        body = gateway()
+        settings = body["properties"]["backendHttpSettingsCollection"][0]["properties"]
+        settings |= {"protocol": "Https", "trustedRootCertificates": [None]}
+        (only,) = said(converted(body))
+        self.assertIn("MissingJsonReferenceId", only)
+
     def test_without_id(self) -> None:
         """An object without an id is refused: it does not mean that there is no reference."""
         for value in ({}, {"id": None}, {"id": ""}, "web", 7, ["web"]):
