@@ -162,7 +162,9 @@ class Reading:
     def unknown_option(self, key: str, known: Iterable[str]) -> None:
         """Report an option that names nothing of the document: an error, unless what it names may come later."""
         what, _, name = key.partition(".")
-        message = f"{key} names no {_NAMED[what]} of the document{self.findings.suggestion(name, known)}"
+        names = list(known)
+        there = f": it has {', '.join(map(shown, names[:10]))}" if names else ""
+        message = f"{key} names no {_NAMED[what]} of the document{self.findings.suggestion(name, names) or there}"
         if self.options.names_may_wait:
             self.findings.warning(self.resource.place, message, section="arm", key=key)
         else:

@@ -128,5 +128,7 @@ class OptionTests(SynchronousTestCase):
                 "backend.ap names no backend pool of the document; did you mean 'app'?",
             ],
         )
+        [other] = said(converted(gateway(), ImportOptions(backends={"servers": ("127.0.0.1:1",)})))
+        self.assertTrue(other.endswith("backend.servers names no backend pool of the document: it has 'app'"), other)
         later = converted(gateway(), ImportOptions(**options, names_may_wait=True))
         self.assertEqual((len(said(later)), len(said(later, Severity.WARNING))), (0, 2))
