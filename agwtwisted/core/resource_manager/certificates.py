@@ -10,6 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
 from agwtwisted.core.arm.certificate_data import certificate_bytes
+from agwtwisted.core.arm.table import COLLECTIONS
 from agwtwisted.core.base.errors import UnacceptableError
 from agwtwisted.core.certificates.variables import certificate_variables
 from agwtwisted.core.resource_manager.gateway_bodies import children, properties_of
@@ -22,6 +23,8 @@ SSL_CERTIFICATES = "sslCertificates"
 TRUSTED = "trustedClientCertificates"
 
 _SECRET_MEMBERS = frozenset({"data", "password"})
+
+_CERTIFICATE = COLLECTIONS[SSL_CERTIFICATES]
 
 
 @attrs.frozen(kw_only=True)
@@ -108,12 +111,17 @@ def _public(
     certificate: JsonObject, secret: Secret | None, kept: Secret | None, before: JsonObject
 ) -> dict[str, JsonValue]:
     """A certificate as it is kept among what is no secret."""
-    held = {name: each for name, each in properties_of(certificate).items() if name not in _SECRET_MEMBERS}
+    held = {name: each for name, each in properties_of(certificate).items() if _may_be_shown(name)}
     if secret is None:
         return {**certificate, "properties": held}
     shown = before.get("publicCertData") if secret == kept else None
     public = shown if isinstance(shown, str) else _public_data(secret)
     return {**certificate, "properties": {**held, **({"publicCertData": public} if public else {})}}
+
+
+def _may_be_shown(name: str) -> bool:
+    """Whether a member of a certificate is known, and no secret: one whose name is misspelt may be its key."""
+    return name not in _SECRET_MEMBERS and _CERTIFICATE.property(name) is not None
 
 
 def _public_data(secret: Secret) -> str:

@@ -47,10 +47,13 @@ class GatewayBody:
 
 
 def gateway_body(body: JsonObject) -> GatewayBody:
-    """The body of a PUT in its canonical form."""
+    """The body of a PUT in its canonical form.
+
+    One without `properties` is refused, as azure-cli shows gateways: it would leave nothing that serves.
+    """
     reading = _Reading()
     members: dict[str, JsonValue] = {}
-    properties: JsonValue = {}
+    properties: JsonValue = None
     for name, value in body.items():
         row = RESOURCE.property(name)
         if row is not None and row.name == "properties":
@@ -81,9 +84,24 @@ def _own_ids(properties: JsonObject) -> Iterator[tuple[str, str]]:
 
 
 def _top_errors(members: Mapping[str, JsonValue]) -> Iterator[ServiceError]:
+    for name in members:
+        if RESOURCE.property(name) is None and GATEWAY.property(name) is not None:
+            yield _misplaced(name)  # it would have no effect, and certificates would be shown with their keys
+    for name, value in _items(members.get("tags")):
+        if isinstance(value, dict | list):
+            yield _unconvertible(f"tags.{name}", "a string", value)
     for name, kind in (("location", str), ("tags", dict), ("zones", list)):
         if name in members and not isinstance(members[name], kind):
             yield _unconvertible(name, {str: "a string", dict: "an object", list: "an array"}[kind], members[name])
+
+
+def _items(value: JsonValue) -> Iterator[tuple[str, JsonValue]]:
+    return iter(value.items() if isinstance(value, dict) else ())
+
+
+def _misplaced(name: str) -> ServiceError:
+    message = f"{name[:80]} belongs in properties: beside them it would have no effect. Path {name[:80]}."
+    return ServiceError(code="InvalidRequestContent", message=message, target=name[:80])
 
 
 def _unconvertible(path: str, wanted: str, value: JsonValue) -> ServiceError:

@@ -106,4 +106,4 @@ class HostileBodyTests(SynchronousTestCase):
             if status == 201:
                 taken += 1
                 plane.json("PUT", GATEWAY, plane.json("GET", GATEWAY))
-        self.assertGreater(taken, 5)
+        self.assertGreater(taken, 2)

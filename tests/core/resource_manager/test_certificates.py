@@ -45,6 +45,14 @@ class SslCertificateTests(SynchronousTestCase):
             self.assertNotIn(DATA[:60], text)
             self.assertNotIn("secret words", text)
 
+    def test_misspelt_secrets_are_in_no_answer(self) -> None:
+        """A member of a certificate that is not known may be its key: it is not kept."""
+        certificate = child("web", data=DATA, password="secret words", pasword="other words", pfx=DATA)
+        self.plane.json("PUT", GATEWAY, gateway_body(sslCertificates=[certificate]))
+        given = self.plane.ask("GET", GATEWAY).body.decode() + repr(self.plane.state.records)
+        for text in (DATA[:60], "secret words", "other words"):
+            self.assertNotIn(text, given)
+
     def test_public_data(self) -> None:
         """An answer has the certificates without the key, in PKCS #7."""
         found = pkcs7.load_der_pkcs7_certificates(base64.b64decode(self.shown()["publicCertData"]))

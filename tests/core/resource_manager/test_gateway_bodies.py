@@ -22,6 +22,27 @@ def errors(**properties: Any) -> list[tuple[str, str]]:
     return [(each.code, each.target) for each in gateway_body({"properties": properties}).errors]
 
 
+class TopTests(SynchronousTestCase):
+    """Members beside the properties."""
+
+    def test_without_properties(self) -> None:
+        """A gateway as azure-cli shows it is refused: with nothing in properties nothing would serve any more."""
+        flat = {"location": "local", "sslCertificates": [{"name": "web", "data": "MII", "password": "secret"}]}
+        found = [(each.code, each.target) for each in gateway_body(flat).errors]
+        self.assertEqual(found, [("InvalidJson", "properties"), ("InvalidRequestContent", "sslCertificates")])
+        self.assertEqual(len(gateway_body({"location": "local"}).errors), 1)
+
+    def test_beside_properties(self) -> None:
+        """What belongs in the properties is refused beside them: it would be shown, with keys, and do nothing."""
+        [error] = gateway_body({"properties": {}, "SSLCertificates": [], "kind": "x"}).errors
+        self.assertEqual((error.code, error.target), ("InvalidRequestContent", "SSLCertificates"))
+
+    def test_tags_are_texts(self) -> None:
+        """A tag with members of its own is refused: clients read texts."""
+        body = gateway_body({"properties": {}, "tags": {"a": "b", "c": {"d": "e"}}})
+        self.assertEqual([each.target for each in body.errors], ["tags.c"])
+
+
 class ReadTests(SynchronousTestCase):
     """What is kept, and how it is spelled."""
 
