@@ -25,6 +25,7 @@ from agwtwisted.core.resource_manager.messages import (
 )
 from agwtwisted.core.resource_manager.plain_json import object_in
 from agwtwisted.core.resource_manager.service_errors import ServiceError, resource_not_found
+from agwtwisted.core.resource_manager.write_only import without_secrets
 from agwtwisted.core.resource_manager.writing import json_answer, new_etag, unique_id
 
 MAX_BYTES: Final = 1 << 20
@@ -107,7 +108,12 @@ def patch_neighbour(call: Call) -> Reply:
         return _not_found(identity)
     merged = {**before.body, **body}
     changes = changes_of(call.state, identity, merged, call.request.request_id)
-    return Work(task=NoTask(), answer=_answer(200, _kept_in(changes, identity)), changes=changes)
+    return Work(
+        task=NoTask(),
+        answer=_answer(200, _kept_in(changes, identity)),
+        changes=changes,
+        summary=f"PATCH {identity.kind} {identity.name}",
+    )
 
 
 def delete_neighbour(call: Call) -> Reply:
@@ -147,6 +153,7 @@ def stored_neighbour(state: ArmState, identity: ResourceId) -> Stored | None:
 
 def changes_of(state: ArmState, identity: ResourceId, body: JsonObject, request_id: str) -> tuple[Change, ...]:
     """What a PUT of a neighbour changes in the state."""
+    body = without_secrets(identity.kind, body)
     if _is_inside(identity):
         return _changes_of_member(state, identity, body, request_id)
     before = state.records.get(identity.key)

@@ -35,6 +35,21 @@ class NeighbourTests(SynchronousTestCase):
         self.assertEqual(plane.json("GET", ADDRESS), again)
         self.assertEqual(plane.json("PATCH", ADDRESS, {"tags": {"a": "b"}})["tags"], {"a": "b"})
 
+    def test_secrets_are_not_kept(self) -> None:
+        """A secret of a Key Vault and the key of a connection are in no answer and not in the state; the rest is."""
+        plane = StandIn().with_group()
+        vault = f"{GROUP}/providers/Microsoft.KeyVault/vaults/v/secrets/s"
+        sent = {"value": "topsecret", "contentType": "text/plain"}
+        plane.json("PUT", vault, {"properties": sent}, 201)
+        link = {"sharedKey": "topsecret", "routing": [{"radiusServerSecret": "topsecret", "value": "10"}]}
+        plane.json("PUT", f"{NETWORK}/connections/c", {"properties": link}, 201)
+        for each in (plane.works[-2], plane.works[-1]):
+            self.assertNotIn(b"topsecret", each.answer.body)
+        self.assertNotIn("topsecret", repr(plane.state.records))
+        self.assertEqual(plane.json("GET", vault)["properties"]["contentType"], "text/plain")
+        kept = plane.json("GET", f"{NETWORK}/connections/c")["properties"]
+        self.assertEqual(kept["routing"], [{"value": "10"}])
+
     def test_life(self) -> None:
         """What is not there is not found; it is deleted with 200, and 204 once it is gone."""
         plane = StandIn().with_group()
