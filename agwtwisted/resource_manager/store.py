@@ -176,7 +176,10 @@ class Store:
         if len(data) > LARGEST:
             raise store_problem(self._file, f"would have {len(data)} bytes, of at most {LARGEST}")
         self._step("begin")
-        make_directory(self._secrets)
+        try:
+            make_directory(self._secrets)
+        except PrivateFileError as error:
+            raise store_problem(self._secrets, str(error)) from error
         for name, file in files.items():
             if not _holds(self._secrets / file, secrets[name]):
                 self._step(f"secret {name}")

@@ -45,8 +45,19 @@ def read_private(path: Path, *, most: int = -1, may_be_link: bool = False) -> by
 
 
 def make_directory(path: Path) -> None:
-    """A directory for its owner alone, where there is none yet."""
+    """A directory for its owner alone, where there is none yet.
+
+    Raises:
+        PrivateFileError: one is there in which another user may put other files in the place of these, as a CA that
+            clients then trust.
+        OSError: it cannot be made.
+    """
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    status = path.stat()
+    if status.st_uid not in (0, os.geteuid()):
+        raise PrivateFileError(f"{path} belongs to another user, who could exchange the files in it")
+    if status.st_mode & stat.S_IWOTH and not status.st_mode & stat.S_ISVTX:
+        raise PrivateFileError(f"{path} can be written by every user, who could exchange the files in it: chmod o-w")
 
 
 def write_beside(path: Path, data: bytes, mode: int = PRIVATE) -> Path:

@@ -36,6 +36,23 @@ class PrivateFilesTests(SynchronousTestCase):
             self.assertEqual((self.path.read_bytes(), stat.S_IMODE(self.path.stat().st_mode)), (data, mode))
         self.assertEqual([each.name for each in self.path.parent.iterdir()], ["file"])
 
+    def test_directories_of_others(self) -> None:
+        """A directory in which other users may exchange files is not taken; one with the sticky bit is, as /tmp."""
+        directory = self.path.parent
+        for mode, is_taken in ((0o755, True), (0o1777, True), (0o777, False)):
+            directory.chmod(mode)
+            if is_taken:
+                make_directory(directory)
+            else:
+                with self.assertRaisesRegex(PrivateFileError, "can be written by every user"):
+                    make_directory(directory)
+        directory.chmod(0o700)
+        if os.geteuid() == 0:  # what root has is taken
+            os.chown(directory, 65534, -1)
+        self.patch(os, "geteuid", lambda: 4242)
+        with self.assertRaisesRegex(PrivateFileError, "belongs to another user"):
+            make_directory(directory)
+
     def test_left_behind(self) -> None:
         """What a process that ended has left beside the file is replaced, a symbolic link too, and not followed."""
         other = self.path.with_name("other")
