@@ -372,5 +372,6 @@ def _serves(work: Work) -> bool:
 def _unkept(error: ConfigError | OSError) -> tuple[Problem, ...]:
     if isinstance(error, ConfigError):
         return error.problems
-    message = f"it cannot be kept, so nothing was changed: {error.filename}: {error.strerror}"
+    file = f"{error.filename}: " if error.filename else ""  # a write that fails, as on a full disk, has none
+    message = f"it cannot be kept, so nothing was changed: {file}{error.strerror}"
     return (Problem(place=_NOWHERE, message=message),)

@@ -30,6 +30,17 @@ _CERTIFICATES: Final[Mapping[str, str]] = {
 """The service's messages about a certificate, whose id they name."""
 
 
+_OPTIONS: Final[Sequence[tuple[re.Pattern[str], str]]] = tuple(
+    (re.compile(pattern), key)
+    for pattern, key in (
+        (r"--certificate (\S+)=FILE", r"certificate.\1 = FILE in [arm] of gateway.ini"),
+        (r"--tls-policy\b", "tls_policy in [arm] of gateway.ini"),
+        (r"--port 443=8443 or --port-offset 8000 \(in the overlay: \[arm\] ports, port_offset\)", "ports in [arm]"),
+    )
+)
+"""Options of commands that read documents, and the keys of `[arm]` that do the same here."""
+
+
 def refused(problems: Iterable[Problem], gateway_id: str) -> ServiceError:
     """One error of all problems that stop a configuration; warnings and notes are left out."""
     errors = [_error(each, gateway_id) for each in problems if each.severity is Severity.ERROR]
@@ -54,4 +65,7 @@ def _message(problem: Problem, code: str, gateway_id: str) -> str:
         return f"{_CERTIFICATES[code].format(f'{gateway_id}/sslCertificates/{name}')}.{path}"
     section = f"[{problem.section}] " if problem.section else ""
     # What comes in a body is called FILE#NAME; the client knows no file.
-    return f"{section}{problem.message.replace(f'{problem.place.file}#', '')}.{path}"
+    message = problem.message.replace(f"{problem.place.file}#", "")
+    for option, key in _OPTIONS:
+        message = option.sub(key, message)
+    return f"{section}{message.rstrip('.')}.{path}"

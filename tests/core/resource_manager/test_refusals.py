@@ -18,6 +18,18 @@ PLACE = Place(file="gateway.json", line=3, path="properties.x")
 class RefusedTests(SynchronousTestCase):
     """Codes, messages and paths."""
 
+    def test_options_are_keys(self) -> None:
+        """A way out that is an option of a command is said as the key of `[arm]` that does the same here."""
+        given = {
+            "--certificate web=FILE gives its file": "certificate.web = FILE in [arm] of gateway.ini gives its",
+            "it is retired. --tls-policy names another one": "tls_policy in [arm] of gateway.ini names another one",
+            "a sentence with an end.": "a sentence with an end. Path properties.x.",
+        }
+        for message, expected in given.items():
+            found = refused([Problem(place=PLACE, message=message)], GATEWAY).message
+            self.assertIn(expected, found)
+            self.assertNotIn("--", found)
+
     def test_codes(self) -> None:
         """A problem has its own code, or that of what it is about, or ours."""
         expected = {
