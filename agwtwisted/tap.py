@@ -118,7 +118,7 @@ def _warn(plan: Plan) -> None:
 def _check(file: str, arm: ArmArguments) -> NoReturn:
     """Ends the process: 0, the configuration is valid; 1, it is not; 2, the file cannot be read."""
     report = check(file, datetime.now(UTC), arm)
-    for line in report.lines:
+    for line in report.lines():
         print(line, file=sys.stderr)
     if report.text:
         _show(report.text)

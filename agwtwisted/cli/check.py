@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
     if getattr(options, "json", False):
         output.show_json(report.members(strict=strict))
         return status
-    for line in report.lines:
+    for line in report.lines(has_notes=not getattr(options, "quiet", False)):
         print(line, file=sys.stderr)
     if strict and report.text and report.warnings:
         print(f"{report.file}: valid, but for its warnings (--strict)", file=sys.stderr)

@@ -81,12 +81,11 @@ class CheckReport:
         """Problems, warnings and notes in the order of the file, then those about lines of other files."""
         return in_order((*self.problems, *self.warnings, *self.notes), self.file)
 
-    @property
-    def lines(self) -> tuple[str, ...]:
+    def lines(self, *, has_notes: bool = True) -> tuple[str, ...]:
         """The findings for people: the gravest last, beside the prompt; what notes say in the same words is one."""
         notes = (
             f"{each.problem} (and {each.further} more)" if each.further else str(each.problem)
-            for each in arm_findings(in_order(self.notes, self.file))
+            for each in arm_findings(in_order(self.notes if has_notes else (), self.file))
         )
         graver = (str(each) for found in (self.warnings, self.problems) for each in in_order(found, self.file))
         return (*notes, *graver, *self._sum())

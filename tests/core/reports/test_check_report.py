@@ -33,9 +33,10 @@ class CheckReportTests(SynchronousTestCase):
     def test_lines(self) -> None:
         """Notes come first, and once in the same words; errors come last, with their number."""
         notes = [attrs.evolve(WARNING, severity=Severity.NOTE, place=Place(file="gw.ini", line=at)) for at in (9, 3, 5)]
-        lines = CheckReport.of("gw.ini", [ERROR, WARNING, *notes]).lines
+        report = CheckReport.of("gw.ini", [ERROR, WARNING, *notes])
+        self.assertEqual(report.lines(has_notes=False), report.lines()[1:])
         self.assertEqual(
-            lines,
+            report.lines(),
             (
                 "NOTE gw.ini:3 hm (and 2 more)",
                 str(WARNING),
@@ -43,8 +44,8 @@ class CheckReportTests(SynchronousTestCase):
                 "gw.ini: not valid: 1 error, 1 warning, 3 notes",
             ),
         )
-        self.assertEqual(CheckReport.of("gw.ini", [ERROR]).lines, (str(ERROR),))
-        self.assertEqual(CheckReport.of("gw.ini", [WARNING]).lines, (str(WARNING),))
+        self.assertEqual(CheckReport.of("gw.ini", [ERROR]).lines(), (str(ERROR),))
+        self.assertEqual(CheckReport.of("gw.ini", [WARNING]).lines(), (str(WARNING),))
 
     def test_members(self) -> None:
         """Each finding with its place, section, key and message; what there is none of is null."""
