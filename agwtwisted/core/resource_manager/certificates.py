@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import attrs
 from cryptography import x509
@@ -12,17 +12,23 @@ from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 from agwtwisted.core.arm.certificate_data import certificate_bytes
 from agwtwisted.core.arm.table import COLLECTIONS
 from agwtwisted.core.base.errors import UnacceptableError
+from agwtwisted.core.certificates.pem import is_pkcs12
 from agwtwisted.core.certificates.variables import certificate_variables
 from agwtwisted.core.resource_manager.gateway_bodies import children, properties_of
 from agwtwisted.core.resource_manager.messages import JsonObject, JsonValue, Secret
+from agwtwisted.core.resource_manager.refusals import OWN_CODE
 from agwtwisted.core.resource_manager.service_errors import ServiceError
 from agwtwisted.core.verification.chains import TrustedChain, read_chain
 from agwtwisted.core.verification.server_certificates import read_pfx
 
 SSL_CERTIFICATES = "sslCertificates"
 TRUSTED = "trustedClientCertificates"
+AUTHENTICATION = "authenticationCertificates"
 
 _SECRET_MEMBERS = frozenset({"data", "password"})
+
+NOT_KEPT = "(not kept)"
+"""In place of a text that may be secret."""
 
 _CERTIFICATE = COLLECTIONS[SSL_CERTIFICATES]
 
@@ -60,7 +66,21 @@ def divided(properties: JsonObject, gateway_id: str, kept: Mapping[str, Secret],
             errors.append(_without_data(f"{gateway_id}/{SSL_CERTIFICATES}/{name}"))
         certificates.append(_public(each, secret, kept.get(name.lower()), known.get(name.lower(), {})))
     shown = {SSL_CERTIFICATES: certificates, TRUSTED: _with_names(properties)}
+    errors.extend(_keys_of_others(properties, gateway_id))
     return Divided(properties={**properties, **shown}, secrets=secrets, errors=tuple(errors))
+
+
+def _keys_of_others(properties: JsonObject, gateway_id: str) -> Iterator[ServiceError]:
+    """Private keys where certificates of servers belong, which are looked at by nothing else, and are shown."""
+    for each in children(properties, AUTHENTICATION):
+        try:
+            content = certificate_bytes(str(properties_of(each).get("data") or ""))
+        except UnacceptableError:
+            continue
+        if is_pkcs12(content) or b"PRIVATE KEY-----" in content:
+            message = f"{AUTHENTICATION} {each['name']}: a private key does not belong in the certificate of a server."
+            target = f"{gateway_id}/{AUTHENTICATION}/{each['name']}"
+            yield ServiceError(code=OWN_CODE, message=message, target=target)
 
 
 def united(properties: JsonObject, secrets: Mapping[str, Secret]) -> dict[str, JsonValue]:
@@ -111,7 +131,8 @@ def _public(
     certificate: JsonObject, secret: Secret | None, kept: Secret | None, before: JsonObject
 ) -> dict[str, JsonValue]:
     """A certificate as it is kept among what is no secret."""
-    held = {name: each for name, each in properties_of(certificate).items() if _may_be_shown(name)}
+    sent = properties_of(certificate)
+    held = {name: _shown(name, each) for name, each in sent.items() if name not in _SECRET_MEMBERS}
     if secret is None:
         return {**certificate, "properties": held}
     shown = before.get("publicCertData") if secret == kept else None
@@ -119,9 +140,20 @@ def _public(
     return {**certificate, "properties": {**held, **({"publicCertData": public} if public else {})}}
 
 
-def _may_be_shown(name: str) -> bool:
-    """Whether a member of a certificate is known, and no secret: one whose name is misspelt may be its key."""
-    return name not in _SECRET_MEMBERS and _CERTIFICATE.property(name) is not None
+def _shown(name: str, value: JsonValue) -> JsonValue:
+    """A member of a certificate: one whose name is not known may be its key, misspelt, and goes without its texts.
+
+    The member itself stays, for what is wrong with it to be found.
+    """
+    return value if _CERTIFICATE.property(name) is not None else _masked(value)
+
+
+def _masked(value: JsonValue) -> JsonValue:
+    if isinstance(value, dict):
+        return {name: _masked(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_masked(each) for each in value]
+    return NOT_KEPT if isinstance(value, str) else value
 
 
 def _public_data(secret: Secret) -> str:

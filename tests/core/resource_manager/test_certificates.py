@@ -8,6 +8,7 @@ from typing import Any
 from cryptography.hazmat.primitives.serialization import pkcs7
 from twisted.trial.unittest import SynchronousTestCase
 
+from agwtwisted.core.resource_manager.certificates import NOT_KEPT
 from agwtwisted.core.resource_manager.messages import Serve
 from tests.control_planes import GATEWAY, StandIn, base64_of, child, gateway_body, pfx
 from tests.pki import Authority
@@ -46,12 +47,27 @@ class SslCertificateTests(SynchronousTestCase):
             self.assertNotIn("secret words", text)
 
     def test_misspelt_secrets_are_in_no_answer(self) -> None:
-        """A member of a certificate that is not known may be its key: it is not kept."""
-        certificate = child("web", data=DATA, password="secret words", pasword="other words", pfx=DATA)
+        """A member of a certificate that is not known may be its key: what it says is not kept, that it is there is."""
+        misspelt = {"pasword": "other words", "pfx": DATA, "properties": {"data": [DATA]}, "order": 1}
+        certificate = child("web", data=DATA, password="secret words", **misspelt)
         self.plane.json("PUT", GATEWAY, gateway_body(sslCertificates=[certificate]))
         given = self.plane.ask("GET", GATEWAY).body.decode() + repr(self.plane.state.records)
         for text in (DATA[:60], "secret words", "other words"):
             self.assertNotIn(text, given)
+        shown = {name: self.shown()[name] for name in misspelt}
+        masked = {"pasword": NOT_KEPT, "pfx": NOT_KEPT, "properties": {"data": [NOT_KEPT]}, "order": 1}
+        self.assertEqual(shown, masked)
+
+    def test_keys_among_certificates_of_servers(self) -> None:
+        """A private key in a certificate of a server is refused, in each encoding; it would be shown."""
+        key = base64_of(SERVER.pem + SERVER.key_pem)
+        for data in (DATA, key):
+            body = gateway_body(authenticationCertificates=[child("old", data=data)])
+            error = self.plane.error("PUT", GATEWAY, body)
+            self.assertIn("a private key does not belong", error["message"])
+            self.assertNotIn(data[:60], str(error))
+        good = child("old", data=base64_of(SERVER.pem))
+        self.plane.json("PUT", GATEWAY, gateway_body(authenticationCertificates=[good]))
 
     def test_public_data(self) -> None:
         """An answer has the certificates without the key, in PKCS #7."""
