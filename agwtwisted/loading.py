@@ -240,7 +240,8 @@ def _parsed(files: Files, read_file: ReadFile, now: datetime | None, *, may_be_e
     else:
         configuration = files.arm.configuration(files.file, files.main.data, read_file)
         read_any = partial(_read_any, configuration, files.main.mode, read_file)
-        plan = parse_document(configuration.document, files.file, read_any, **how)
+        file = files.file if files.main.data else files.arm.overlay  # without a gateway there is no document to name
+        plan = parse_document(configuration.document, file, read_any, **how)
     return plan if now is None else plan.warned_of(certificate_warnings(plan, now))
 
 

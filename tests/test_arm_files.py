@@ -203,6 +203,12 @@ class ControlPlaneTests(DocumentCase):
         self.assertEqual(str(place), f"{self.file}:1 properties.httpListeners[0]")
         self.assertEqual(plan_of(loaded.files, None), loaded.plan)
 
+    def test_nothing_yet(self) -> None:
+        """Without a document what is said is said of the file that there is."""
+        [warning] = self.load_arm(None).plan.config.warnings
+        self.assertEqual(str(warning.place), str(self.directory / "gw.ini"))
+        self.assertIn("serves nothing", warning.message)
+
     def test_names_may_wait(self) -> None:
         """The overlay may name what clients have not made yet: a warning says so."""
         text = "[arm]\nbackend.later = 127.0.0.1:1\n[ssl_profile later]\nrefusal = Http400\n"
