@@ -23,6 +23,9 @@ _LARGEST: Final = 16_384
 its lists, of which OpenSSL takes eight times as much, from any stranger.
 """
 
+_MOST_RECORDS: Final = 64
+"""Records of a ClientHello at most that gets one: clients send it in one or two, and each takes its time, too."""
+
 _SERVER_NAME: Final = 0
 _SIGNATURE_ALGORITHMS: Final = 13
 _ALPN: Final = 16
@@ -52,14 +55,15 @@ class ClientHelloReader:
     not depend on what came before it.
     """
 
-    __slots__ = ("_message", "_rest")
+    __slots__ = ("_message", "_records", "_rest")
 
     def __init__(self) -> None:
         self._message = bytearray()
+        self._records = 0
         self._rest = bytearray()  # of a record that is not whole
 
     def feed(self, data: bytes) -> bytes | None:
-        """The message without its header, once it is whole; empty: it is none. None: more is needed.
+        """The message without its header, once it is whole; empty: it is none, or an unusual one. None: more is needed.
 
         It is not asked again after an answer.
         """
@@ -74,7 +78,8 @@ class ClientHelloReader:
             if len(rest) < end:
                 break
             self._message += rest[at + _RECORD_HEADER : end]
-            found = self._found()
+            self._records += 1
+            found = self._found() if self._records <= _MOST_RECORDS else b""
             if found is not None:
                 return found
             at = end

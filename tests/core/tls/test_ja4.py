@@ -231,6 +231,12 @@ class ReaderTests(SynchronousTestCase):
         longer = hello((1,), (21, bytes(60_000)))
         self.assertEqual(self.fed(in_records(longer, *[16_384] * 3), 10_000), [None, b""])
 
+    def test_many_records(self) -> None:
+        """A message in more than 64 records has no fingerprint either."""
+        message = hello((0x1301,), algorithms(0x0403), protocols(b"h2"))
+        self.assertEqual(self.fed(in_records(message, *[1] * 63), 10_000), [message])
+        self.assertEqual(self.fed(in_records(message, *[1] * 64), 10_000), [b""])
+
     def test_no_message(self) -> None:
         """Another record, another message, an empty record, and one that is too long."""
         whole = in_records(hello((1,)))
