@@ -169,7 +169,7 @@ def gateway_of(source: str, data: bytes, arguments: ArmArguments) -> ArmGateway:
 def _directory_name(gateway: ArmGateway, source: str) -> str:
     """The gateway's name, or that of the document, without what is special in a path."""
     name = gateway.resource.name or Path(source).stem
-    return "".join(each if each.isalnum() or each in "._-" else "-" for each in name).lstrip(".") or "gateway"
+    return "".join(each if each.isalnum() or each in "._-" else "-" for each in name).lstrip(".-") or "gateway"
 
 
 def _judged(gateway: ArmGateway, source: str, now: datetime) -> tuple[Problem, ...]:

@@ -99,9 +99,9 @@ class ImportTests(SynchronousTestCase):
         self.assertIn("[http_listener web]", (self.output / "gw.ini").read_text())
 
     def test_directory(self) -> None:
-        """Without a directory a new one has the name of the gateway, whatever characters that has."""
+        """Without a directory a new one has the name of the gateway; it begins neither hidden nor as an option does."""
         file = self.write("edge.json", gateway(httpListeners=[]) | {"name": "../a b"})
-        self.assertEqual(self.importing(file, directory=None).file, Path("-a-b/gw.ini"))
+        self.assertEqual(self.importing(file, directory=None).file, Path("a-b/gw.ini"))
 
     def test_parameters(self) -> None:
         """A file of parameters is told from the document by its content, in whatever order they are named."""

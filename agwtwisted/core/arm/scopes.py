@@ -15,7 +15,7 @@ from agwtwisted.core.arm.expressions import ExpressionError, normalized
 from agwtwisted.core.arm.frames import ArmFrame
 from agwtwisted.core.arm.json_text import JsonNode, UnknownValue, read_json, refusal
 from agwtwisted.core.arm.trees import copied, evaluated_value
-from agwtwisted.core.arm.values import ArmValue, EvaluationError, Expense, kind_of, plain
+from agwtwisted.core.arm.values import ArmValue, EvaluationError, Expense, kind_of, plain, texts_in
 from agwtwisted.core.base.errors import ConfigError, Place, shown
 
 _DETACHED = "it stands in a resource without its template: give the whole template"
@@ -57,7 +57,7 @@ class TemplateScope:
         if self.is_detached:
             return UnknownValue(expression=f"parameters('{name}')", hint=_DETACHED)
         declared = _declared(self.template.member("parameters").members(), name, "parameter")
-        return self._once(f"parameter {declared.lower()}", lambda: self._parameter(declared))
+        return self._once(f"parameter {declared.lower()}", lambda: self._noted(declared, self._parameter(declared)))
 
     def variable(self, name: str) -> ArmValue:
         """The value of a variable."""
@@ -115,6 +115,13 @@ class TemplateScope:
             if str(plain(loop.member("name"))).lower() == name.lower():
                 return plain(copied(loop, frame, section.place)[1])
         return evaluated_value(section.members()[_declared(section.members(), name, "variable")], frame)
+
+    def _noted(self, name: str, value: ArmValue) -> ArmValue:
+        """A value of a parameter; the texts in a secure one are in no message from then on."""
+        node = self.template.member("parameters").members()[name]
+        if self._type(self._definitions(node)).startswith("secure"):
+            self.expense.secrets.update(texts_in(value))
+        return value
 
     def _parameter(self, name: str) -> ArmValue:
         node = self.template.member("parameters").members()[name]

@@ -7,7 +7,7 @@ value does. https://learn.microsoft.com/azure/azure-resource-manager/templates/c
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import attrs
 
@@ -63,10 +63,13 @@ def turns(count: ArmValue) -> int:
     return number
 
 
-def refused(error: EvaluationError | ExpressionError, expression: str) -> UnknownValue:
-    """The value of an expression that the product would refuse."""
+def refused(error: EvaluationError | ExpressionError, expression: str, secrets: Iterable[str] = ()) -> UnknownValue:
+    """The value of an expression that the product would refuse; the reason has no secret in it."""
     if isinstance(error, EvaluationError):
-        return UnknownValue(expression=error.source or expression, hint=f"the expression {error.message}")
+        message = error.message
+        for secret in secrets:
+            message = message.replace(shown(secret), "a secret")
+        return UnknownValue(expression=error.source or expression, hint=f"the expression {message}")
     return UnknownValue(
         expression=expression, hint=f"this is no expression, it {error}; a text that begins with [ is written [["
     )
@@ -119,7 +122,7 @@ def _of_expression(
     except ExpressionError as error:
         return written if frame.names.is_detached else refused(error, written)
     except EvaluationError as error:
-        return refused(error, written[1:-1])
+        return refused(error, written[1:-1], frame.names.expense.secrets)
     if not isinstance(value, (tuple, Mapping)):
         return value
     frame.names.expense.spend(frame.names.expense.measure(value)[0])
@@ -184,7 +187,7 @@ def copied(loop: JsonNode, frame: ArmFrame, place: Place) -> tuple[str | Unknown
             source = loop.member("input")
             items.append(evaluated(source, frame.in_loop(name, at), _moved(source, within(where, at))))
     except EvaluationError as error:
-        return name, JsonNode(value=refused(error, f"copy {name}"), place=where)
+        return name, JsonNode(value=refused(error, f"copy {name}", frame.names.expense.secrets), place=where)
     return name, JsonNode(value=tuple(items), place=where)
 
 

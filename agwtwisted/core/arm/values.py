@@ -7,7 +7,7 @@ within another, a variable that is twice another one, which is twice a third).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 import attrs
@@ -50,6 +50,7 @@ class Expense:
     place: Place  # of what is being evaluated
     steps: int = 0
     depth: int = 0
+    secrets: set[str] = attrs.field(factory=set, repr=False)  # texts of secure parameters
     _sizes: dict[int, tuple[ArmValue, int, int]] = attrs.field(factory=dict, repr=False)
     _parsed: dict[str, ArmExpression] = attrs.field(factory=dict, repr=False)
 
@@ -108,6 +109,15 @@ class Expense:
                 size, depth = size + inner, max(depth, inner_depth)
             known = self._sizes[id(value)] = (value, size, depth + 1)  # the value is kept: its id stays its own
         return known[1], known[2]
+
+
+def texts_in(value: ArmValue) -> Iterator[str]:
+    """Every text that is not empty in a value."""
+    if isinstance(value, str) and value:
+        yield value
+    elif isinstance(value, (tuple, Mapping)):
+        for each in value.values() if isinstance(value, Mapping) else value:
+            yield from texts_in(each)
 
 
 def shallow_size(value: ArmValue) -> int:

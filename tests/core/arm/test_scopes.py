@@ -123,6 +123,25 @@ class ParameterTests(SynchronousTestCase):
             self.assertNotIn("hunter2", str(error))
         self.assertNotIn("hunter2", repr(root_scope(node_of(TEMPLATE), supplied(secret="hunter2"))))
 
+    def test_secrets_in_expressions_that_fail(self) -> None:
+        """Why an expression has no value is said without the texts of secure parameters, those of objects as well."""
+        template = {
+            "parameters": {
+                "secret": {"type": "secureString", "defaultValue": "hunter2"},
+                "login": {"type": "secureObject", "defaultValue": {"key": "hunter2"}},
+            }
+        }
+        for secret in ("parameters('secret')", "parameters('login').key"):
+            for expression in (
+                f"createObject('a', 1)[{secret}]",
+                f"variables({secret})",
+                f"dateTimeAdd({secret}, 'P1D')",
+            ):
+                found = evaluated_in(template, f"[{expression}]")
+                assert isinstance(found, UnknownValue)
+                self.assertNotIn("hunter2", found.hint)
+                self.assertIn("a secret", found.hint)
+
     def test_no_such_parameter(self) -> None:
         """An expression that names no parameter would be refused."""
         found = parameter("x")
