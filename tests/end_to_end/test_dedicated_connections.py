@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from typing import Any
 
 import attrs
 
@@ -26,10 +25,12 @@ class Logins:
     def __init__(self, name: str) -> None:
         self.name = name
         self.numbers = itertools.count(1)
+        self.lines: dict[str, Line] = {}
 
     def __call__(self, line: Line) -> None:
         """Talks on one connection."""
-        number, steps = next(self.numbers), 0
+        said, steps = f"{self.name} {next(self.numbers)}", 0
+        self.lines[said] = line
         while head := line.head():
             line.body(head)
             login = head.get("authorization").removeprefix("NTLM ")
@@ -37,7 +38,6 @@ class Logins:
             if b"/end" in head.start.encode():
                 return
             status = "200 OK" if steps == 2 or "/open" in head.start else "401 Unauthorized"
-            said = f"{self.name} {number}"
             line.send(f"HTTP/1.1 {status}\r\nContent-Length: {len(said)}\r\nX-Login: {login}\r\n\r\n{said}".encode())
 
 
@@ -98,13 +98,14 @@ class DedicatedTests(gateway.SceneCase):
         self.assertEqual(response.status, 200)
         return response.body.decode()
 
-    def lines(self) -> list[Any]:
-        """All connections to both servers, those of both in turn."""
-        return [line for backend in (self.scene.backend.one, self.scene.backend.two) for line in backend.lines]
-
-    def open_lines(self) -> int:
-        """How many of them are open."""
-        return sum(not line.ended.is_set() for line in self.lines())
+    def server_line(self, name: str) -> Line:
+        """The connection to a server that has this name."""
+        (found,) = (
+            each.talk.lines[name]
+            for each in (self.scene.backend.one, self.scene.backend.two)
+            if name in each.talk.lines
+        )
+        return found
 
     def test_logins(self) -> None:
         """A login holds for the client that made it, over as many requests as it likes, and for no other one."""
@@ -125,16 +126,13 @@ class DedicatedTests(gateway.SceneCase):
 
     def test_ends_with_the_client(self) -> None:
         """Whichever way a client leaves, its connection to the server ends."""
-        for _ in range(2):
-            before = self.open_lines()
+        for more in (b"", b"", b"Connection: close\r\n"):
             line = self.connect("own")
-            self.assertEqual(self.ask(line, b"/open").status, 200)
-            self.assertEqual(self.open_lines(), before + 1)
-            line.close()
-            wait_until(lambda before=before: self.open_lines() == before, "the connection to the server has ended")
-        line = self.connect("own")
-        self.assertEqual(self.ask(line, b"/open", b"Connection: close\r\n").status, 200)
-        wait_until(lambda: self.open_lines() == before, "the connection to the server has ended")
+            found = self.server_line(self.ask(line, b"/open", more).body.decode())
+            if not more:
+                self.assertFalse(found.ended.is_set())
+                line.close()
+            wait_until(found.ended.is_set, "the connection to the server has ended")
 
     def test_ended_by_the_server(self) -> None:
         """A connection that the server ends is replaced by a new one, where the login is to be made again."""
