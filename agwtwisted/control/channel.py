@@ -191,6 +191,11 @@ class ControlChannel(HTTPChannel):
         self._owner.respond(request)
 
     @property
+    def rank(self) -> int:
+        """Of those that may be ended for another connection, the one with the lowest is."""
+        return self.state
+
+    @property
     def gives_way(self) -> bool:
         """Whether it may be ended for another connection: it only waits for its client, which may have gone."""
         return self.state <= ChannelState.WAITING or self._has_sent_all

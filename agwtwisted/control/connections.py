@@ -30,6 +30,7 @@ class ControlConnections(Factory):
         reactor: has the clock.
         respond: answers a complete request, now or later; a defect is answered here.
         channel: makes each connection.
+        most: how many there are at once.
     """
 
     noisy = False
@@ -40,16 +41,18 @@ class ControlConnections(Factory):
         reactor: IReactorTime,
         respond: Callable[[ControlRequest], None],
         channel: Callable[[ChannelOwner], ControlChannel] = ControlChannel,
+        most: int = CONNECTIONS,
     ) -> None:
         self._reactor = reactor
         self._respond = respond
         self._channel = channel
+        self._most = most
         self.channels: dict[ControlChannel, None] = {}
         """In the order in which they came."""
 
     def buildProtocol(self, addr: IAddress | None) -> ControlChannel | None:
         """A connection has come; None: it is closed, since all others are being answered."""
-        if len(self.channels) >= CONNECTIONS and not self._make_room():
+        if len(self.channels) >= self._most and not self._make_room():
             return None
         channel = self._channel(self)
         channel.factory = self
@@ -86,7 +89,7 @@ class ControlConnections(Factory):
         waiting = [each for each in self.channels if each.gives_way]
         if not waiting:
             return False
-        victim = min(waiting, key=lambda each: each.state)
+        victim = min(waiting, key=lambda each: each.rank)
         self.channels.pop(victim)
         victim.abort()
         return True

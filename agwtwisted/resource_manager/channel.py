@@ -9,8 +9,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
-from twisted.internet.interfaces import IAddress, IOpenSSLServerConnectionCreator, IReactorTime
+from twisted.internet.interfaces import IAddress, IHandshakeListener, IOpenSSLServerConnectionCreator, IReactorTime
 from twisted.protocols.tls import TLSMemoryBIOFactory
+from zope.interface import implementer
 
 from agwtwisted.control.channel import ANSWER_TIMEOUT, BODY, ChannelOwner, ChannelState, ControlChannel, ControlRequest
 from agwtwisted.control.connections import ControlConnections
@@ -21,6 +22,11 @@ LONGEST_BODY: Final = 16 << 20
 _MALFORMED_BODY: Final = b'{"error": {"code": "InvalidRequestFormat", "message": "This is no request of HTTP/1.1."}}'
 
 
+CONNECTIONS: Final = 128
+"""At once: so many that one which begins is not pushed out before its handshake is done."""
+
+
+@implementer(IHandshakeListener)
 class ArmChannel(ControlChannel):
     """One connection.
 
@@ -38,6 +44,16 @@ class ArmChannel(ControlChannel):
     def __init__(self, owner: ChannelOwner, is_proven: Callable[[ControlRequest], bool]) -> None:
         super().__init__(owner)
         self._is_proven = is_proven
+        self._has_begun = False
+
+    def handshakeCompleted(self) -> None:  # noqa: N802
+        """TLS has begun: as Twisted has it."""
+        self._has_begun = True
+
+    @property
+    def rank(self) -> int:
+        """One that has not even begun TLS gives way first: silent ones never break off a request or an answer."""
+        return self.state if self._has_begun else -1
 
     def longest_body(self, request: ControlRequest) -> int:
         """As `ControlChannel` has it."""
@@ -61,7 +77,7 @@ def arm_connections(
     is_proven: Callable[[ControlRequest], bool],
 ) -> ControlConnections:
     """The factory of the connections, within TLS."""
-    return ControlConnections(reactor, respond, partial(ArmChannel, is_proven=is_proven))
+    return ControlConnections(reactor, respond, partial(ArmChannel, is_proven=is_proven), CONNECTIONS)
 
 
 class TlsConnections(TLSMemoryBIOFactory):

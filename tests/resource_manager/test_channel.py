@@ -9,7 +9,7 @@ from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.control.channel import ANSWER_TIMEOUT, BODY, ControlRequest
-from agwtwisted.resource_manager.channel import LONGEST_BODY, ArmChannel, arm_connections
+from agwtwisted.resource_manager.channel import CONNECTIONS, LONGEST_BODY, ArmChannel, arm_connections
 
 
 class ChannelTests(SynchronousTestCase):
@@ -19,12 +19,16 @@ class ChannelTests(SynchronousTestCase):
         self.clock: Any = Clock()
         self.requests: list[ControlRequest] = []
         self.proven = True
-        connections = arm_connections(self.clock, self.requests.append, lambda _: self.proven)
-        channel = connections.buildProtocol(None)
+        self.connections = arm_connections(self.clock, self.requests.append, lambda _: self.proven)
+        self.channel = self.connected()
+        self.transport: Any = self.channel.transport
+
+    def connected(self) -> ArmChannel:
+        """One more connection."""
+        channel = self.connections.buildProtocol(None)
         assert isinstance(channel, ArmChannel)
-        self.channel = channel
-        self.transport: Any = StringTransport()
-        self.channel.makeConnection(self.transport)
+        channel.makeConnection(StringTransport())
+        return channel
 
     def sent(self, length: int) -> ControlRequest:
         """The head of a PUT with a body of this length."""
@@ -41,6 +45,16 @@ class ChannelTests(SynchronousTestCase):
         """That of others is refused by its length, before it comes."""
         self.proven = False
         self.assertEqual(self.sent(BODY + 1).fault, (413, f"the body has {BODY + 1} bytes, of at most {BODY}"))
+
+    def test_flood(self) -> None:
+        """However many connections come that do not begin TLS, they break off no request and no answer."""
+        asking = self.connected()
+        for each in (self.channel, asking):
+            each.handshakeCompleted()
+        self.sent(0).answer(200, b"{}", {})  # its client still has to take it
+        silent = [self.connected() for _ in range(2 * CONNECTIONS)]
+        ended = [getattr(each.transport, "disconnected", False) for each in (self.channel, asking, *silent)]
+        self.assertEqual(ended, [False, False, *[True] * (CONNECTIONS + 2), *[False] * (CONNECTIONS - 2)])
 
     def test_end(self) -> None:
         """Once it is answered the connection ends; a client that does not close it is cut off in time."""

@@ -15,12 +15,11 @@ from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
 from agwtwisted.control.channel import BODY
-from agwtwisted.control.connections import CONNECTIONS
 from agwtwisted.control.port import ControlPort, hosts
 from agwtwisted.core.resource_manager.messages import ArmAnswer, ArmRequest
 from agwtwisted.resource_manager.access import ArmAccess
 from agwtwisted.resource_manager.authority import LocalAuthority, ServerConnections
-from agwtwisted.resource_manager.channel import LONGEST_BODY, TlsConnections
+from agwtwisted.resource_manager.channel import CONNECTIONS, LONGEST_BODY, TlsConnections
 from agwtwisted.resource_manager.sign_in import SignIn
 from agwtwisted.resource_manager.site import ArmSite
 from agwtwisted.resource_manager.tokens import Tokens
@@ -176,7 +175,12 @@ class BoundTests(SiteCase):
 
     async def test_silent_connections(self) -> None:
         """Connections that send nothing, not even a handshake, shut out none that asks, and end in time."""
-        silent = [socket.create_connection(("127.0.0.1", self.port)) for _ in range(CONNECTIONS + 5)]
+
+        def connected() -> list[socket.socket]:
+            """More of them than the backlog of the port takes at once."""
+            return [socket.create_connection(("127.0.0.1", self.port), 30) for _ in range(CONNECTIONS + 5)]
+
+        silent = await deferToThread(connected)
         try:
             await until(lambda: len(self.site.connections.channels) == CONNECTIONS)
             self.assertEqual((await self.exchange("GET", "/subscriptions")).status, 200)
