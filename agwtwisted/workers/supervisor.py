@@ -294,6 +294,7 @@ class Supervisor:
     def _bound(self, plan: Plan) -> Sockets:
         """Sockets for the addresses of a plan that the workers have none for; raises ConfigError."""
         with placed(plan):
+            self._binding.check(plan.addresses)
             new = (each for each in plan.addresses if each not in self._slots[0].sockets)
             return bind_all(new, self._common.count, self._binding)
 

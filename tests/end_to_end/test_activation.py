@@ -103,6 +103,27 @@ class ActivationTests(TwistdCase):
         self.assertIn(f"gw.ini sockets of the service manager (LISTEN_FDS): {reason}\n", done.stderr)
         self.assertNotIn("Traceback", done.stderr)
 
+    def test_reload(self) -> None:
+        """A reload after which no listener is for a socket is refused: its clients would wait in vain."""
+        self.reload(workers=1)
+
+    def test_reload_with_workers(self) -> None:
+        """So it is with workers."""
+        self.reload(workers=2)
+
+    def reload(self, workers: int) -> None:
+        """A listener loses its rule, and is not bound any more."""
+        started = self.activated("plain:strict", workers)
+        text = started.file.read_text()
+        rule, _, _ = text.partition("[request_routing_rule strict]")[2].partition("\n\n")
+        started.file.write_text(text.replace(f"[request_routing_rule strict]{rule}", ""))
+        started.signal(signal.SIGHUP)
+        wait_until(lambda: "Reload of the configuration" in started.output, "it has reloaded")
+        self.assertIn(f"no listener has the address 127.0.0.1:{self.strict} ('strict')", started.output)
+        self.assertIn("rejected: generation 1 stays in force", started.output)
+        self.assertEqual(clients.by_python(started.call(self.strict, "ecdsa")).status, 200)
+        self.assertEqual(started.stop(), -signal.SIGTERM)
+
     @needs("systemd-socket-activate")
     def test_by_systemd(self) -> None:
         """systemd's own program for trying it starts the gateway at the first connection, which is answered."""
