@@ -71,17 +71,8 @@ class FixtureTests(SynchronousTestCase):
         run = subprocess.run(command, cwd=self.directory, capture_output=True, text=True, timeout=120, check=False)
         self.assertEqual(run.returncode, 0, run.stdout + run.stderr)  # 5: it has found no test
 
-    def test_stop(self) -> None:
-        """At the end of its context a gateway is gone, and what it has logged can still be read."""
-        with pytest_plugin.start_gateway(self.config, self.directory) as gateway:
-            self.assertEqual(gateway.url("/x"), f"http://127.0.0.1:{self.port}/x")
-        with self.assertRaises(OSError):
-            urlopen(gateway.url(), timeout=60)
-        self.assertIn("ready in", gateway.log)
-        gateway.stop()
-
     def test_document(self) -> None:
-        """The ports of an ARM document, which tests may not bind, are free ones; two listeners of one share it."""
+        """Ports of an ARM document are replaced by free ones; when it has stopped, its log can still be read."""
         document = self.directory / "gateway.json"
         listeners = [listener("web", hostNames=["a.example"]), listener("other", hostName="b.example")]
         rules = [rule("web", "web", 1), rule("other", "other", 2)]
@@ -95,6 +86,10 @@ class FixtureTests(SynchronousTestCase):
                 urlopen(request, timeout=60)
             raised.exception.close()
             self.assertEqual(raised.exception.code, 502)  # there is no server
+        with self.assertRaises(OSError):
+            urlopen(running.url(), timeout=60)
+        self.assertIn("ready in", running.log)
+        running.stop()
 
     def test_wrong_configuration(self) -> None:
         """A configuration that is not valid is refused with the reasons that `agw check` gives."""
@@ -103,12 +98,6 @@ class FixtureTests(SynchronousTestCase):
             pytest_plugin.start_gateway(self.config, self.directory)
         [line] = str(raised.exception).splitlines()
         self.assertRegex(line, r"gw\.ini:\d+ \[redirect_configuration \w+\] redirect_type is 'Lost'")
-
-    def test_unreadable(self) -> None:
-        """So is one that cannot be read."""
-        with self.assertRaises(pytest_plugin.GatewayNotStartedError) as raised:
-            pytest_plugin.start_gateway(self.config, self.directory, arguments=["--no-such-option"])
-        self.assertIn("no-such-option", str(raised.exception))
 
     def test_busy_port(self) -> None:
         """A gateway that ends before it is ready is no gateway: its log says why."""
