@@ -12,7 +12,8 @@ END_TO_END = $(addprefix tests.end_to_end-,0 1 2 3)
 TRIALS = $(addprefix trial-,$(END_TO_END) tests.modules $(filter-out tests.end_to_end,$(TEST_PACKAGES)))
 # More processes than processors: most of the time tests wait for what they started, which those of a file share.
 PROCESSES = $(shell echo $$((2 * $$(nproc) < 8 ? 2 * $$(nproc) : 8)))
-PARALLEL = --numprocesses=$(PROCESSES) --dist=loadfile
+# In the order of tests/conftest.py: that of xdist has files of few tests last, which are the long ones here.
+PARALLEL = --numprocesses=$(PROCESSES) --dist=loadfile --no-loadscope-reorder
 
 .PHONY: run test setup lint format types arrows docstrings trial $(TRIALS) coverage differential explore reference screenshots azure fuzz bench bench-quick bench-micro wheel clean
 

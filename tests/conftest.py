@@ -19,6 +19,16 @@ def _scratch_directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
     os.chdir(before)
 
 
+_LONG = ("test_differential.py", "test_metrics.py", "test_admission.py", "test_worker_processes.py", "test_page.py")
+"""Files whose tests take longest, or that have the longest tests."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files begin first: one that begins last keeps one processor busy, and the other waits for it."""
+    items.sort(key=lambda item: item.path.name not in _LONG)
+
+
 def _required() -> tuple[str, ...]:
     """The missing programs that this run may not do without."""
     return programs.not_found(programs.PROGRAMS) if os.environ.get("AGW_REQUIRE_PROGRAMS") == "1" else ()
