@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 import attrs
@@ -13,6 +14,16 @@ DEADLINE = 60.0
 """Seconds after which whoever waits for something gives up, which fails the test; a busy machine takes its time."""
 
 T = TypeVar("T")
+
+
+def _kernel_buffers() -> int:
+    """Bytes that the system holds for one connection at most, at both its ends; it grows them as it likes (tcp(7))."""
+    limits = Path("/proc/sys/net/ipv4")
+    return sum(int((limits / name).read_text().split()[-1]) for name in ("tcp_rmem", "tcp_wmem"))
+
+
+HELD = 2 * _kernel_buffers() + (2 << 20)
+"""Bytes that may be under way between two ends of which one does not read: the system's buffers, and the gateway's."""
 
 
 def wait_until(found: Callable[[], T], what: str, deadline: float = DEADLINE) -> T:

@@ -13,7 +13,7 @@ from contextlib import ExitStack, closing, contextmanager
 from tests import programs, running
 from tests.end_to_end import clients, gateway
 from tests.end_to_end.backends import Backend
-from tests.end_to_end.lines import DEADLINE, Line, wait_until
+from tests.end_to_end.lines import DEADLINE, HELD, Line, wait_until
 
 GIGABYTE = 1 << 30
 PIECE = bytes(1 << 20)
@@ -307,7 +307,6 @@ class StreamTests(RelayCase):
 
     def test_slow_reader(self) -> None:
         """A peer that does not read stops the other, whichever it is; nothing is lost."""
-        held = 16 << 20
         for door in ("tcp", "strict"):
             sent = threading.Semaphore(0)
             counts: list[int] = []
@@ -325,7 +324,7 @@ class StreamTests(RelayCase):
             self.scene.backend.talk = pouring
             line = self.connect(door)
             self.assertTrue(sent.acquire(timeout=DEADLINE))
-            self.assertLess(counts[0], held)
+            self.assertLess(counts[0], HELD)
             self.assertEqual(received(line, GIGABYTE), counts[0])
 
     def test_crowd(self) -> None:

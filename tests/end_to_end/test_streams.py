@@ -11,15 +11,12 @@ from contextlib import closing, contextmanager
 from tests import programs, running
 from tests.end_to_end import clients, gateway
 from tests.end_to_end.backends import Backend, Talk, answering
-from tests.end_to_end.lines import DEADLINE, Line, wait_until
+from tests.end_to_end.lines import DEADLINE, HELD, Line, wait_until
 
 GIGABYTE = 1 << 30
 PIECE = bytes(1 << 18)
 MEMORY = 120
 """MiB that the gateway may have at most, whatever flows through it."""
-
-HELD = 16 << 20
-"""Bytes that may be under way between two ends of which one does not read: the kernel's buffers, and the gateway's."""
 
 
 def pouring(size: int, chunked: bool = False) -> Talk:
