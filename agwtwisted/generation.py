@@ -26,7 +26,7 @@ from agwtwisted.core.plan.plan import Address, Plan, PortPlan
 from agwtwisted.core.plan.routing import Site
 from agwtwisted.core.resources.gateway import OddHeaderNames
 from agwtwisted.exchange.exchange import HttpExchanges
-from agwtwisted.http1.port import HttpPort
+from agwtwisted.http.port import HttpPort
 from agwtwisted.listening.listener import display
 from agwtwisted.listening.ports import Port, PortEnvironment
 from agwtwisted.relay.backends import RelayBackends

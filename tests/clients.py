@@ -25,7 +25,7 @@ from agwtwisted.core.http.header_names import HeaderNames
 from agwtwisted.core.plan.plan import Plan
 from agwtwisted.core.resources.resources import Config, SslProfile
 from agwtwisted.exchange.exchange import HttpExchanges
-from agwtwisted.http1.port import HttpPort
+from agwtwisted.http.port import HttpPort
 from agwtwisted.identity.revalidation import Check
 from agwtwisted.listening.admission import Limits
 from agwtwisted.listening.ports import PortEnvironment, unchecked

@@ -32,7 +32,7 @@ from agwtwisted.core.resources.resources import (
 from agwtwisted.core.tls.policies import TlsPolicy, predefined
 from agwtwisted.core.verification.verdicts import Verdict
 from agwtwisted.exchange.exchange import HttpExchange, HttpExchanges
-from agwtwisted.http1.port import HttpPort
+from agwtwisted.http.port import HttpPort
 from agwtwisted.listening.admission import Limits
 from agwtwisted.listening.ports import PortEnvironment
 from agwtwisted.transport.connection import Connection

@@ -23,8 +23,8 @@ from agwtwisted.core.relay.announcing import header
 from agwtwisted.core.rules.variable_context import Context
 from agwtwisted.core.verification.verdicts import Missing, Refused, Unchecked
 from agwtwisted.exchange.deciding import route
-from agwtwisted.http1.port import HttpPort
-from agwtwisted.http1.session import HttpSession
+from agwtwisted.http.port import HttpPort
+from agwtwisted.http.session import HttpSession
 from agwtwisted.identity.gate import Gate
 from agwtwisted.interfaces import Session
 from agwtwisted.relay.client_sessions import RelaySession

@@ -1,2 +1,1 @@
-"""HTTP/1.1 as clients speak it: the port of an HTTP listener and the frontend that reads requests and writes
-responses."""
+"""HTTP/1.1 as clients speak it: the frontend that reads requests and writes responses."""

@@ -1,6 +1,6 @@
 """One address and port: its limits, TLS and the gate in front of every client, and all live connections.
 
-What becomes of a client that is known is for the subclasses: HTTP is read (`http1.port`), or bytes are relayed
+What becomes of a client that is known is for the subclasses: HTTP is read (`http.port`), or bytes are relayed
 (`relay.port`).
 """
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from OpenSSL import SSL
 
-from agwtwisted.http1.port import HttpPort
+from agwtwisted.http.port import HttpPort
 from tests import clients
 
 REQUEST = (

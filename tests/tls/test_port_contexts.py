@@ -10,7 +10,7 @@ from OpenSSL import SSL
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.verification.verdicts import NotAsked, Trusted
-from agwtwisted.http1.port import HttpPort
+from agwtwisted.http.port import HttpPort
 from agwtwisted.tls.client_certificates import ClientCertificates
 from agwtwisted.tls.port_contexts import PortContexts, servername_callback
 from agwtwisted.tls.sessions import Keys

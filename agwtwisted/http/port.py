@@ -10,7 +10,7 @@ from agwtwisted.core.operations.records import RecordFrame
 from agwtwisted.core.plan.plan import PortPlan
 from agwtwisted.core.plan.routing import Site
 from agwtwisted.exchange.exchange import HttpExchanges, PlainHttpExchanges
-from agwtwisted.http1.session import HttpSession
+from agwtwisted.http.session import HttpSession
 from agwtwisted.listening.ports import Port, PortEnvironment
 from agwtwisted.tls.port_contexts import PortContexts
 from agwtwisted.transport.connection import Connection
