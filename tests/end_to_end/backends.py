@@ -174,7 +174,7 @@ http {{
 
 NGINX_TLS_SERVER = """
     server {{
-        listen 127.0.0.1:{port} ssl; root {directory}; ssl_protocols {protocols};
+        listen 127.0.0.1:{port} {listens}; root {directory}; ssl_protocols {protocols};
         ssl_certificate {directory}/{certificate}.pem; ssl_certificate_key {directory}/{certificate}.key; {more}
         location = / {{ return 200 "well"; }}
         location /connection {{ return 200 "$connection $connection_requests"; }}
@@ -190,6 +190,7 @@ class TlsServer:
     port: int
     certificate: str
     protocols: str = "TLSv1.2 TLSv1.3"
+    listens: str = "ssl"
     more: str = ""
 
 

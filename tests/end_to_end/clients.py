@@ -36,6 +36,7 @@ class Call:
     version: str = ""  # of TLS, "1.2" or "1.3"; empty: as both sides like
     certificate: tuple[str, str] | None = None  # the files of the chain and of the key
     source: str = attrs.field(factory=fresh_source)
+    protocols: tuple[str, ...] = ()  # that Python's ssl offers by ALPN
 
 
 @attrs.frozen
@@ -59,6 +60,8 @@ def context(call: Call) -> ssl.SSLContext:
         made.minimum_version = made.maximum_version = VERSIONS[call.version]
     if call.certificate:
         made.load_cert_chain(*call.certificate)
+    if call.protocols:
+        made.set_alpn_protocols(list(call.protocols))
     return made
 
 
