@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 from benchmarks import (
@@ -29,7 +30,7 @@ from benchmarks import (
 from benchmarks import workloads as plans
 from benchmarks.load import Generator, Load, require_success
 from benchmarks.measure import Finding, Memory, Sample, memory, sample
-from benchmarks.peers import MUTUAL, OCSP, OPEN, RELAY, RETURNING, Growth, Peer, RunningPeer
+from benchmarks.peers import HTTP2, MUTUAL, OCSP, OPEN, RELAY, RETURNING, Growth, Peer, RunningPeer
 from benchmarks.pki import Pki, make_pki
 from benchmarks.programs import BenchmarkError
 from benchmarks.workloads import Plan, Workload
@@ -141,6 +142,9 @@ class Bench:
         directory = self._directory / f"{peer.name}-{self._starts}"
         return peers.started(peer, directory, self._pki_of(algorithm, scene), self._backend_port, scene, growth)
 
+    def _start_in(self, peer: Peer, scene: str) -> AbstractContextManager[RunningPeer]:
+        return self.start(peer, scene=scene)
+
     def check(self, running: list[RunningPeer]) -> None:
         """Shows that wrong answers are found and that all do the same job."""
         checks.check_generator(self._generator, self._backend_port)
@@ -148,8 +152,10 @@ class Bench:
         for peer in running:
             if peer.scene != OPEN:
                 checks.check_refusals(self._generator, peer)
-            if peer.scene == MUTUAL:
+            if peer.scene in (MUTUAL, HTTP2):
                 heads[peer.name] = checks.check_headers(peer)
+            if peer.scene == HTTP2:
+                checks.check_http2(self._generator, peer)
             if peer.scene == RETURNING:
                 checks.check_resumed_headers(peer)
             if peer.scene == RELAY:
@@ -242,7 +248,7 @@ class Bench:
         for peer in self._peers:
             if not peer.measures_memory:
                 continue
-            found[peer.name] = memory(self._generator, plan, lambda peer=peer: self.start(peer))  # type: ignore[misc]
+            found[peer.name] = memory(self._generator, plan, peer, partial(self._start_in, peer))
             print(f"memory of {peer.name}", file=sys.stderr, flush=True)
         return found
 

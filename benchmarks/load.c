@@ -9,6 +9,7 @@
          download    the same as keepalive (a big --path, say --path /100m --expect 104857600)
          upload      an operation is a POST of --size bytes with Content-Length; the answer is that number in decimal
          idle        the connections are opened and held; then one GET on each shows that it still stands
+         waiting     HTTP/2: POSTs of --size bytes are begun on all streams and held without their bodies; then each gets its body, and is answered
 
    --path /1k --expect 1024   what to GET and how many bytes of the pattern the answer must have
    --count 1000               operations in all
@@ -17,6 +18,8 @@
    --rate 0                   operations a second, begun on schedule whether answered or not; latency counts from the schedule. 0: as fast as it goes
    --tls 1 --cert F --key F --ca F --host NAME --min 1.2|1.3 --max 1.2|1.3
    --timeline FILE            at the end: a line for each operation that went well, when it began (CLOCK_MONOTONIC) and how long it took, in microseconds
+   --http 1                   or 2, over TLS: the count is of requests on --streams 1 to 100 streams of each connection, which goes for
+                              keepalive, download, upload, idle and waiting
    --identities 0 --first 0   with N, handshakes take turns with N certificates: files F.<n>, n from --first, all with the same key
 
    Except for handshake, resume and return the connections are opened first, each with a GET of /1k. Then the program prints "ready" and waits for a line
@@ -31,6 +34,7 @@
 #include <openssl/ssl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -62,17 +66,18 @@ struct connection {
     int head_done, status;
     long long length;                 /* of the answer's body */
     uint64_t received;                /* of the answer's body */
+    struct http2 *h2;                 /* with --http 2; what is above from `began` on belongs to HTTP/1.1 */
 };
 
 static struct options {
     const char *mode, *connect, *path, *cert, *key, *ca, *host, *min, *max, *timeline;
     long long expect, count, concurrency, size, identities, first;
     double seconds, rate;
-    int tls;
+    int tls, http, streams;
 } options = {.path = "/1k", .host = "localhost", .min = "1.2", .max = "1.3", .expect = 1024, .count = 1000,
-             .concurrency = 16, .seconds = 60};
+             .concurrency = 16, .seconds = 60, .http = 1, .streams = 1};
 
-static int poller, handshakes, resume, returning, upload, idle;
+static int poller, handshakes, resume, returning, upload, idle, waiting;
 static SSL_CTX *context, **identities; /* `identities` are copies of the context with other certificates */
 static SSL_SESSION *sessions[MAX_SESSIONS];
 static int held_sessions;
@@ -374,9 +379,16 @@ static void on_idle_input(struct connection *c) {
     if (size != 0) broken(c, size < 0 ? ENDED : SURPLUS);
 }
 
+#include "load_http2.h"
+
 static void drive(struct connection *c, uint32_t events) {
     if (c->state == CONNECTING) on_connected(c);
     if (c->state == SHAKING && !shake(c)) return;
+    if (c->h2) {
+        if (c->state == WRITING) begin_http2(c);
+        else drive_http2(c, events);
+        return;
+    }
     if (c->state == WRITING) {
         if (write_request(c)) want(c, EPOLLIN);
     } else if (c->state == READING) read_answer(c);
@@ -409,9 +421,28 @@ static uint64_t patience(void) {
     return due <= now || due - now > longest ? longest : due - now;
 }
 
+/* The same on streams: a few on each connection in its turn, which leave together. */
+static void begin_due_streams(uint64_t now) {
+    for (long long i = 0; i < options.concurrency; i++) {
+        struct connection *c = &connections[i];
+        struct stream *s;
+        while (begun < options.count && (s = free_stream(c))) {
+            uint64_t when = options.rate > 0 ? next_due() : now;
+            if (when > now || (idle && c->h2->next_id > 3)) break;
+            begun++;
+            begin_stream(c, s, when, 0, 0);
+        }
+        if (c->state == FREE && c->h2->queued) flush_http2(c);
+    }
+}
+
 /* Starts what is due; `scan` remembers where the last free connection was found. */
 static void begin_due(uint64_t now) {
     static long long scan;
+    if (options.http == 2) {
+        begin_due_streams(now);
+        return;
+    }
     for (long long tried = 0; begun < options.count && tried < options.concurrency; tried++) {
         uint64_t when = options.rate > 0 ? next_due() : now;
         if (when > now || (idle && begun - finished >= OPENING)) return;
@@ -465,6 +496,28 @@ static void run(void) {
         }
         begin_due(now);
         if (finished < options.count) handle_events(patience());
+    }
+}
+
+/* Begins all requests and holds their bodies; what was begun has come to the server once it has answered to a PING. */
+static void hold_streams(void) {
+    for (long long i = 0; i < options.concurrency; i++) {
+        struct stream *s;
+        while (connections[i].warm && (s = free_stream(&connections[i]))) begin_stream(&connections[i], s, nanoseconds(), 0, 1), begun++;
+        if (connections[i].warm) ping(&connections[i]);
+    }
+    for (long long i = 0; i < options.concurrency && nanoseconds() < deadline;) {
+        if (!connections[i].warm || connections[i].h2->acknowledged) i++;
+        else handle_events(100000000);
+    }
+}
+
+static void let_bodies_go(void) {
+    for (long long i = 0; i < options.concurrency; i++) {
+        if (!connections[i].warm) continue;
+        for (int j = 0; j < options.streams; j++) connections[i].h2->streams[j].held = 0;
+        send_bodies(&connections[i]);
+        flush_http2(&connections[i]);
     }
 }
 
@@ -563,6 +616,7 @@ static SSL_CTX *new_context(const char *certificate) {
     /* One suite, so that every peer encrypts the same way whatever it would prefer. */
     SSL_CTX_set_ciphersuites(context, "TLS_AES_256_GCM_SHA384");
     SSL_CTX_set_cipher_list(context, "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384");
+    if (options.http == 2) SSL_CTX_set_alpn_protos(context, (const unsigned char *)"\2h2", 3);
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
     if (!options.ca || SSL_CTX_load_verify_locations(context, options.ca, NULL) != 1) usage("--ca: a file of CA certificates");
     if (!certificate) return context;
@@ -598,6 +652,8 @@ static void parse(int argc, char **argv) {
         else if (!strcmp(name, "--seconds")) options.seconds = atof(value);
         else if (!strcmp(name, "--rate")) options.rate = atof(value);
         else if (!strcmp(name, "--tls")) options.tls = atoi(value);
+        else if (!strcmp(name, "--http")) options.http = atoi(value);
+        else if (!strcmp(name, "--streams")) options.streams = atoi(value);
         else if (!strcmp(name, "--cert")) options.cert = value;
         else if (!strcmp(name, "--key")) options.key = value;
         else if (!strcmp(name, "--ca")) options.ca = value;
@@ -607,16 +663,23 @@ static void parse(int argc, char **argv) {
         else if (!strcmp(name, "--max")) options.max = value;
         else usage(name);
     }
-    static const char *const modes[] = {"handshake", "resume", "return", "keepalive", "download", "upload", "idle"};
+    static const char *const modes[] = {"handshake", "resume", "return", "keepalive", "download", "upload", "idle", "waiting"};
     int known = 0;
-    for (int i = 0; i < 7; i++) known |= !strcmp(options.mode, modes[i]);
-    if (!known) usage("MODE is handshake, resume, return, keepalive, download, upload or idle");
+    for (int i = 0; i < 8; i++) known |= !strcmp(options.mode, modes[i]);
+    if (!known) usage("MODE is handshake, resume, return, keepalive, download, upload, idle or waiting");
     returning = !strcmp(options.mode, "return");
     resume = returning || !strcmp(options.mode, "resume");
     handshakes = resume || !strcmp(options.mode, "handshake");
-    upload = !strcmp(options.mode, "upload");
+    waiting = !strcmp(options.mode, "waiting");
+    upload = waiting || !strcmp(options.mode, "upload");
     idle = !strcmp(options.mode, "idle");
     if (idle) options.count = options.concurrency;
+    if (options.http != 1 && options.http != 2) usage("--http is 1 or 2");
+    if (options.http == 2 && (handshakes || !options.tls)) usage("--http 2 needs --tls, and a mode whose connections stay open");
+    if (options.streams < 1 || options.streams > MAX_STREAMS) usage("--streams is 1 to 100");
+    if (options.http == 1 && (options.streams > 1 || waiting)) usage("--streams and waiting need --http 2");
+    if (waiting) options.count = options.concurrency * options.streams;
+    if (strlen(options.host) > 126 || strlen(options.path) > 126) usage("--path or --host is too long");
     if (options.count < 1 || options.count > MAX_COUNT) usage("--count is 1 to 10000000");
     if (options.concurrency < 1 || options.concurrency > MAX_CONCURRENCY) usage("--concurrency is 1 to 10000");
     if (options.identities < 0 || options.identities > MAX_IDENTITIES || (options.identities && !options.cert))
@@ -658,14 +721,19 @@ int main(int argc, char **argv) {
     if (options.timeline) beginnings = calloc((size_t)options.count, sizeof *beginnings);
     poller = epoll_create1(EPOLL_CLOEXEC);
     if (!connections || !latencies || (options.timeline && !beginnings) || poller < 0) fail("not enough memory or descriptors");
-    for (long long i = 0; i < options.concurrency; i++) connections[i].fd = -1;
+    for (long long i = 0; i < options.concurrency; i++) {
+        connections[i].fd = -1;
+        if (options.http == 2 && !(connections[i].h2 = malloc(sizeof(struct http2) + TO_SEND))) fail("not enough memory");
+    }
     deadline = nanoseconds() + (uint64_t)(options.seconds * 1e9);
     if (!handshakes) prepare();
     if (resume) learn();
     finished = begun = resumed = bytes_received = bytes_sent = 0;
+    if (waiting) hold_streams();
     printf("ready\n");
     fflush(stdout);
     wait_for_input();
+    if (waiting) let_bodies_go();
     run();
     uint64_t ended = nanoseconds();
     write_timeline(); /* before the latencies are sorted */

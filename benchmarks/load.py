@@ -28,6 +28,8 @@ class Load:
     rate: int = 0
     seconds: int = 60
     tls: str = "1.3"
+    http: int = 1  # or 2
+    streams: int = 1  # at a time on each connection, with HTTP/2
     identities: int = 0  # so many clients take turns, with certificates of their own
     first: int = 0  # of these
     timeline: str = ""  # the file that gets beginning and duration of every operation
@@ -52,6 +54,22 @@ class Result:
         """Reads the generator's line of JSON."""
         fields = json.loads(line)
         return cls(**{field.name: fields[field.name] for field in attrs.fields(cls)})
+
+
+OPTIONS = [
+    "count",
+    "concurrency",
+    "path",
+    "expect",
+    "size",
+    "rate",
+    "seconds",
+    "identities",
+    "first",
+    "http",
+    "streams",
+]
+"""The fields of a load that are options of the generator by the same names."""
 
 
 class Run:
@@ -90,7 +108,7 @@ class Generator:
     ) -> Iterator[Run]:
         """Opens the connections of ``load``, as the client of ``pki`` or as ``identity``; no ``pki``: plain HTTP."""
         command = [str(self.program), load.mode, "--connect", f"127.0.0.1:{port}", "--host", SERVER_NAME]
-        for name in ("count", "concurrency", "path", "expect", "size", "rate", "seconds", "identities", "first"):
+        for name in OPTIONS:
             command += [f"--{name}", str(getattr(load, name))]
         if load.timeline:
             command += ["--timeline", load.timeline]

@@ -3,7 +3,8 @@
 The job (``mutual``): TLS 1.2 and 1.3 without resumption, a client certificate verified against root and intermediate,
 the eight values of the certificate and X-Forwarded-* as request headers, connections to the backend kept open, and
 one JSON line of access log for each request. Further scenes: ``returning`` is the same with resumption, tickets and
-session ids. ``open`` asks for no certificate and resumes sessions.
+session ids. ``http2`` is ``mutual`` with HTTP/2 offered beside HTTP/1.1. ``open`` asks for no certificate and resumes
+sessions.
 ``ocsp`` is ``mutual`` with every certificate of the chain asked about at the OCSP responders that they name. ``relay``
 is L4: the same client authentication, then bytes to a backend over TCP and back, and a line of log for each session.
 To a relay, an HTTP request is bytes like others.
@@ -27,7 +28,7 @@ from benchmarks.programs import BenchmarkError
 
 TEMPLATES = programs.HERE / "templates"
 
-MUTUAL, RETURNING, OPEN, OCSP, RELAY = "mutual", "returning", "open", "ocsp", "relay"
+MUTUAL, RETURNING, OPEN, OCSP, RELAY, HTTP2 = "mutual", "returning", "open", "ocsp", "relay", "http2"
 
 
 @attrs.frozen(kw_only=True)
@@ -96,6 +97,7 @@ def configure(settings: Settings, template: str, **more: object) -> str:
         "port": settings.port,
         "backend_port": settings.backend_port,
         "access_log": settings.access_log,
+        "version": " http2" if settings.scene == HTTP2 else "",
         "directory": settings.directory,
         "responder_ports": ", ".join(str(authority.port) for authority in settings.pki.authorities),
         **more,

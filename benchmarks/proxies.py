@@ -6,10 +6,10 @@ import os
 import re
 from pathlib import Path
 
-from benchmarks.peers import MUTUAL, OCSP, OPEN, RELAY, RETURNING, Peer, Settings, configure, output_of, search
+from benchmarks.peers import HTTP2, MUTUAL, OCSP, OPEN, RELAY, RETURNING, Peer, Settings, configure, output_of, search
 from benchmarks.programs import BenchmarkError
 
-ALL_SCENES = frozenset({MUTUAL, RETURNING, OPEN, OCSP, RELAY})
+ALL_SCENES = frozenset({MUTUAL, RETURNING, OPEN, OCSP, RELAY, HTTP2})
 
 STREAM_MODULES = ("/usr/lib/nginx/modules/ngx_stream_module.so", "/usr/lib64/nginx/modules/ngx_stream_module.so")
 
@@ -29,7 +29,7 @@ def nginx(binary: str) -> Peer:
     return Peer(
         name="nginx",
         versions={"nginx": search(r"nginx/(\S+)", about), "openssl": search(r"built with (.*)", about)},
-        scenes=ALL_SCENES if module else ALL_SCENES - {RELAY},
+        scenes=(ALL_SCENES if module else ALL_SCENES - {RELAY}) - (set() if "http_v2" in about else {HTTP2}),
         command=command,
     )
 
@@ -98,7 +98,7 @@ def gateway(name: str, checkout: Path, python: str, options: list[str]) -> Peer:
     return Peer(
         name=name,
         versions={"commit": commit, **dict(zip(names, values, strict=True))},
-        scenes=ALL_SCENES,
+        scenes=ALL_SCENES if (checkout / "agwtwisted" / "http2").is_dir() else ALL_SCENES - {HTTP2},
         command=lambda settings: [
             *(python, "-c", "from twisted.scripts.twistd import run; run()"),
             *(*options, "-n", "--pidfile=", f"--logfile={settings.directory / 'twistd.log'}"),
@@ -112,9 +112,17 @@ def _gateway_file(settings: Settings, resumption: str) -> str:
     if settings.scene == RELAY:
         return configure(settings, "relay/gw.ini", resumption=resumption)
     workers = settings.growth.workers
-    keys = f"workers = {workers}" if workers > 1 else ""  # earlier checkouts do not know the key
-    return configure(settings, "gw.ini", gateway_keys=keys, resumption=resumption, **_further_sections(settings))
+    keys = [f"workers = {workers}"] if workers > 1 else []  # earlier checkouts do not know the keys
+    if settings.scene == HTTP2:
+        keys += ["enable_http2 = true", f"http2_max_requests = {MANY}"]
+    gateway_keys = "\n".join(keys)
+    return configure(
+        settings, "gw.ini", gateway_keys=gateway_keys, resumption=resumption, **_further_sections(settings)
+    )
 
+
+MANY = 1_000_000_000
+"""Requests of one connection: nginx closes none during a run, either."""
 
 MAX_CHAINS = 100
 """That one profile may name."""
@@ -164,7 +172,7 @@ def apache(binary: str) -> Peer:
         name="apache2",
         log_backlog=16,  # a block of 4 KB
         versions={"apache": search(r"Apache/(\S+)", about), "openssl": _openssl_of(library)},
-        scenes=ALL_SCENES - {RELAY},
+        scenes=ALL_SCENES - {RELAY, HTTP2},
         command=lambda settings: [
             *(binary, "-D", "FOREGROUND", "-f", configure(settings, "apache2.conf", account=account)),
         ],

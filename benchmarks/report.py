@@ -71,7 +71,26 @@ def _ratio(workload: Workload, samples: Mapping[str, list[Sample]], peer: str) -
 def _judgement(workload: Workload, peer: str, ratio: Spread | None) -> str:
     if peer != GATEWAY or ratio is None or workload.target is None:
         return ""
-    return f"{'ok' if ratio.median <= workload.target else 'MISSED'} (<= {workload.target:.2f})"
+    return _verdict(ratio, workload.target)
+
+
+def _like_ratio(report: Report, workload: Workload, peer: str) -> Spread | None:
+    """CPU of a workload of HTTP/2 in terms of the same of HTTP/1.1; None: that was not measured."""
+    others = report.samples.get(workload.like, {}).get(peer)
+    return ratios(report.samples[workload.name][peer], others, lambda one: one.cpu_us) if others else None
+
+
+def _like_judgement(report: Report, workload: Workload, peer: str) -> str:
+    ratio = _like_ratio(report, workload, peer)
+    if ratio is None:
+        return ""
+    target = workload.like_target if peer == GATEWAY else None
+    verdict = f" {_verdict(ratio, target)}" if target is not None else ""
+    return f"{_spread(ratio, 2)}{verdict}"
+
+
+def _verdict(ratio: Spread, target: float) -> str:
+    return f"{'ok' if ratio.median <= target else 'MISSED'} (<= {target:.2f})"
 
 
 def _rows(report: Report) -> Iterator[tuple[str, ...]]:
@@ -85,6 +104,7 @@ def _rows(report: Report) -> Iterator[tuple[str, ...]]:
                 _spread(Spread.of(one.cpu_us for one in ones), 0),
                 _spread(ratio, 2) if ratio else "",
                 _judgement(workload, peer, ratio),
+                _like_judgement(report, workload, peer),
                 f"{1e6 / Spread.of(one.cpu_us for one in ones).median:,.0f}",
                 f"{Spread.of(one.per_second for one in ones).median:,.0f}",
                 f"{Spread.of(one.p50_us for one in ones).median:,.0f}",
@@ -121,6 +141,7 @@ def _memory_rows(report: Report) -> Iterator[tuple[str, ...]]:
             f"{memory.download_peak / 1e6:.1f}",
             f"{memory.upload_peak / 1e6:.1f}",
             f"{memory.per_idle_connection / 1e3:.1f}",
+            *(f"{each / 1e3:.1f}" if each else "" for each in (memory.per_http2_connection, memory.per_http2_stream)),
             _memory_judgement(peer, memory),
         )
 
@@ -144,6 +165,8 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, ...]], left: int) -> str
     return "\n".join(lines)
 
 
+_IDLE = ("kB per idle connection", "kB per idle HTTP/2 connection", "kB per waiting stream")
+
 MEMORY_TARGET = 45e3
 """Bytes that an idle connection of the gateway shall not exceed."""
 
@@ -156,13 +179,14 @@ def table(report: Report) -> str:
         "CPU us/op",
         f"ratio to {BASE}",
         "target",
+        "to HTTP/1.1",
         "op/CPU-s",
         "op/s",
         "p50 us",
         "p99 us",
         "p99.9 us",
     )
-    memory_head = ("memory", "started MB", "download peak MB", "upload peak MB", "kB per idle connection", "target")
+    memory_head = ("memory", "started MB", "download peak MB", "upload peak MB", *_IDLE, "target")
     parts = [_table(head, list(_rows(report)), 2)]
     if report.memory:
         parts.append(_table(memory_head, list(_memory_rows(report)), 1))
@@ -191,16 +215,19 @@ def _workload_fields(report: Report, workload: Workload) -> dict[str, object]:
     samples = report.samples[workload.name]
     peers = {}
     for peer, ones in samples.items():
-        ratio = _ratio(workload, samples, peer)
+        ratio, like = _ratio(workload, samples, peer), _like_ratio(report, workload, peer)
         peers[peer] = {
             "samples": [attrs.asdict(one) for one in ones],
             "cpu_us": attrs.asdict(Spread.of(one.cpu_us for one in ones)),
             "ratio": attrs.asdict(ratio) if ratio else None,
+            "like_ratio": attrs.asdict(like) if like else None,
         }
     return {
         "title": workload.title,
         "load": attrs.asdict(workload.load),
         "target": workload.target,
+        "like": workload.like,
+        "like_target": workload.like_target,
         "judged_by_latency": workload.judged_by_latency,
         "peers": peers,
     }

@@ -24,8 +24,8 @@ def _table(*head: str, rows: list[tuple[str, ...]]) -> str:
     return "\n".join([_row(*head), _row(*["---"] * len(head)), *(_row(*row) for row in rows)])
 
 
-def _ratio(one: Mapping[str, Any]) -> str:
-    ratio = one["ratio"]
+def _ratio(one: Mapping[str, Any], name: str = "ratio") -> str:
+    ratio = one.get(name)
     return f"{ratio['median']:.2f} ({ratio['least']:.2f}..{ratio['most']:.2f})" if ratio else ""
 
 
@@ -41,16 +41,30 @@ def _workloads(run: Mapping[str, Any]) -> str:
                 f"{base:,.0f}" if base else "",
                 f"**{_ratio(peers[GATEWAY])}**" if GATEWAY in peers else "",
                 f"{each['target']:.2f}" if each["target"] else "",
+                _like(each),
                 *(f"{peers[peer]['ratio']['median']:.2f}" if _has(peers, peer) else "" for peer in others),
             )
         )
     return _table(
-        "work", "nginx, CPU us", "gateway / nginx", "target", *(f"{peer} / nginx" for peer in others), rows=rows
+        "work", "nginx, CPU us", "gateway / nginx", "target", LIKE, *(f"{peer} / nginx" for peer in others), rows=rows
     )
+
+
+LIKE = "gateway, HTTP/2 / HTTP/1.1 (target)"
+
+
+def _like(each: Mapping[str, Any]) -> str:
+    """A workload of HTTP/2 next to the same of HTTP/1.1."""
+    ratio = _ratio(each["peers"].get(GATEWAY, {}), "like_ratio")
+    target = each.get("like_target")
+    return f"{ratio} ({target:.2f})" if ratio and target else ratio
 
 
 def _has(peers: Mapping[str, Any], peer: str) -> bool:
     return peer in peers and bool(peers[peer]["ratio"])
+
+
+HTTP2_MEMORY = ("per_http2_connection", "per_http2_stream")
 
 
 def _memory(run: Mapping[str, Any]) -> str:
@@ -58,11 +72,15 @@ def _memory(run: Mapping[str, Any]) -> str:
         (
             peer,
             f"{each['per_idle_connection'] / 1e3:.1f}",
+            *(f"{each[field] / 1e3:.1f}" if each.get(field) else "" for field in HTTP2_MEMORY),
             *(f"{each[field] / 1e6:.0f}" for field in ("started", "download_peak", "upload_peak")),
         )
         for peer, each in run["memory"].items()
     ]
-    return _table("peer", "kB an idle connection", "MB when started", "MB, big download", "MB, big upload", rows=rows)
+    http2 = ("kB an idle HTTP/2 connection", "kB a waiting stream")
+    return _table(
+        *("peer", "kB an idle connection", *http2, "MB when started", "MB, big download", "MB, big upload"), rows=rows
+    )
 
 
 def _growth(run: Mapping[str, Any]) -> str:

@@ -7,14 +7,17 @@ from collections.abc import Callable
 import attrs
 
 from benchmarks.load import Load
-from benchmarks.peers import MUTUAL, OCSP, OPEN, RELAY, RETURNING
+from benchmarks.peers import HTTP2, MUTUAL, OCSP, OPEN, RELAY, RETURNING
 
 MEBIBYTE = 1 << 20
 
 
 @attrs.frozen(kw_only=True)
 class Workload:
-    """A load that every peer carries; ``target`` is the ratio to nginx that the gateway shall not exceed."""
+    """A load that every peer carries; ``target`` is the ratio to nginx that the gateway shall not exceed.
+
+    One of HTTP/2 is ``like`` one of HTTP/1.1, and ``like_target`` the ratio to that, which it shall not exceed, either.
+    """
 
     name: str
     title: str
@@ -23,6 +26,8 @@ class Workload:
     scene: str = MUTUAL
     target: float | None = None
     judged_by_latency: bool = False  # the target is about p99, not about CPU
+    like: str = ""
+    like_target: float | None = None
 
     def in_round(self, number: int, share: float) -> Load:
         """The load of one round: a part of it for a slow peer, and clients that did not come in a round before."""
@@ -57,6 +62,7 @@ class Plan:
     memory_body: str
     memory_body_bytes: int
     idle_connections: int
+    idle_streams: int  # on so many HTTP/2 connections as there are hundreds of them
     growth: bool  # and operation
     operation: Operation
 
@@ -169,6 +175,56 @@ def _bodies(scaled: Callable[[int], int]) -> tuple[Workload, ...]:
     )
 
 
+def _http2(scaled: Callable[[int], int]) -> tuple[Workload, ...]:
+    requests = Load(mode="keepalive", count=scaled(16000), concurrency=64, http=2)
+    download = Load(mode="download", count=scaled(400), concurrency=8, path="/1m", expect=MEBIBYTE, http=2)
+    upload = Load(mode="upload", count=scaled(8000), concurrency=64, path="/upload", size=1024, http=2)
+    hundred = attrs.evolve(download, count=scaled(6), concurrency=2, path="/100m", expect=100 * MEBIBYTE)
+    return (
+        Workload(
+            name="http2-64x1",
+            title="HTTP/2: GET 1 KB, 64 connections",
+            load=requests,
+            scene=HTTP2,
+            target=1.80,
+            like="keepalive",
+            like_target=1.35,
+        ),
+        Workload(
+            name="http2-8x16",
+            title="HTTP/2: GET 1 KB, 8 connections with 16 streams each",
+            load=attrs.evolve(requests, concurrency=8, streams=16),
+            scene=HTTP2,
+            target=1.80,
+            like="keepalive",
+            like_target=1.10,
+        ),
+        Workload(
+            name="http2-upload-1k",
+            title="HTTP/2: POST 1 KB, 64 connections",
+            load=upload,
+            scene=HTTP2,
+            like="upload-1k",
+        ),
+        Workload(
+            name="http2-download-1m",
+            title="HTTP/2: download 1 MB, 8 connections",
+            load=download,
+            scene=HTTP2,
+            like="download-1m",
+            like_target=1.20,
+        ),
+        Workload(
+            name="http2-download-100m",
+            title="HTTP/2: download 100 MB, 2 connections",
+            load=hundred,
+            scene=HTTP2,
+            like="download-100m",
+            like_target=1.20,
+        ),
+    )
+
+
 def _relays(scaled: Callable[[int], int]) -> tuple[Workload, ...]:
     hundred = 100 * MEBIBYTE
     return (
@@ -208,7 +264,7 @@ def workloads(scale: float = 1.0) -> tuple[Workload, ...]:
     def scaled(count: int) -> int:
         return max(1, int(count * scale))
 
-    return _handshakes(scaled) + _requests(scaled) + _bodies(scaled) + _relays(scaled)
+    return _handshakes(scaled) + _requests(scaled) + _bodies(scaled) + _http2(scaled) + _relays(scaled)
 
 
 _QUICK = ("handshake", "keepalive", "download-1m", "download-100m", "upload-100m")
@@ -220,6 +276,7 @@ FULL = Plan(
     memory_body="/1g",
     memory_body_bytes=1 << 30,
     idle_connections=1000,
+    idle_streams=1000,
     growth=True,
     operation=Operation(rounds=3, seconds=5, reloads=1000),
 )
@@ -230,6 +287,7 @@ QUICK = Plan(
     memory_body="/256m",
     memory_body_bytes=1 << 28,
     idle_connections=200,
+    idle_streams=200,
     growth=False,
     operation=Operation(rounds=1, seconds=3, reloads=100),
 )

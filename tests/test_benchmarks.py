@@ -38,20 +38,24 @@ def peer(name: str) -> Peer:
 
 
 WORKLOAD = Workload(name="handshake", title="a handshake", load=Load(mode="handshake"), target=0.75)
+OVER_HTTP2 = Workload(
+    name="http2", title="over HTTP/2", load=Load(mode="keepalive", http=2), like="handshake", like_target=1.10
+)
 PACED = Workload(name="paced", title="paced", load=Load(mode="keepalive"), target=2.0, judged_by_latency=True)
 
 
 def made(ours: float, p99_us: int = 20) -> report.Report:
     """A run of two peers, in which ours took so many microseconds, and nginx 100."""
     samples = {"nginx": [sample(100), sample(100)], "agwtwisted": [sample(ours, p99_us), sample(ours, p99_us)]}
+    http2 = {"nginx": [sample(100), sample(100)], "agwtwisted": [sample(82.5), sample(82.5)]}
     point = Point.of(10, [sample(50), sample(600)], [sample(100), sample(1000)])
     return report.Report(
         arguments=[],
         seconds=1,
         peers=[peer("nginx"), peer("agwtwisted")],
         generator_openssl="OpenSSL 3",
-        workloads=[WORKLOAD, PACED],
-        samples={"handshake": samples, "paced": samples},
+        workloads=[WORKLOAD, PACED, OVER_HTTP2],
+        samples={"handshake": samples, "paced": samples, "http2": http2},
         memory={"agwtwisted": Memory(started=1, download_peak=2, upload_peak=3, per_idle_connection=50e3)},
         growth={"sites": {"agwtwisted": [point]}},
         operation={"agwtwisted": [Finding(name="reload", title="a reload", unit="s", value=Spread.of([0.25]))]},
@@ -100,6 +104,7 @@ class FigureTests(SynchronousTestCase):
         names = [each.name for each in FULL.workloads]
         self.assertEqual(len(names), len(set(names)))
         self.assertLess({each.name for each in QUICK.workloads}, set(names))
+        self.assertLess({each.like for each in FULL.workloads}, {*names, ""})
 
 
 class ReportTests(SynchronousTestCase):
@@ -113,6 +118,11 @@ class ReportTests(SynchronousTestCase):
         self.assertIn("MISSED (<= 2.00)", report.table(made(1, p99_us=41)))
         self.assertIn("MISSED (<= 45)", report.table(made(1)))
         self.assertIn("REMARK noise", report.table(made(1)))
+
+    def test_http2(self) -> None:
+        """A workload of HTTP/2 is held against the same of HTTP/1.1 in the same run, round by round."""
+        self.assertIn("1.10 (1.10..1.10) ok (<= 1.10)", report.table(made(75)))
+        self.assertIn("1.11 (1.11..1.11) MISSED (<= 1.10)", report.table(made(74)))
 
     def test_files(self) -> None:
         """A run is kept as JSON with every sample, and drawn as SVG that is well-formed."""
@@ -135,6 +145,7 @@ class ReportTests(SynchronousTestCase):
         self.assertTrue(page.startswith("before\n"))
         self.assertTrue(page.endswith("after\n"))
         self.assertIn("| handshake: a handshake | 100 | **0.75 (0.75..0.75)** | 0.75 |", page)
+        self.assertIn("| http2: over HTTP/2 | 100 | **0.82 (0.82..0.82)** |  | 1.10 (1.10..1.10) (1.10) |", page)
         self.assertNotIn("**0.50", page)
         self.assertIn(summary.BEGIN, (summary.DOCS / "performance.md").read_text())
 
