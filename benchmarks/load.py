@@ -56,7 +56,10 @@ class Result:
         return cls(**{field.name: fields[field.name] for field in attrs.fields(cls)})
 
 
-OPTIONS = [
+OPTIONS = (
+    *("count", "concurrency", "path", "expect", "size", "rate", "seconds"),
+    *("identities", "first", "http", "streams"),
+)
     "count",
     "concurrency",
     "path",
