@@ -60,18 +60,6 @@ OPTIONS = (
     *("count", "concurrency", "path", "expect", "size", "rate", "seconds"),
     *("identities", "first", "http", "streams"),
 )
-    "count",
-    "concurrency",
-    "path",
-    "expect",
-    "size",
-    "rate",
-    "seconds",
-    "identities",
-    "first",
-    "http",
-    "streams",
-]
 """The fields of a load that are options of the generator by the same names."""
 
 
