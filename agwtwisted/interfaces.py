@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
+import attrs
 from twisted.internet.defer import Deferred
 
 from agwtwisted.core.http.header_lines import Header
@@ -66,6 +67,10 @@ class ResponseWriter(Protocol):
     @property
     def full(self) -> bool:
         """Whether to stop sending until `Exchange.client_drained`."""
+
+    @property
+    def read_size(self) -> int:
+        """The most that one read of a backend may bring for this client, in bytes; 0: as much as is usual."""
 
     def informational(self, status: int, reason: bytes, headers: Sequence[Header]) -> None:
         """Sends a 1xx other than 101 ahead of the response, where the client can take one."""
@@ -163,39 +168,59 @@ class _NoExchange:
 NO_EXCHANGE: Final[Exchange] = _NoExchange()
 
 
-class ClientProtocol(Protocol):
-    """What a session asks of the protocol that its client speaks; the receiver of the client's connection, too."""
+@attrs.frozen(eq=False)
+class RequestHandling:
+    """How the requests of a port are read and answered: what a client protocol takes from its port."""
 
-    exchange: Exchange  # under way; NO_EXCHANGE between two
+    exchanges: Exchanges
+    gateway: Gateway  # limits and deadlines
+    parser: RequestParser  # of heads of HTTP/1
+
+
+class ClientProtocol(Protocol):
+    """What a session asks of the protocol that its client speaks; the receiver of the client's connection, too.
+
+    One request at a time is under way on a connection, or several.
+    """
+
+    @property
+    def under_way(self) -> Sequence[Exchange]:
+        """Those that have begun and are not over, in the order in which they began."""
 
     @property
     def endless(self) -> bool:
-        """Whether what is in progress may go on for ever: another protocol, or server-sent events."""
+        """Whether anything under way may go on for ever: another protocol, or server-sent events."""
+
+    @property
+    def may_go_over(self) -> bool:
+        """Whether `serve_by` may be called now: where one request follows the other, between two of them."""
 
     def awaited(self, now: float) -> tuple[Awaited, float]:
         """What the client keeps the gateway waiting for, and since when."""
 
-    @property
-    def between_requests(self) -> bool:
-        """Whether none is under way."""
-
     def drain(self, now: float, quiet: float) -> None:
         """The gateway stops. A request that has come, or comes before the client was `quiet` for so long, is answered.
 
-        That answer is the last, and says so.
+        The last answer says that it is that, or the client learns before which of its requests were taken. May be
+        called from within `Session.settled`, and more than once.
         """
 
     def finish(self) -> None:
-        """No further request, not even one that has come: closes now if none is in progress, else after its answer."""
+        """No further request, not even one that has come: what may go on for ever is cut, the connection closes after
+        the answers under way, or now if there is none. May be called more than once.
+        """
 
     def hold(self) -> None:
-        """No further request is begun until `go_on`, or the session has `settled`; one in progress goes on."""
+        """No further request is begun until `go_on`, or the session has `settled`; those under way go on."""
 
     def go_on(self) -> None:
         """Requests are begun again."""
 
-    def serve_by(self, exchanges: Exchanges, gateway: Gateway, parser: RequestParser) -> None:
-        """The next requests are read and answered by these, one whose head has begun included; none is under way."""
+    def serve_by(self, handling: RequestHandling) -> None:
+        """The next requests are read and answered by this, one whose head has begun included.
+
+        Those under way end as they began. Called while it `may_go_over`, from within `Session.settled`, too.
+        """
 
 
 class Exchanges(Protocol):
@@ -234,6 +259,7 @@ class BackendConnection(Protocol):
     """The connection that carries one request, as its exchange sees it."""
 
     local_port: int  # of the gateway's end
+    read_size: int  # the most that one read of it brings, in bytes; 0: as much as is usual
 
     @property
     def full(self) -> bool:
@@ -250,6 +276,9 @@ class BackendConnection(Protocol):
 
     def resume(self) -> None:
         """Lets the response flow on."""
+
+    def bound_reads(self, size: int) -> None:
+        """Has one read bring so many bytes at most; 0: as many as is usual."""
 
 
 class AttemptsUser(UpstreamUser, Protocol):

@@ -327,6 +327,9 @@ class Transport:
         """Input again."""
         self.reading = True
 
+    def bound_reads(self, size: int) -> None:
+        """It brings what it is given."""
+
     def shut_down_output(self) -> None:
         """Ends one direction."""
         self.ended = self.ended or "half"

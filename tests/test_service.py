@@ -346,7 +346,7 @@ class BuildTests(TestCase):
         (number,) = free_ports(1)
         service = self.build(number)
         with capturedLogs() as events:
-            service.listeners[0].port.parser.names.drop(b"X_Own")
+            service.listeners[0].port.handling.parser.names.drop(b"X_Own")
         [event] = events
         self.assertIn(f"127.0.0.1:{number}: request header b'X_Own' dropped (1 times so far)", formatEvent(event))
         await service.stopService()

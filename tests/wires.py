@@ -58,6 +58,10 @@ class End:
         if self._line.connected:
             self._network.watch_reading(self._line)
 
+    def bound_reads(self, size: int) -> None:
+        """The next reads bring so many bytes at most."""
+        self._line.read_size = size or READ
+
     def shut_down_output(self) -> None:
         """FIN."""
         self._line.eof = True
@@ -123,6 +127,7 @@ class Line:
         self._hung_up = False
         self._connector: Any = None
         self.protocol = protocol
+        self.read_size = READ
         if protocol is not None:
             self.open(protocol)
 
@@ -180,8 +185,8 @@ class Line:
 
     def _deliver(self) -> None:
         while self._inbox and self.network.is_reading(self):
-            piece = bytes(self._inbox[:READ])
-            del self._inbox[:READ]
+            piece = bytes(self._inbox[: self.read_size])
+            del self._inbox[: self.read_size]
             self.sent_on += len(piece)
             self.protocol.dataReceived(piece)
         if self._hung_up and self.connected and self.network.is_reading(self):

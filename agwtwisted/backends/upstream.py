@@ -26,11 +26,8 @@ from agwtwisted.tls.backend_contexts import BackendTls
 from agwtwisted.transport.connection import Connection
 from agwtwisted.transport.deadlines import Deadline
 
-MAX_IDLE = 128
-"""Idle connections kept for one server at most."""
-
-IDLE_TIMEOUT = 60.0
-"""Seconds that an idle connection is kept; below the 75 that nginx and the product grant their clients."""
+MAX_IDLE = 128  # connections kept for one server at most
+IDLE_TIMEOUT = 60.0  # seconds that one is kept; below the 75 that nginx and the product grant their clients
 
 _DOWN: Final = HealthState.DOWN  # before Python 3.12 each look at a member of an Enum costs a call
 
@@ -50,6 +47,8 @@ class UpstreamConnection:
 
     log = Logger()
 
+    read_size = 0
+
     def __init__(
         self,
         server: Server,
@@ -58,9 +57,7 @@ class UpstreamConnection:
         identity: ServerIdentity | None = None,
         idle: IdleConnections | None = None,
     ) -> None:
-        """`transport` is open, and the server has proven `identity`, unless none was required; between requests the
-        connection is where `idle` has it, by default at the server.
-        """
+        """`transport` is open, `identity` proven, if one is required; between requests `idle` or the server has it."""
         self.transport = transport
         self.identity = identity
         self.used = False  # whether a request went over it before the one in progress
@@ -74,8 +71,7 @@ class UpstreamConnection:
         self._reader: ResponseReader | None = None
         self._timeout = 0.0
         self._turn = 0  # in which the request began
-        self._request_whole = False
-        self._tunnel = False
+        self._request_whole = self._tunnel = False
 
     @property
     def full(self) -> bool:
@@ -134,6 +130,11 @@ class UpstreamConnection:
         """Lets the response flow on."""
         self.transport.resume()
         self._watch()
+
+    def bound_reads(self, size: int) -> None:
+        """Has one read bring so many bytes at most; 0: as many as is usual."""
+        self.read_size = size
+        self.transport.bound_reads(size)
 
     def stay(self) -> None:
         """Keeps the idle connection for as long as the backend does."""
@@ -304,8 +305,7 @@ class Server(Target):
         self.name = f"{bracketed(host)}:{port}".encode()
         self.host = host
         self.port = port
-        self.seconds = reactor.seconds
-        """The time by which it is waited for."""
+        self.seconds = reactor.seconds  # the time by which it is waited for
         self._reactor = reactor
         self._dialer = dialer or Dialer(reactor, host, port, resolver_of(reactor))
         self._failures = failures or ConnectionFailureLog(reactor.seconds)

@@ -170,6 +170,8 @@ class ExchangeActions:
     def take_connection(self, connection: BackendConnection) -> None:
         """TAKE_CONNECTION."""
         self._connection = connection
+        if (read_size := self._writer.read_size) != connection.read_size:  # the request before had another
+            connection.bound_reads(read_size)
 
     def send_body(self, data: bytes) -> None:
         """SEND_BODY."""
@@ -258,6 +260,8 @@ class ExchangeActions:
 
     def resume_response(self, _: None) -> None:
         """RESUME_RESPONSE."""
+        if (read_size := self._writer.read_size) != self._connection.read_size:
+            self._connection.bound_reads(read_size)
         self._connection.resume()
 
     def switch(self, head: ResponseHead) -> None:

@@ -13,7 +13,8 @@ from agwtwisted.core.exchange.decisions import CertificateRequired, Forwarded, R
 from agwtwisted.core.http.messages import RequestHead, UnfitRequest
 from agwtwisted.core.http.pages import ErrorInfo
 from agwtwisted.core.identity.clients import Admitted, Client, TurnedAway
-from agwtwisted.core.plan.routing import Site
+from agwtwisted.core.plan.routing import Site, Sites
+from agwtwisted.core.resources.resources import SslProfile
 from agwtwisted.exchange.context import ExchangeContext, OwnAnswer
 from agwtwisted.exchange.record import ExchangeRecord
 from agwtwisted.interfaces import Session
@@ -43,13 +44,14 @@ def turn_away(answer: OwnAnswer) -> Decide:
 
 
 def route(context: ExchangeContext, session: Session, client: Admitted) -> Decide:
-    """The request of an admitted client goes where its host and path lead."""
-    return partial(_route, context, session, client)
+    """The request of an admitted client goes where its host and path lead, by what the session has as it begins."""
+    return partial(_route, context, session.sites, session.profile, client)
 
 
 def _route(
     context: ExchangeContext,
-    session: Session,
+    sites: Sites,
+    profile: SslProfile | None,
     client: Admitted,
     request: RequestHead | UnfitRequest,
     record: ExchangeRecord,
@@ -57,12 +59,12 @@ def _route(
 ) -> RequestOutcome:
     if isinstance(request, UnfitRequest):
         return OwnAnswer(request.status, request.error_info)
-    site = session.sites.select(request.host)
+    site = sites.select(request.host)
     if site is None:
         if request.host:
             return OwnAnswer(404, ErrorInfo.INVALID_HOST)
         return OwnAnswer(400, ErrorInfo.HTTP_NO_HOST_HEADER)
-    if site.profile is not session.profile:
+    if site.profile is not profile:
         # The connection was judged by another profile than this host asks for (RFC 9110 section 15.5.20).
         return OwnAnswer(421, ErrorInfo.INVALID_HOST, last=True)
     if site.listener.require_server_name_indication and not client.connection.server_name:

@@ -216,6 +216,7 @@ class _WebWriter:
     """The way back through a twisted.web request, as interfaces.ResponseWriter says; also sends the request's body."""
 
     log = Logger()
+    read_size = 0  # as much as is usual
 
     def __init__(self, request: Request) -> None:
         self.bytes_sent = 0

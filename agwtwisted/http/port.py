@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import attrs
+
 from agwtwisted.core.exchange.forwarding import IdentityBlocks
 from agwtwisted.core.http.header_names import HeaderNames
 from agwtwisted.core.http.heads import RequestParser
@@ -11,6 +13,7 @@ from agwtwisted.core.plan.plan import PortPlan
 from agwtwisted.core.plan.routing import Site
 from agwtwisted.exchange.exchange import HttpExchanges, PlainHttpExchanges
 from agwtwisted.http.session import HttpSession
+from agwtwisted.interfaces import RequestHandling
 from agwtwisted.listening.ports import Port, PortEnvironment
 from agwtwisted.tls.port_contexts import PortContexts
 from agwtwisted.transport.connection import Connection
@@ -39,11 +42,12 @@ class HttpPort(Port[Site]):
     ) -> None:
         super().__init__(plan, contexts, environment)
         self.exchanges = exchanges
-        self.parser = RequestParser(
+        parser = RequestParser(
             names,
             max_header_bytes=self.gateway.max_header_bytes,
             max_header_lines=self.gateway.max_header_lines,
         )
+        self.handling = RequestHandling(exchanges, self.gateway, parser)
         self.identities = IdentityBlocks()
 
     def begin(self, connection: Connection, client: Admitted, site: Site | None = None) -> None:
@@ -56,12 +60,12 @@ class HttpPort(Port[Site]):
 
     def plain_text(self, connection: Connection, client: PendingClient) -> None:
         """Answers the first request of a client that speaks HTTP where TLS is wanted with a page that says so."""
-        answers = PlainHttpExchanges(self.exchanges)
+        handling = attrs.evolve(self.handling, exchanges=PlainHttpExchanges(self.exchanges))
         turned_away = identify(client, NOT_CHECKED)
-        self.live.stand_behind(connection, HttpSession(self, connection, turned_away, None, exchanges=answers))
+        self.live.stand_behind(connection, HttpSession(self, connection, turned_away, None, handling=handling))
 
     def _serve(self, connection: Connection, client: Client, site: Site | None) -> None:
-        session = HttpSession(self, connection, client, site, exchanges=self.exchanges, silent=self._contexts is None)
+        session = HttpSession(self, connection, client, site, handling=self.handling, silent=self._contexts is None)
         self.live.stand_behind(connection, session)
         if self.draining:
             session.drain()

@@ -1,7 +1,8 @@
 """What all requests of one client's connection share, and how that goes over to a new configuration.
 
-What is under way ends as it began. Between two requests a session takes on all of the port that has taken over; whether
-its client is still trusted does not wait for that, where the profile of its site is another now.
+What is under way ends as it began. A session takes on all of the port that has taken over as soon as its protocol may
+go over, which HTTP/1.1 may between two requests. Whether its client is still trusted does not wait for that, where the
+profile of its site is another now.
 """
 
 from __future__ import annotations
@@ -9,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
+import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from agwtwisted.core.exchange.forwarding import IdentityBlocks, client_address
-from agwtwisted.core.http.heads import RequestParser
 from agwtwisted.core.identity.clients import Admitted, Client, PendingClient, TurnedAway
 from agwtwisted.core.listening.admission import Awaited
 from agwtwisted.core.operations.live_clients import ClientState, LiveClient
@@ -25,7 +26,7 @@ from agwtwisted.core.resources.resources import SslProfile
 from agwtwisted.core.verification.verdicts import Refusing
 from agwtwisted.http1.frontend import Frontend
 from agwtwisted.identity.revalidation import Check, Revalidation, StrictClient
-from agwtwisted.interfaces import NO_EXCHANGE, ClientProtocol, Exchanges, KeptForClient
+from agwtwisted.interfaces import ClientProtocol, Exchange, KeptForClient, RequestHandling
 from agwtwisted.listening.succession import Belonging, Succession, Turns
 from agwtwisted.operations.refusals import RefusedParty
 from agwtwisted.transport.clocks import WallClock
@@ -40,14 +41,10 @@ class SessionPort(Protocol):
     gateway: Gateway
     quiet: float
     sites: Sites
-    parser: RequestParser
+    handling: RequestHandling
     protocol: str
     identities: IdentityBlocks
     check_of: Callable[[SslProfile | None], Check | None]
-
-    @property
-    def exchanges(self) -> Exchanges:
-        """Where requests go."""
 
     def listener_of(self, site: Site | None) -> str:
         """The name of a site's listener."""
@@ -81,7 +78,7 @@ class HttpSession:
         client: Client,
         site: Site | None,
         *,
-        exchanges: Exchanges,
+        handling: RequestHandling,
         silent: bool = False,
     ) -> None:
         """`silent` is a client that has not shown yet that it speaks at all."""
@@ -101,7 +98,7 @@ class HttpSession:
         self._settling = False
         self._unjudged = False  # the client is judged by another profile, and the verdict is not in
         seconds = port.gateway.silent_timeout if silent else port.gateway.header_timeout
-        frontend = Frontend(connection, self, exchanges, port.gateway, port.parser, seconds)
+        frontend = Frontend(connection, self, handling, seconds)
         self._revalidation: Revalidation | None = None
         self._strict: StrictClient | None = None
         self._ending: IDelayedCall | None = None
@@ -156,8 +153,9 @@ class HttpSession:
 
     def shown(self) -> LiveClient:
         """Who the client is, and what is under way."""
-        client = self.client
+        client, under_way = self.client, self._protocol.under_way
         state = self._state()
+        servers = dict.fromkeys(each.backend for each in under_way if each.backend)
         return LiveClient.of(
             client,
             listener=self.listener,
@@ -165,7 +163,8 @@ class HttpSession:
             state=state,
             requests=self.requests,
             host=self.host,
-            backend=self._protocol.exchange.backend.decode(),
+            backend=b", ".join(servers).decode(),
+            under_way=len(under_way),
         )
 
     def _state(self) -> ClientState:
@@ -173,7 +172,7 @@ class HttpSession:
             return ClientState.CLOSING
         if isinstance(self.client, TurnedAway):
             return ClientState.REFUSED
-        if self._protocol.between_requests:
+        if not self._protocol.under_way:
             return ClientState.IDLE
         return ClientState.STREAMING if self._protocol.endless else ClientState.ACTIVE
 
@@ -201,7 +200,7 @@ class HttpSession:
         if belonging.trust == self._trust:
             succession.move(self._go_over)
         else:
-            succession.judge(self._go_over, idle=self._protocol.between_requests)
+            succession.judge(self._go_over, idle=not self._protocol.under_way)
 
     def retire(self, turns: Turns) -> None:
         """The listener is there no more: the answer under way is the last, and ends within `drain_timeout`."""
@@ -217,7 +216,7 @@ class HttpSession:
             self.expel()
 
     def settled(self) -> bool:
-        """Between two requests: what has changed takes effect. Whether the next one may be begun."""
+        """Before a request: what has changed takes effect. Whether it may be begun."""
         self._settling = True
         try:
             self._judge_if_due()
@@ -241,12 +240,12 @@ class HttpSession:
             self.abort()
 
     def _go_on(self) -> None:
-        """Lets the next request begin, if none is under way: else it does when that is answered."""
-        if not self._settling and self._protocol.between_requests and self.settled():
+        """Lets the next request begin, where it need not wait for the answer of one that is under way."""
+        if not self._settling and self._protocol.may_go_over and self.settled():
             self._protocol.go_on()
 
     def _take_on(self, port: SessionPort, site: Site | None) -> None:
-        """All of the new port, where nothing is under way: nothing refers to the old one after this."""
+        """All of the new port: but for requests under way nothing refers to the old one after this."""
         self._port, self.sites = port, port.sites
         self.profile, self.listener = _profile_of(site), port.listener_of(site)
         check = port.check_of(self.profile)
@@ -254,8 +253,8 @@ class HttpSession:
             self._revalidation.check_by(check)
         if self._strict is not None:
             self._strict.check_by(check)
-        self.client.remembered.clear()
-        self._protocol.serve_by(port.exchanges, port.gateway, port.parser)
+        self.client = attrs.evolve(self.client)  # those under way keep theirs, and what it remembers of the old port
+        self._protocol.serve_by(port.handling)
 
     # -- whether the client is trusted
 
@@ -304,12 +303,9 @@ class HttpSession:
 
     def expel(self) -> None:
         """The client is turned away: no further request of it is begun."""
-        if self._protocol.endless:
-            self.abort()
-        elif not self.expelled:
-            self.draining = self.expelled = True
-            self._end_within(self._port.gateway.drain_timeout)
-            self._protocol.finish()
+        self.draining = self.expelled = True
+        self._end_within(self._port.gateway.drain_timeout)
+        self._protocol.finish()
 
     # -- the end
 
@@ -343,9 +339,9 @@ def _profile_of(site: Site | None) -> SslProfile | None:
 class _Gone:
     """The protocol of a client that is gone: nothing is under way, and nothing comes of what is said to it."""
 
+    under_way: tuple[Exchange, ...] = ()
     endless = False
-    between_requests = True
-    exchange = NO_EXCHANGE
+    may_go_over = False
 
     def awaited(self, now: float) -> tuple[Awaited, float]:
         """Nothing."""
@@ -363,7 +359,7 @@ class _Gone:
     def go_on(self) -> None:
         """No request comes."""
 
-    def serve_by(self, exchanges: Exchanges, gateway: Gateway, parser: RequestParser) -> None:
+    def serve_by(self, handling: RequestHandling) -> None:
         """No request comes."""
 
 

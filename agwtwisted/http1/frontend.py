@@ -8,26 +8,23 @@ loop sees it, or is begun again where it rests. Nothing is taken apart twice, an
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
-from agwtwisted.core.http.heads import RequestParser
 from agwtwisted.core.http.messages import NEED_DATA, PAUSED, Framing, RequestHead, UnfitRequest, is_event_stream
 from agwtwisted.core.http.pages import ErrorInfo
 from agwtwisted.core.http.request_reader import RequestEvent, RequestReader
 from agwtwisted.core.listening.admission import Awaited
-from agwtwisted.core.resources.gateway import Gateway
 from agwtwisted.http1.client_deadlines import ClientDeadlines
 from agwtwisted.http1.phases import BODY, IDLE, TUNNEL, UNFIT, WHOLE, Phase
 from agwtwisted.http1.response_writer import Http1ResponseWriter
-from agwtwisted.interfaces import NO_EXCHANGE, ConnectionSession, Exchanges
+from agwtwisted.interfaces import NO_EXCHANGE, ConnectionSession, Exchange, RequestHandling
 from agwtwisted.transport.connection import Connection
 
-LOOK: Final = 1.0
-"""Seconds between two looks at whether a client that has finished sending is still there."""
+LOOK: Final = 1.0  # seconds between two looks at whether a client that has finished sending is still there
 
 MAX_HELD: Final = 65536
 """Bytes kept of what a client sends ahead of the answer to its request for an upgrade; one read may come on top."""
@@ -51,38 +48,40 @@ class Frontend:
         self,
         connection: Connection,
         session: ConnectionSession,
-        exchanges: Exchanges,
-        gateway: Gateway,
-        parser: RequestParser,
+        handling: RequestHandling,
         first_byte: float | None = None,
     ) -> None:
         """`first_byte` is how long that may take, in seconds; None: `header_timeout`, with all of the head."""
         self._connection = connection
         self._session = session
-        self._exchanges = exchanges
-        self._gateway = gateway
-        self._reader = RequestReader(parser, max_body_bytes=gateway.max_body_bytes)
+        self._exchanges = handling.exchanges
+        self._gateway = gateway = handling.gateway
+        self._reader = RequestReader(handling.parser, max_body_bytes=gateway.max_body_bytes)
         self._writer = Http1ResponseWriter(connection, self)
         self._deadlines = ClientDeadlines(connection.deadline(self._too_late), gateway, first_byte)
         self._phase: Phase = IDLE
         self.exchange = NO_EXCHANGE
         self._rests = True  # the loop: what it has to see, it is begun again for
         self._next_turn: IDelayedCall | None = None  # which begins the loop again
-        self._body_paused = False
+        self._body_paused = self._on_hold = False
         self._excess = False  # more came after the last request
-        self._on_hold = False
         connection.bound_sending(gateway.body_timeout, gateway.min_response_rate)
 
     # -- from the session, as interfaces.ClientProtocol says
 
     @property
+    def under_way(self) -> Sequence[Exchange]:
+        """The exchange that has begun and is not over, if there is one."""
+        return () if self._phase is IDLE else (self.exchange,)
+
+    @property
     def endless(self) -> bool:
-        """Whether what is in progress may go on for ever: another protocol, or server-sent events."""
+        """Whether what is under way may go on for ever: another protocol, or server-sent events."""
         head = self._writer.head_sent
         return self._phase is TUNNEL or (head is not None and is_event_stream(head))
 
     @property
-    def between_requests(self) -> bool:
+    def may_go_over(self) -> bool:
         """Whether none is under way."""
         return self._phase is IDLE
 
@@ -114,8 +113,10 @@ class Frontend:
             self._too_late()
 
     def finish(self) -> None:
-        """No further request, not even one that has come: closes now if none is in progress, else after its answer."""
-        if self._phase is IDLE:
+        """No further request, not even one that has come: closes after the answer under way; now, if it is endless."""
+        if self.endless:
+            self._connection.abort()
+        elif self._phase is IDLE:
             self._close(linger=not self._deadlines.is_due and self._reader.unread > 0)  # right behind an answer
 
     def hold(self) -> None:
@@ -127,10 +128,10 @@ class Frontend:
         self._on_hold = False
         self._guarded(self._advance)
 
-    def serve_by(self, exchanges: Exchanges, gateway: Gateway, parser: RequestParser) -> None:
-        """The next requests are read and answered by these, one whose head has begun included; none is under way."""
-        self._exchanges, self._gateway = exchanges, gateway
-        self._reader.read_by(parser, gateway.max_body_bytes)
+    def serve_by(self, handling: RequestHandling) -> None:
+        """The next requests are read and answered by this, one whose head has begun included; none is under way."""
+        self._exchanges, self._gateway = handling.exchanges, (gateway := handling.gateway)
+        self._reader.read_by(handling.parser, gateway.max_body_bytes)
         self._deadlines.count_by(gateway)
         self._connection.bound_sending(gateway.body_timeout, gateway.min_response_rate)
 

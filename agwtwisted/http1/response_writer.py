@@ -56,6 +56,7 @@ class Http1ResponseWriter:
 
     __slots__ = ("_connection", "_framing", "_out", "_owner", "_request", "bytes_sent", "head_sent", "keep_alive")
 
+    read_size = 0  # as much as is usual: the connection has this one answer
     _owner: WriterOwner
 
     def __init__(self, connection: Connection, owner: WriterOwner) -> None:

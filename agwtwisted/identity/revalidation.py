@@ -260,8 +260,7 @@ class StrictClient:
     def check_by(self, check: Check | None) -> None:
         """From now on the client is checked by this, which judges and watches as the one before does."""
         self._check = check
-        if isinstance(self._client, Admitted):
-            self._client.remembered.clear()
+        self._client = None  # requests under way keep theirs, with what it remembers of the configuration before
         if self._revalidation is not None:
             self._revalidation.check_by(check)
 

@@ -25,6 +25,7 @@ from agwtwisted.core.listening.proxy_protocol import Endpoint, ProxyHeader
 from agwtwisted.core.operations.live_clients import ClientState, LiveClient
 from agwtwisted.core.plan.routing import S
 from agwtwisted.core.verification.handshake_failures import (
+    GATEWAY_STOPS,
     LISTENER_REMOVED,
     RESUMED_IN_VAIN,
     HandshakeFailure,
@@ -39,7 +40,7 @@ from agwtwisted.listening.tracking import DISMISSED
 from agwtwisted.tls.client_certificates import ClientCertificates, pending_client, proof_of
 from agwtwisted.tls.handshake import ServerHandshake
 from agwtwisted.tls.port_contexts import PortContexts
-from agwtwisted.transport.connection import STOPPING, Connection
+from agwtwisted.transport.connection import Connection
 from agwtwisted.transport.receiver import NO_RECEIVER
 
 REMOVED: Final = LISTENER_REMOVED
@@ -189,7 +190,7 @@ class TlsArrival(Generic[S]):
 
     def abort(self) -> None:
         """There is no more time."""
-        self.connection.abort(STOPPING)
+        self.connection.abort(GATEWAY_STOPS)
 
     def ended(self) -> None:
         """The connection is gone, as the handshake has heard."""
@@ -360,7 +361,7 @@ class GateArrival(Generic[S]):
 
     def abort(self) -> None:
         """There is no more time."""
-        self._connection.abort(STOPPING)
+        self._connection.abort(GATEWAY_STOPS)
 
     def ended(self) -> None:
         """The connection is gone, as the gate has heard."""

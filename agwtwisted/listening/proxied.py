@@ -8,7 +8,8 @@ from twisted.internet.interfaces import IReactorTime
 
 from agwtwisted.core.listening.admission import Awaited
 from agwtwisted.core.listening.proxy_protocol import HeaderReader, NoHeader, ProxyHeader
-from agwtwisted.transport.connection import STOPPING, Connection
+from agwtwisted.core.verification.handshake_failures import GATEWAY_STOPS
+from agwtwisted.transport.connection import Connection
 
 
 class ProxyHeaderReceiver:
@@ -80,7 +81,7 @@ class ProxyHeaderReceiver:
     def abort(self) -> None:
         """Closes at once, without a line in the log."""
         self._is_worth_a_line = False
-        self._connection.abort(STOPPING)
+        self._connection.abort(GATEWAY_STOPS)
 
     def awaited(self, now: float) -> tuple[Awaited, float]:
         """The rest of the header."""

@@ -12,10 +12,11 @@ from typing import Final, Protocol
 
 from agwtwisted.core.listening.admission import Awaited
 from agwtwisted.core.operations.live_clients import LiveClient
+from agwtwisted.core.verification.handshake_failures import GATEWAY_STOPS
 from agwtwisted.listening.admission import Limits
 from agwtwisted.listening.succession import Succession, Turns
 from agwtwisted.operations.counters import AddressCounters
-from agwtwisted.transport.connection import STOPPING, Connection
+from agwtwisted.transport.connection import Connection
 from agwtwisted.transport.deferreds import TrackedSet
 
 DISMISSED: Final = "an operator has closed the connection"
@@ -102,7 +103,7 @@ class LiveConnections:
         for connection in self.all.snapshot():
             session = self.sessions.get(connection)
             if session is None:
-                connection.abort(STOPPING)
+                connection.abort(GATEWAY_STOPS)
             else:
                 session.abort()
 

@@ -18,7 +18,6 @@ from twisted.internet.error import ConnectionClosed, ConnectionDone
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
-from agwtwisted.core.verification.handshake_failures import GATEWAY_STOPS
 from agwtwisted.transport.codec import TLS_PENDING, Codec
 from agwtwisted.transport.deadlines import Deadline
 from agwtwisted.transport.outbox import Outbox
@@ -26,19 +25,14 @@ from agwtwisted.transport.receiver import NO_RECEIVER, Receiver
 from agwtwisted.transport.send_queue import SendQueue
 from agwtwisted.transport.sockets import Socket
 
-CLOSE_TIMEOUT: Final = 60.0
-"""Seconds that the peer of a closing connection has for what is queued, beside those that it earns by reading."""
-
-MIN_RATE: Final = 240
-"""Bytes a second that it has to take then."""
+CLOSE_TIMEOUT: Final = 60.0  # seconds that the peer of a closing connection has for what is queued, beside those that
+MIN_RATE: Final = 240  # it earns by reading, one for so many bytes
 
 LINGER: Final = 5.0
 """Lingering close (RFC 9112 section 9.6): seconds in which input is discarded after our FIN, so that no reset overtakes
 the last answer; as many again while the peer still acknowledges data."""
 
-ABORTED: Final = "given up"
-STOPPING: Final = GATEWAY_STOPS
-"""Why connections are aborted, where nothing else is said."""
+ABORTED: Final = "given up"  # why connections are aborted, where nothing else is said
 
 
 class Connection:
@@ -69,8 +63,7 @@ class Connection:
     number = 0  # of a client's connection, in the order in which they came; 0: it is none
     since = 0.0  # when it came
     end_reason = ""  # why the gateway ended it, or TLS; empty where the peer did
-    _preamble = b""
-    _linger = False
+    _preamble, _linger = b"", False
     _deadline: Deadline | None = None
 
     def __init__(
@@ -83,8 +76,7 @@ class Connection:
         self._outbox = outbox
         self._queue = SendQueue(clock, outbox, self)
         if preamble:
-            self.bytes_out = len(preamble)
-            self._preamble = preamble
+            self.bytes_out, self._preamble = len(preamble), preamble
 
     # -- from the socket, as `sockets.Owner` says
 
@@ -248,6 +240,14 @@ class Connection:
     def next_turn(self, go_on: Callable[[], None]) -> IDelayedCall:
         """Has something done in the reactor's next turn, after what has come for others; may be cancelled."""
         return self._clock.callLater(0, self._outbox.gather, go_on)
+
+    def at_end_of_turn(self, write: Callable[[], None]) -> None:
+        """Has `write` called once all that came in this turn is handled, before it is sent; at once between turns."""
+        self._outbox.before_sending(write)
+
+    def bound_reads(self, size: int) -> None:
+        """From now on one read brings so many bytes at most, TLS included; 0: as many as is usual."""
+        self._socket.bound_reads(size)
 
     def bound_sending(self, seconds: float, min_rate: int) -> None:
         """From now on the peer has to read: while something is queued it has `seconds`, and earns more by taking bytes.

@@ -19,6 +19,7 @@ class Outbox:
         self.open = False
         self.turn = 0  # counts them
         self._senders: list[Callable[[], None]] = []
+        self._writers: list[Callable[[], None]] = []
         self.add: Final[Callable[[Callable[[], None]], None]] = self._senders.append
         """Has what it is given called at the end of the turn."""
 
@@ -33,10 +34,19 @@ class Outbox:
         finally:
             self.close()
 
+    def before_sending(self, write: Callable[[], None]) -> None:
+        """Has something written once all events of the turn are handled, and sent with it; between turns at once."""
+        if self.open:
+            self._writers.append(write)
+        else:
+            write()
+
     def close(self) -> None:
         """The turn is handled: all connections send. An exception of one is logged, and does not keep others from
         sending.
         """
+        if self._writers:
+            self._write()
         self.open = False
         self.turn += 1
         senders = self._senders.copy()
@@ -46,6 +56,17 @@ class Outbox:
                 send()
             except Exception:
                 log.err()
+
+    def _write(self) -> None:
+        """What is written may cause more to be written, which is sent with it."""
+        while self._writers:
+            writers = self._writers.copy()
+            self._writers.clear()
+            for write in writers:
+                try:
+                    write()
+                except Exception:
+                    log.err()
 
 
 NO_OUTBOX = Outbox()

@@ -26,18 +26,15 @@ from zope.interface import implementer
 
 _log = Logger()
 
-READ: Final = 64 * 1024
-"""Bytes of one read."""
+READ: Final = 64 * 1024  # bytes of one read
 
 LONG_READ: Final = 256 * 1024
 """Bytes of a read of one whose last read was full: a large body costs a tenth less than with 64 KiB."""
 
-CLOSED: Final = Failure(ConnectionDone())
-"""The reason of an end that both sides wanted."""
+CLOSED: Final = Failure(ConnectionDone())  # the reason of an end that both sides wanted
 
 _INFO_SIZE: Final = 128
-_TCP_CLOSE: Final = 7
-"""The state, tcpi_state, of a socket whose connection is gone."""
+_TCP_CLOSE: Final = 7  # the state, tcpi_state, of a socket whose connection is gone
 
 _ROUND_TRIP_TIME: Final = slice(68, 72)
 _BYTES_ACKNOWLEDGED: Final = slice(120, 128)
@@ -106,6 +103,9 @@ class Socket(Protocol):
     def resume(self) -> None:
         """Reads on."""
 
+    def bound_reads(self, size: int) -> None:
+        """Has one read bring so many bytes at most; 0: `LONG_READ`."""
+
     def shut_down_output(self) -> None:
         """Sends FIN behind what was sent."""
 
@@ -151,6 +151,7 @@ class StreamSocket:
         "_aborting",
         "_broken",
         "_connected",
+        "_longest_read",
         "_number",
         "_owner",
         "_peer",
@@ -164,6 +165,7 @@ class StreamSocket:
         self, reactor: Reactor, connected: socket.socket, owner: Owner, peer: tuple[str, int], number: int = 0
     ) -> None:
         self.read_size = READ
+        self._longest_read = LONG_READ
         self._reactor = reactor
         self._connected = connected
         self._owner: Owner | None = owner  # None once the socket is closed
@@ -206,6 +208,10 @@ class StreamSocket:
         """As `Socket` says."""
         if self._is_open:
             self._reactor.addReader(self)
+
+    def bound_reads(self, size: int) -> None:
+        """As `Socket` says."""
+        self._longest_read, self.read_size = size or LONG_READ, min(self.read_size, size or READ)
 
     def shut_down_output(self) -> None:
         """As `Socket` says."""
@@ -278,7 +284,7 @@ class StreamSocket:
         except OSError as error:
             return None if error.errno == EWOULDBLOCK else CONNECTION_LOST
         if len(data) == size:
-            self.read_size = LONG_READ
+            self.read_size = self._longest_read
         return data
 
     def hand_on(self, data: bytes | Exception) -> Exception | None:

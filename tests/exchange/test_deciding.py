@@ -53,6 +53,16 @@ class RouteTests(SynchronousTestCase):
         self.assertIsInstance(outcome, Forwarded)
         self.assertEqual((record.listener, record.action is None, record.site is None), ("basic", False, False))
 
+    def test_as_it_began(self) -> None:
+        """A request is decided about by the sites and the profile that its connection had when it began."""
+        client = identities.client(NotAsked())
+        assert isinstance(client, Admitted)
+        session: Any = SimpleNamespace(sites=Sites.of((site(),)), profile=None)
+        context = Stand(Network()).exchanges
+        decide = route(context, session, client)
+        session.sites, session.profile = Sites.of((site("b.example"),)), profile("p")
+        self.assertIsInstance(decide(HEAD, ExchangeRecord(context, HEAD, client, "s"), None), Forwarded)
+
     def test_unfit(self) -> None:
         """An unfit request is answered as it says, for any client, and has no site."""
         unfit = UnfitRequest(status=414, error_info=ErrorInfo.REQUEST_URI_INVALID)

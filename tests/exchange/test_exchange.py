@@ -583,6 +583,21 @@ class FailureTests(_Case):
 class BackPressureTests(_Case):
     """No side is read faster than the other takes it."""
 
+    def test_share_of_a_client(self) -> None:
+        """A read of a backend brings no more than its client's share, which each request and each pause sets anew."""
+        line = self.client()
+        for share, read in ((1000, 1000), (0, READ)):
+            self.patch(Http1ResponseWriter, "read_size", share)
+            line.send(GET)
+            backend = self.backend.line
+            self.assertEqual(backend.read_size, read)
+            line.stall()
+            backend.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (4 * QUEUE_LIMIT) + bytes(4 * QUEUE_LIMIT))
+            self.patch(Http1ResponseWriter, "read_size", 2000)
+            line.read()
+            self.assertEqual(backend.read_size, 2000)
+        self.assertEqual(len(self.backend.lines), 1)
+
     def test_slow_client(self) -> None:
         """A client that does not read stops its backend; when it reads on, all of the response comes."""
         size = 4 << 20

@@ -19,7 +19,7 @@ from agwtwisted.core.listening.admission import Awaited
 from agwtwisted.core.resources.gateway import Gateway
 from agwtwisted.core.tls.policies import TlsPolicy, predefined
 from agwtwisted.http1.frontend import LOOK, MAX_HELD, Frontend
-from agwtwisted.interfaces import ResponseWriter
+from agwtwisted.interfaces import RequestHandling, ResponseWriter
 from agwtwisted.listening.ports import QUIET
 from agwtwisted.transport.connection import LINGER, Connection
 from agwtwisted.transport.outbox import NO_OUTBOX
@@ -145,13 +145,8 @@ class _Case(SynchronousTestCase):
         self.begun: Callable[[Asked], None] = lambda asked: None
         self.connection = Connection(self.network, NO_OUTBOX)
         self.line: Line = self.network.dial(self.connection)
-        self.frontend = Frontend(
-            self.connection,
-            self.session,  # type: ignore[arg-type]
-            self,
-            gateway(self.min_body_rate),
-            RequestParser(HeaderNames()),
-        )
+        self.handling = RequestHandling(self, gateway(self.min_body_rate), RequestParser(HeaderNames()))  # type: ignore[arg-type]
+        self.frontend = Frontend(self.connection, self.session, self.handling)  # type: ignore[arg-type]
         self.connection.receiver = self.frontend
 
     def exchange(self, request: RequestHead | UnfitRequest, reply: ResponseWriter, session: Any) -> Asked:
@@ -827,7 +822,7 @@ class DeadlineTests(_Case):
     def test_awaited_first(self) -> None:
         """Before its first request a client is not idle: it may just have shaken hands."""
         begun = self.network.seconds()
-        frontend = Frontend(self.connection, mock.Mock(), mock.Mock(), self.frontend._gateway, mock.Mock(), 3.0)
+        frontend = Frontend(self.connection, mock.Mock(), self.handling, 3.0)
         self.network.advance(1)
         self.assertEqual(frontend.awaited(begun + 1), (Awaited.HEAD, begun))
 

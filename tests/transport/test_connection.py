@@ -194,6 +194,19 @@ class HalfCloseTests(SynchronousTestCase):
             self.assertEqual((end, bytes(line.received), line.eof or not line.connected), (end, b"all", True))
             outbox.close()
 
+    def test_at_end_of_turn(self) -> None:
+        """What is written at the end of a turn leaves with the rest of it, and between turns at once."""
+        outbox = Outbox()
+        connection = Connection(self.network, outbox, Recorder())
+        line: Line = self.network.dial(connection)
+        connection.at_end_of_turn(lambda: connection.write(b"now,"))
+        outbox.open = True
+        connection.at_end_of_turn(lambda: connection.write(b" last"))
+        connection.write(b" first")
+        self.assertEqual(bytes(line.received), b"now,")
+        outbox.close()
+        self.assertEqual(bytes(line.received), b"now, first last")
+
     def test_we_finish(self) -> None:
         """After our end the peer is still heard; it ends once, however often it is asked for."""
         self.connection.write(b"all")

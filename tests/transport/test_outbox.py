@@ -47,6 +47,28 @@ class OutboxTests(SynchronousTestCase):
         NO_OUTBOX.gather(lambda: sent.append(str(NO_OUTBOX.open)))
         self.assertEqual(sent, ["a", "False"])
 
+    def test_before_sending(self) -> None:
+        """What is to be written at the end of the turn is written while it is open, and what that causes, then sent."""
+        outbox, seen = Outbox(), list[tuple[str, bool]]()
+
+        def write(name: str) -> None:
+            seen.append((name, outbox.open))
+            outbox.add(lambda: seen.append((f"send {name}", outbox.open)))
+
+        def fail() -> None:
+            outbox.before_sending(lambda: write("caused"))
+            raise KeyError("a defect")
+
+        outbox.before_sending(lambda: seen.append(("at once", outbox.open)))
+        outbox.open = True
+        outbox.before_sending(fail)
+        outbox.before_sending(lambda: write("a"))
+        self.assertEqual(seen, [("at once", False)])
+        outbox.close()
+        outbox.close()
+        wrote = [("a", True), ("caused", True), ("send a", False), ("send caused", False)]
+        self.assertEqual((seen[1:], len(self.flushLoggedErrors(KeyError))), (wrote, 1))
+
     def test_none(self) -> None:
         """Where the reactor has no turns, there is one that is never open."""
         self.assertFalse(NO_OUTBOX.open)

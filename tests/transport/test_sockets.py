@@ -154,6 +154,18 @@ class StreamTests(TestCase):
         await until(lambda: len(owner.data) == sent)
         self.assertEqual(owner.socket.read_size, LONG_READ)
 
+    async def test_bounded_reads(self) -> None:
+        """A read brings no more than what it is bounded to, however much there is, until that is lifted."""
+        owner, client = await self.pair()
+        client.setblocking(False)
+        for bound, longest in ((1000, 1000), (0, LONG_READ), (READ, READ)):
+            owner.socket.bound_reads(bound)
+            owner.socket.read_size = min(owner.socket.read_size, longest)
+            before = len(owner.data)
+            sent = client.send(bytes(2 * READ))
+            await until(lambda whole=before + sent: len(owner.data) == whole)
+            self.assertEqual(owner.socket.read_size, longest)
+
     async def test_defect_of_the_owner(self) -> None:
         """An owner that raises at FIN, or when it gets its socket, loses the connection."""
         owner, client = await self.pair()

@@ -51,15 +51,16 @@ class LiveClient:
     """One client's connection at one moment."""
 
     listener: str
-    protocol: str  # http/1.1 | tcp | tls
+    protocol: str  # http/1.1 | h2 | tcp | tls
     state: ClientState
     connection: ClientConnection
     proof: CertificateProof = NO_PROOF
     verdict: Verdict = NO_PROOF.verdict
     ocsp_status: OcspStatus = OcspStatus.NOT_CHECKED
     requests: int = 0
+    under_way: int = 0  # of the requests
     host: bytes = b""  # of the last request
-    backend: str = ""  # host:port, where one is at work
+    backend: str = ""  # host:port, where one is at work; where several are, with commas between them
 
     @classmethod
     def of(
@@ -70,6 +71,7 @@ class LiveClient:
         protocol: str,
         state: ClientState,
         requests: int = 0,
+        under_way: int = 0,
         host: bytes = b"",
         backend: str = "",
     ) -> LiveClient:
@@ -83,6 +85,7 @@ class LiveClient:
             verdict=client.verdict,
             ocsp_status=client.ocsp_status,
             requests=requests,
+            under_way=under_way,
             host=host,
             backend=backend,
         )
