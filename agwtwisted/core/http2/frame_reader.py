@@ -44,8 +44,12 @@ from agwtwisted.core.http2.payloads import (
     depends_on_itself,
     off_stream,
     self_dependency,
+    without_padding,
     wrong_length,
 )
+
+LONGEST_WHOLE: Final = 1024
+"""Bytes of a DATA frame that is never handed on in parts, however slowly it comes."""
 
 MAX_CONTINUATIONS: Final = 8
 """CONTINUATION frames of one header block at most (CVE-2024-27316): each can have 16 KiB."""
@@ -55,6 +59,7 @@ _HEAD: Final = Struct(">IBI").unpack_from
 _NUMBER: Final = Struct(">I").unpack_from
 
 _HEADERS_FLAGS: Final = END_HEADERS | PADDED | HAS_PRIORITY
+_WITH_PRIORITY: Final = END_HEADERS | HAS_PRIORITY
 _WINDOW_UPDATE: Final = 4 << 8 | WINDOW_UPDATE
 
 
@@ -70,11 +75,25 @@ class _OpenBlock:
         self.end_stream = end_stream
 
 
+class _OpenData:
+    """A DATA frame that is handed on while it comes."""
+
+    __slots__ = ("end_stream", "left", "padding", "stream", "uncounted")
+
+    def __init__(self, stream: int, end_stream: bool, left: int, padding: int, uncounted: int) -> None:
+        self.stream = stream
+        self.end_stream = end_stream
+        self.left = left  # octets of the body that are to come
+        self.padding = padding  # and of padding behind them
+        self.uncounted = uncounted  # of padding, for flow control: the first part has them
+
+
 class FrameReader:
     """Reads what one client sends: `feed` it, and ask for the `next_frame` until there is none.
 
-    A frame is handed on once it is whole, a header block once all its frames are. What is kept is one frame, one header
-    block, and what was fed since `next_frame` last gave None. After a `ConnectionFault` nothing more is read.
+    A frame is handed on once it is whole, a header block once all its frames are, and a long DATA frame in parts, as
+    they come. What is kept is one frame, one header block, and what was fed since `next_frame` last gave None. After a
+    `ConnectionFault` nothing more is read.
 
     Args:
         max_block: bytes of a header block, as HPACK has encoded it, at most.
@@ -87,6 +106,7 @@ class FrameReader:
         "_at",
         "_begun",
         "_block",
+        "_body",
         "_data",
         "_done",
         "_fault",
@@ -111,9 +131,11 @@ class FrameReader:
         self._at = 0
         self._ahead = bytearray()  # what was fed after it
         self._preface = PREFACE  # what of it has not come
-        self._ordered = True  # whether the next frame must be a certain one: SETTINGS, or a CONTINUATION
+        # Whether what comes must be one thing: the first SETTINGS, CONTINUATION, the rest of DATA; or nothing more.
+        self._ordered = True
         self._begun = False  # whether the first SETTINGS have come
         self._block: _OpenBlock | None = None
+        self._body: _OpenData | None = None
         self._done = False
         self._fault: ConnectionFault | None = None  # which ended it, and was not handed on
 
@@ -125,8 +147,9 @@ class FrameReader:
     @property
     def block_open(self) -> bool:
         """Whether a header block has begun and is not whole, after None from `next_frame`."""
-        kind = self._data[self._at + 3 : self._at + 4]  # of a frame that is not whole; in `_data`, where it began
-        return self._block is not None or (kind == b"\x01" and not self._preface)
+        if self._ordered:
+            return self._block is not None
+        return self._data[self._at + 3 : self._at + 4] == b"\x01"  # HEADERS, which are not whole
 
     @property
     def done(self) -> bool:
@@ -151,6 +174,8 @@ class FrameReader:
 
     def next_frame(self) -> Frame | ConnectionFault | None:
         """What comes next of what was fed; None when that is no whole frame."""
+        if self._ordered:
+            return self._next_ordered()
         data, at = self._data, self._at
         begin = at + FRAME_HEAD
         if begin > len(data):
@@ -159,17 +184,26 @@ class FrameReader:
         end = begin + (word >> 8)
         if word >= self._too_long:
             return self._end(ConnectionFault(FRAME_SIZE_ERROR, f"a frame of {word >> 8} bytes"))
-        if end > len(data):
-            return self._later(end - at)
-        self._at = end
         stream &= LARGEST_STREAM
         kind = word & 0xFF
-        if self._ordered:
-            return self._next_ordered(kind, flags, stream, begin, end)
-        # The usual ones: most frames of most connections are of these three forms.
+        if end > len(data):
+            if kind == DATA and end - begin > LONGEST_WHOLE and stream:
+                return self._begin_data(flags, stream, begin, end)
+            return self._later(end - at)
+        self._at = end
+        # The usual ones: most frames of most connections are of these four forms.
         if kind == HEADERS:
-            if flags & _HEADERS_FLAGS == END_HEADERS and stream and end - begin <= self._max_block:
-                return HeadersFrame(stream, data[begin:end], flags & END_STREAM == END_STREAM)
+            usual = flags & _HEADERS_FLAGS
+            if usual == END_HEADERS:
+                if stream and end - begin <= self._max_block:
+                    return HeadersFrame(stream, data[begin:end], flags & END_STREAM == END_STREAM)
+            elif (
+                usual == _WITH_PRIORITY
+                and stream
+                and 5 <= end - begin <= self._max_block
+                and not depends_on_itself(data, begin, stream)
+            ):
+                return HeadersFrame(stream, data[begin + 5 : end], flags & END_STREAM == END_STREAM)
         elif kind == DATA:
             if stream and not flags & PADDED:
                 return DataFrame(stream, data[begin:end], end - begin, flags & END_STREAM == END_STREAM)
@@ -196,39 +230,62 @@ class FrameReader:
         """Where `needed` bytes do not lie in one piece: joins what came; None unless that is enough."""
         if self._at:
             self._data, self._at = self._data[self._at :], 0
-        if self._ahead and len(self._data) + len(self._ahead) >= needed:
-            self._data += self._ahead
-            self._ahead = bytearray()
-            return self.next_frame()
-        fault, self._fault = self._fault, None
-        return fault
+        if not self._ahead or len(self._data) + len(self._ahead) < needed:
+            return None
+        self._data += self._ahead
+        self._ahead = bytearray()
+        return self.next_frame()
 
     def _end(self, fault: ConnectionFault) -> ConnectionFault:
         """Nothing more is read."""
-        self._done = True
+        self._done = self._ordered = True
         self._preface = self._data = b""
         self._at = 0
         self._ahead = bytearray()
-        self._block = None
+        self._block = self._body = None
         return fault
 
-    # -- frames whose turn it is, or is not
+    # -- what must come, and what comes seldom
 
-    def _next_ordered(
-        self, kind: FrameKind, flags: int, stream: int, begin: int, end: int
-    ) -> Frame | ConnectionFault | None:
-        """Where RFC 9113 says which frame must come: SETTINGS first (section 3.4), CONTINUATION (section 6.10)."""
-        block = self._block
-        if block is not None:
-            if kind == CONTINUATION and stream == block.stream:
-                return self._continue(block, flags, begin, end)
-            return self._end(ConnectionFault(PROTOCOL_ERROR, f"{kind_name(kind)} within a header block"))
-        if kind != SETTINGS or flags & ACK:
-            return self._end(ConnectionFault(PROTOCOL_ERROR, f"{kind_name(kind)} before the first SETTINGS"))
-        found = self._next_unusual(kind, flags, stream, begin, end)
-        self._begun = not self._done
+    def _next_ordered(self) -> Frame | ConnectionFault | None:
+        """Where RFC 9113 says what must come: SETTINGS first (section 3.4), CONTINUATION (section 6.10)."""
+        if self._body is not None:
+            return self._next_of_data(self._body)
+        if self._done:
+            fault, self._fault = self._fault, None
+            return fault
+        begin = self._at + FRAME_HEAD
+        if begin > len(self._data):
+            return self._later(FRAME_HEAD)
+        word, flags, stream = _HEAD(self._data, self._at)
+        fault = self._out_of_order(word, flags, stream & LARGEST_STREAM)
+        if fault is not None:
+            return self._end(fault)
+        end = begin + (word >> 8)
+        if end > len(self._data):
+            return self._later(end - self._at)
+        self._at = end
+        if self._block is not None:
+            return self._continue(self._block, flags, begin, end)
         self._ordered = False
+        found = self._next_unusual(SETTINGS, flags, stream & LARGEST_STREAM, begin, end)
+        self._begun = not self._done
         return found
+
+    def _out_of_order(self, word: int, flags: int, stream: int) -> ConnectionFault | None:
+        """Whether a frame cannot come here, by its head."""
+        kind, size, block = word & 0xFF, word >> 8, self._block
+        if word >= self._too_long:
+            return ConnectionFault(FRAME_SIZE_ERROR, f"a frame of {size} bytes")
+        if block is None:
+            if kind == SETTINGS and not flags & ACK:
+                return None
+            return ConnectionFault(PROTOCOL_ERROR, f"{kind_name(kind)} before the first SETTINGS")
+        if kind != CONTINUATION or stream != block.stream:
+            return ConnectionFault(PROTOCOL_ERROR, f"{kind_name(kind)} within a header block")
+        if len(block.parts) > self._max_continuations:
+            return ConnectionFault(ENHANCE_YOUR_CALM, f"more than {self._max_continuations} CONTINUATION")
+        return self._too_large(block.size + size)
 
     def _next_unusual(
         self, kind: FrameKind, flags: int, stream: int, begin: int, end: int
@@ -239,27 +296,19 @@ class FrameReader:
         elif kind == HEADERS:
             found = self._headers(flags, stream, begin, end)
         elif kind == DATA:
-            found = self._data_frame(flags, stream, begin, end)
+            found = self._whole_data(flags, stream, begin, end)
         elif kind == CONTINUATION:
             found = ConnectionFault(PROTOCOL_ERROR, "CONTINUATION outside a header block")
         else:
             found = IgnoredFrame(kind, end - begin)
         return self._end(found) if isinstance(found, ConnectionFault) else found
 
-    # -- DATA and header blocks
-
-    def _data_frame(self, flags: int, stream: int, begin: int, end: int) -> DataFrame | ConnectionFault:
-        if not stream:
-            return off_stream(DATA)
-        inside = self._without_padding(DATA, flags, begin, end)
-        if isinstance(inside, ConnectionFault):
-            return inside
-        return DataFrame(stream, self._data[inside[0] : inside[1]], end - begin, bool(flags & END_STREAM))
+    # -- header blocks
 
     def _headers(self, flags: int, stream: int, begin: int, end: int) -> Frame | ConnectionFault | None:
         if not stream:
             return off_stream(HEADERS)
-        inside = self._without_padding(HEADERS, flags, begin, end)
+        inside = without_padding(HEADERS, self._data, flags, begin, end)
         if isinstance(inside, ConnectionFault):
             return inside
         begin, end = inside
@@ -269,37 +318,75 @@ class FrameReader:
             if depends_on_itself(self._data, begin, stream):
                 return self_dependency(HEADERS)
             begin += 5
-        if end - begin > self._max_block:
-            return self._block_too_long()
+        fault = self._too_large(end - begin)
+        if fault is not None:
+            return fault
         part, end_stream = self._data[begin:end], bool(flags & END_STREAM)
         if flags & END_HEADERS:
             return HeadersFrame(stream, part, end_stream)
         self._block, self._ordered = _OpenBlock(stream, part, end_stream), True
-        return self.next_frame()
+        return self._next_ordered()
 
     def _continue(self, block: _OpenBlock, flags: int, begin: int, end: int) -> Frame | ConnectionFault | None:
         """A CONTINUATION where it belongs."""
-        block.size += end - begin
-        if block.size > self._max_block:
-            return self._end(self._block_too_long())
-        if len(block.parts) > self._max_continuations:
-            return self._end(ConnectionFault(ENHANCE_YOUR_CALM, f"more than {self._max_continuations} CONTINUATION"))
         block.parts.append(self._data[begin:end])
-        if flags & END_HEADERS:
-            self._block, self._ordered = None, False
-            return HeadersFrame(block.stream, b"".join(block.parts), block.end_stream, len(block.parts))
-        return self.next_frame()
+        block.size += end - begin
+        if not flags & END_HEADERS:
+            return self._next_ordered()
+        self._block, self._ordered = None, False
+        return HeadersFrame(block.stream, b"".join(block.parts), block.end_stream, len(block.parts))
 
-    def _without_padding(self, kind: FrameKind, flags: int, begin: int, end: int) -> tuple[int, int] | ConnectionFault:
-        """Where what is not padding begins and ends (RFC 9113 section 6.1); what the padding is does not matter."""
-        if not flags & PADDED:
-            return begin, end
-        if begin == end:
-            return wrong_length(kind)
-        padding = self._data[begin]
-        if padding >= end - begin:
-            return ConnectionFault(PROTOCOL_ERROR, f"{kind_name(kind)} with more padding than it is long")
-        return begin + 1, end - padding
-
-    def _block_too_long(self) -> ConnectionFault:
+    def _too_large(self, size: int) -> ConnectionFault | None:
+        """Whether a header block has grown too large."""
+        if size <= self._max_block:
+            return None
         return ConnectionFault(ENHANCE_YOUR_CALM, f"a header block of more than {self._max_block} bytes")
+
+    # -- DATA
+
+    def _whole_data(self, flags: int, stream: int, begin: int, end: int) -> DataFrame | ConnectionFault:
+        if not stream:
+            return off_stream(DATA)
+        inside = without_padding(DATA, self._data, flags, begin, end)
+        if isinstance(inside, ConnectionFault):
+            return inside
+        return DataFrame(stream, self._data[inside[0] : inside[1]], end - begin, bool(flags & END_STREAM))
+
+    def _begin_data(self, flags: int, stream: int, begin: int, end: int) -> Frame | ConnectionFault | None:
+        """A long DATA frame of which not all has come."""
+        if flags & PADDED and begin == len(self._data):
+            return self._later(FRAME_HEAD + 1)
+        inside = without_padding(DATA, self._data, flags, begin, end)
+        if isinstance(inside, ConnectionFault):
+            return self._end(inside)
+        size = inside[1] - inside[0]
+        self._at = inside[0]
+        self._body = _OpenData(stream, bool(flags & END_STREAM), size, end - inside[1], end - begin - size)
+        self._ordered = True
+        return self._next_of_data(self._body)
+
+    def _next_of_data(self, body: _OpenData) -> Frame | ConnectionFault | None:
+        """What has come of the body, unless that is nothing."""
+        if not body.left:
+            return self._pass_padding(body)
+        at = self._at
+        piece = self._data[at : at + body.left]
+        if not piece:
+            return self._later(1)
+        size = len(piece) + body.uncounted
+        self._at = at + len(piece)
+        body.left -= len(piece)
+        body.uncounted = 0
+        if not body.left and not body.padding:
+            self._body, self._ordered = None, False
+        return DataFrame(body.stream, piece, size, body.end_stream and not body.left, True)
+
+    def _pass_padding(self, body: _OpenData) -> Frame | ConnectionFault | None:
+        """What follows the padding behind a body that was handed on."""
+        passed = min(body.padding, len(self._data) - self._at)
+        self._at += passed
+        body.padding -= passed
+        if body.padding:
+            return self._later(1)
+        self._body, self._ordered = None, False
+        return self.next_frame()

@@ -27,8 +27,9 @@ class DataFrame:
 
     stream: int
     data: bytes  # without padding
-    size: int  # what it costs of both windows: with padding (RFC 9113 section 6.1)
+    size: int  # what it costs of both windows: with padding (RFC 9113 section 6.1), which the first part has all of
     end_stream: bool
+    part: bool = False  # of a frame of more than 1 KiB that comes slowly: it says nothing about how short frames are
 
 
 @value

@@ -1,8 +1,8 @@
 """What the payload of a frame may be, by its type: RFC 9113 section 6, and RFC 9218 section 7.1.
 
-DATA, HEADERS and CONTINUATION are read by `core.http2.frame_reader`, since their order matters. Frames whose length is
-wrong end the connection, also those for which RFC 9113 would end a stream alone: section 5.4.1 allows it, no client
-sends them, and resets that a client can order are a means of attack (CVE-2025-8671).
+DATA, HEADERS and CONTINUATION are read by `core.http2.frame_reader`: their order matters, and they come in parts.
+Frames whose length is wrong end the connection, also those for which RFC 9113 would end a stream alone: section 5.4.1
+allows it, no client sends them, and resets that a client can order are a means of attack (CVE-2025-8671).
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from agwtwisted.core.http2.codes import (
     MAX_FRAME_SIZE,
     MAX_HEADER_LIST_SIZE,
     NO_RFC7540_PRIORITIES,
+    PADDED,
     PING,
     PRIORITY,
     PRIORITY_UPDATE,
@@ -87,6 +88,23 @@ def off_stream(kind: FrameKind) -> ConnectionFault:
 def wrong_length(kind: FrameKind) -> ConnectionFault:
     """A frame whose length its type does not allow."""
     return ConnectionFault(FRAME_SIZE_ERROR, f"{kind_name(kind)} of a wrong length")
+
+
+def without_padding(
+    kind: FrameKind, octets: bytes, flags: int, begin: int, end: int
+) -> tuple[int, int] | ConnectionFault:
+    """Where what is not padding begins and ends (RFC 9113 section 6.1); what the padding is does not matter.
+
+    Of the payload, which is from `begin` to `end`, no more is looked at than its first octet.
+    """
+    if not flags & PADDED:
+        return begin, end
+    if begin == end:
+        return wrong_length(kind)
+    padding = octets[begin]
+    if padding >= end - begin:
+        return ConnectionFault(PROTOCOL_ERROR, f"{kind_name(kind)} with more padding than it is long")
+    return begin + 1, end - padding
 
 
 def depends_on_itself(octets: bytes, begin: int, stream: int) -> bool:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from struct import pack
+from typing import TypeGuard
 
+import attrs
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -58,6 +60,24 @@ def begun() -> FrameReader:
     reader.feed(BEGIN)
     assert pulled(reader) == [SettingsFrame(())]
     return reader
+
+
+def joined(found: Found) -> Found:
+    """The same with neighbouring parts of DATA of one stream in one."""
+    whole: Found = []
+    for each in found:
+        before = whole[-1] if whole else None
+        if _is_part(before) and _is_part(each) and before.stream == each.stream:
+            whole[-1] = attrs.evolve(
+                each, data=before.data + each.data, size=before.size + each.size, end_stream=each.end_stream
+            )
+        else:
+            whole.append(each)
+    return [attrs.evolve(each, part=False) if isinstance(each, DataFrame) else each for each in whole]
+
+
+def _is_part(found: Frame | ConnectionFault | None) -> TypeGuard[DataFrame]:
+    return isinstance(found, DataFrame) and found.part
 
 
 def fed(pieces: Iterable[bytes], reader: FrameReader | None = None) -> Found:
@@ -225,6 +245,34 @@ class DataTests(FaultTestCase):
         self.refused(codes.PROTOCOL_ERROR, frame(DATA, b"\4abc", flags=PADDED))
         self.refused(codes.FRAME_SIZE_ERROR, frame(DATA, b"", flags=PADDED))
 
+    def test_in_parts(self) -> None:
+        """A long frame is handed on as it comes; padding counts with the first part, the last one ends the stream."""
+        body, reader = bytes(range(256)) * 8, begun()
+        octets = frame(DATA, b"\2" + body + b"xx", flags=PADDED | END_STREAM)
+        begin = codes.FRAME_HEAD + 1
+        pieces = [octets[:9], octets[9 : begin + 1], octets[begin + 1 : begin + 2000]]
+        self.assertEqual(
+            [fed([piece], reader) for piece in pieces],
+            [[], [DataFrame(1, body[:1], 4, False, True)], [DataFrame(1, body[1:2000], 1999, False, True)]],
+        )
+        self.assertEqual(fed([octets[begin + 2000 : -1]], reader), [DataFrame(1, body[2000:], 48, True, True)])
+        self.assertEqual(fed([octets[-1:] + frames.ping(b"12345678")], reader), [PingFrame(b"12345678")])
+
+    def test_short_ones_are_whole(self) -> None:
+        """One of up to 1 KiB is handed on whole: that its parts are short says nothing, that it is does."""
+        for size, parts in ((1, 1), (1024, 1), (1025, 1025)):
+            octets = frames.data(1, bytes(size), False)
+            found = fed([octets[at : at + 1] for at in range(len(octets))], begun())
+            self.assertEqual(len(found), parts)
+            self.assertEqual(joined(found), [DataFrame(1, bytes(size), size, False)])
+
+    def test_faults_are_found_at_once(self) -> None:
+        """A long frame that is wrong is refused with its first octets."""
+        self.refused(codes.PROTOCOL_ERROR, frame(DATA, b"a", stream=0, length=1) + bytes(9))
+        reader = begun()
+        found = fed([frame(DATA, length=2000, stream=0), bytes(2000)], reader)
+        self.assertEqual([type(each) for each in found], [ConnectionFault])
+
 
 class HeadersTests(FaultTestCase):
     """RFC 9113 sections 6.2 and 6.10."""
@@ -338,7 +386,9 @@ CONVERSATION = (
     + frames.window_update(0, 7)
     + frame(0xEE, b"x" * 300)
     + frames.settings([(4, 7)])
-    + frames.data(1, b"y" * 300, True)
+    + frames.data(1, b"y" * 1300, False)
+    + frame(DATA, b"\3" + b"y" * 1300 + b"xxx", flags=PADDED | END_STREAM, stream=5)
+    + frames.data(3, b"y" * 300, True)
 )
 
 
@@ -348,8 +398,8 @@ class FeedingTests(SynchronousTestCase):
     def test_octet_by_octet(self) -> None:
         """The same frames come out."""
         whole = fed([CONVERSATION])
-        self.assertEqual(len(whole), 8)
-        self.assertEqual(fed(CONVERSATION[at : at + 1] for at in range(len(CONVERSATION))), whole)
+        self.assertEqual(len(whole), 10)
+        self.assertEqual(joined(fed(CONVERSATION[at : at + 1] for at in range(len(CONVERSATION)))), whole)
 
     @given(st.lists(st.integers(0, len(CONVERSATION)), max_size=12))
     def test_in_any_pieces(self, cuts: list[int]) -> None:
@@ -357,7 +407,7 @@ class FeedingTests(SynchronousTestCase):
         ends = [*sorted(cuts), len(CONVERSATION)]
         pieces = [CONVERSATION[begin:end] for begin, end in zip([0, *ends], ends, strict=False)]
         whole = fed([CONVERSATION])
-        self.assertEqual(fed(pieces), whole)
+        self.assertEqual(joined(fed(pieces)), whole)
         ahead = FrameReader(max_block=BLOCK_BYTES)
         ahead.feed(pieces[0])
         found = [ahead.next_frame()]
@@ -365,7 +415,7 @@ class FeedingTests(SynchronousTestCase):
             ahead.feed(piece)
             found.append(ahead.next_frame())
         found += pulled(ahead)
-        self.assertEqual([each for each in found if each is not None], whole)
+        self.assertEqual(joined([each for each in found if each is not None]), whole)
 
     @given(st.binary(max_size=400))
     def test_anything(self, octets: bytes) -> None:
@@ -378,7 +428,7 @@ class FeedingTests(SynchronousTestCase):
         """Nothing of frames that were handed on, and no more than what came of one that is not whole."""
         readers = [begun() for _ in range(10)]
         self.assertLess(kept_after(lambda: [fed([CONVERSATION[len(BEGIN) :]], each) for each in readers]) / 10, 200)
-        part = frame(DATA, bytes(4000), length=16_384)
+        part = frame(0xEE, bytes(4000), length=16_384)
         pieces = [part[at : at + 10] for at in range(0, len(part), 10)]
         self.assertLess(kept_after(lambda: [fed(pieces, each) for each in readers]) / 10, 5000)
         more = [begun() for _ in range(10)]
