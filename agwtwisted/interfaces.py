@@ -54,6 +54,9 @@ class ConnectionSession(Session, Protocol):
     def settled(self) -> bool:
         """Asked between two requests after a `ClientProtocol.hold`: whether the next one may be begun now."""
 
+    def misused(self, kind: str, reason: str) -> None:
+        """The protocol ends the connection for what the client did: a label of a metric, and what the log says."""
+
 
 class ResponseWriter(Protocol):
     """What a client protocol offers an exchange: the way back to the client, and a hold on the request's body.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import attrs
+from twisted.logger import Logger
 
+from agwtwisted.core.base.errors import printable
 from agwtwisted.core.exchange.forwarding import IdentityBlocks
 from agwtwisted.core.http.header_names import HeaderNames
 from agwtwisted.core.http.heads import RequestParser
@@ -27,6 +29,8 @@ class HttpPort(Port[Site]):
         names: which request headers go where.
         others: those of `ports.Port`.
     """
+
+    log = Logger()
 
     protocol = "http/1.1"
     fingerprints = True
@@ -69,6 +73,21 @@ class HttpPort(Port[Site]):
         self.live.stand_behind(connection, session)
         if self.draining:
             session.drain()
+
+    def misused(self, listener: str, client: Client, kind: str, reason: str) -> None:
+        """A client's connection is ended for what it did: counts it, and says so in the log."""
+        self.metrics.listeners[(listener,)].misuses[kind] += 1
+        address = client.connection.address
+        omitted = self._limiter.admit(f"HTTP/2 of {address}")
+        if omitted is not None:
+            self.log.warn(
+                "[http_listener {listener}] the HTTP/2 connection of {address} was ended: {reason} ({omitted} such"
+                " lines left out before)",
+                listener=printable(listener),
+                address=printable(address),
+                reason=printable(reason),
+                omitted=omitted,
+            )
 
     def frame(self, listener: str) -> RecordFrame:
         """What the records of failed handshakes of a listener have in common."""

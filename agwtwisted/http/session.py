@@ -60,6 +60,9 @@ class SessionPort(Protocol):
     def presented_by(self, connection: Connection) -> tuple[bytes, ...]:
         """The certificates that a client has sent, in DER, its own first."""
 
+    def misused(self, listener: str, client: Client, kind: str, reason: str) -> None:
+        """A client's connection is ended for what it did: counts it, and says so in the log."""
+
     def judged_anew(self, connection: Connection, client: PendingClient, site: Site) -> PendingClient:
         """The client as its handshake would have left it under this site's profile."""
 
@@ -227,6 +230,10 @@ class HttpSession:
         finally:
             self._settling = False
         return not (self._unjudged or self.expelled)
+
+    def misused(self, kind: str, reason: str) -> None:
+        """The protocol ends the connection for what the client did."""
+        self._port.misused(self.listener, self.client, kind, reason)
 
     def _go_over(self) -> None:
         """Its turn has come."""

@@ -136,7 +136,7 @@ class AddressCounters:
 class ListenerCounters:
     """Handshakes and clients of one listener, and the errors of its requests."""
 
-    __slots__ = ("errors", "failures", "handshakes", "protocols", "refusals", "verdicts")
+    __slots__ = ("errors", "failures", "handshakes", "misuses", "protocols", "refusals", "verdicts")
 
     def __init__(self) -> None:
         self.handshakes: Counter[tuple[str, str]] = Counter()  # by result and resumption
@@ -145,6 +145,7 @@ class ListenerCounters:
         self.verdicts: Counter[str] = Counter()
         self.refusals: Counter[tuple[str, str]] = Counter()  # by stage and reason
         self.errors: Counter[ErrorInfo] = Counter()
+        self.misuses: Counter[str] = Counter()  # of HTTP/2, by kind
 
     def shook_hands(self, protocol: str, *, resumed: bool) -> None:
         """A handshake was completed."""

@@ -116,6 +116,8 @@ def _add_listener(add: Add, names: tuple[str, ...], counters: ListenerCounters) 
         add("agw_client_certificates", (*names, verdict), count)
     for refusal, count in counters.refusals.items():
         add("agw_client_certificate_refusals", (*names, *refusal), count)
+    for kind, count in counters.misuses.items():
+        add("agw_http2_connections_cut", (*names, kind), count)
     for error, count in counters.errors.items():
         add("agw_http_errors", (*names, error.value), count)
 

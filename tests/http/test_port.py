@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from OpenSSL import SSL
 from twisted.internet.defer import Deferred, succeed
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.identity import clients as identity
@@ -308,6 +309,27 @@ class LogTests(SynchronousTestCase):
             for record in refused:
                 self.assertEqual(record.get("sslClientCertificateSubjectName"), "CN=stranger" if is_named else None)
             self.assertNotIn("sslClientCertificateSubjectName", accepted)
+
+    def test_misuse(self) -> None:
+        """A connection that is ended for what its client did is counted each time, and logged a few times a minute."""
+        gateway = Gateway(SITES)
+        client = gateway.shake_hands(client_context(device()), "s.example")
+        session = client.connection.receiver._session  # type: ignore[attr-defined]
+        with capturedLogs() as events:
+            for _ in range(20):
+                session.misused("resets", "too many resets\n")
+        lines = [formatEvent(event) for event in events]
+        self.assertEqual(len(lines), 5)
+        self.assertEqual(
+            lines[0],
+            "[http_listener s] the HTTP/2 connection of 192.0.2.7 was ended: too many resets\\n (0 such lines left out"
+            " before)",
+        )
+        self.assertEqual(gateway.port.metrics.listeners[("s",)].misuses, {"resets": 20})
+        with capturedLogs() as events:
+            gateway.reactor.advance(60.0)
+            session.misused("pings", "too many pings")
+        self.assertEqual([event["omitted"] for event in events], [15])
 
     def test_verdicts(self) -> None:
         """The client of a connection is judged once, by the site that it selected."""

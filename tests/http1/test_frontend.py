@@ -60,6 +60,9 @@ class FakeSession:
     draining: bool = False
     expelled: bool = False
 
+    def misused(self, kind: str, reason: str) -> None:
+        """Never called by HTTP/1.1."""
+
     def settled(self) -> bool:
         """A hold is not over before `go_on`."""
         return False

@@ -36,6 +36,7 @@ class MetricsTests(SynchronousTestCase):
         listener.judged(Missing())
         listener.refused("path", Missing())
         listener.errors[ErrorInfo.INVALID_HOST] += 1
+        listener.misuses["resets"] += 1
         address = self.metrics.addresses[("0.0.0.0:443",)]
         address.accepted, address.closed = 5, 3
         self.metrics.backends["app", "app"].responded(b"10.0.0.1:80", 404, 0.1)
@@ -59,6 +60,7 @@ class MetricsTests(SynchronousTestCase):
         self.assertEqual(found["agw_tls_handshakes"]["shop", "failed", "no"], 1)
         self.assertEqual(found["agw_client_certificate_refusals"], {("shop", "path", "no certificate"): 1})
         self.assertEqual(found["agw_http_errors"], {("shop", "ERRORINFO_INVALID_HOST"): 1})
+        self.assertEqual(found["agw_http2_connections_cut"], {("shop", "resets"): 1})
         self.assertEqual(found["agw_ocsp_requests"], {("good",): 1})
 
     def test_labels(self) -> None:

@@ -138,6 +138,15 @@ _TABLE: Final = (
         (*_ROUTE, "status"),
         "L4 sessions that have ended, by `serverStatus` of the access log",
     ),
+    _counter(
+        "agw_http2_connections_cut",
+        ("listener", "reason"),
+        "Connections of HTTP/2 that were ended for what their client did. `reason`: what it sent too much of (`resets`,"
+        " `stream_errors`, `refused_streams`, `continuations`, `settings`, `pings`, `priorities`, `unknown_frames`,"
+        " `window_updates`, `small_data`), `unread_answers` (to its PING, SETTINGS and streams), `late_head` (its"
+        " preface or a header block has not come), `limit` (of a frame or a header block), `protocol` (everything else"
+        " that RFC 9113 does not allow)",
+    ),
     _histogram(
         "agw_l4_session_duration_seconds",
         _ROUTE,
