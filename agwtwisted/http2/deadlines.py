@@ -135,10 +135,11 @@ class StreamDeadlines(Generic[S]):
         return self._head_at < inf
 
     def preface_came(self) -> None:
-        """With the client's first SETTINGS; the first request may take as long as any other."""
-        self._has_preface = True
-        self._head_at = inf
-        self.idle()
+        """With the client's SETTINGS, the first of which counts; the first request may take as long as any other."""
+        if not self._has_preface:
+            self._has_preface = True
+            self._head_at = inf
+            self.idle()
 
     def head(self, *, opened: bool) -> None:
         """Whether a header block, or a frame of one, has begun and is not whole: its first byte counts."""

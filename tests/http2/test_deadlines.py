@@ -111,8 +111,10 @@ class StreamDeadlinesTests(SynchronousTestCase):
         self.make()
         self.clock.advance(5)
         self.deadlines.preface_came()
+        self.clock.advance(1)
+        self.deadlines.preface_came()
         self.assertEqual(self.deadlines.awaited(7.0, 0), (Awaited.HEAD, 5.0))
-        self.assert_after(IDLE, "idle")
+        self.assert_after(IDLE - 1, "idle")
 
     def test_requests_at_once(self) -> None:
         """Requests that come whole and are answered at once move no timer."""

@@ -48,6 +48,11 @@ TINY_MESSAGE: Final = 6
 UPDATES_A_FRAME: Final = 2
 """WINDOW_UPDATEs that a DATA frame of ours explains: clients answer it for the stream and for the connection."""
 
+CUT_FRAME: Final = 256
+"""Octets of a DATA frame of ours that a window has cut short, from which on it explains them: a client that allows one
+octet at a time must not earn its next update by each (CVE-2019-9511).
+"""
+
 BYTES_AN_UPDATE: Final = 1024
 """Bytes of ours that explain one more: clients that read in small pieces."""
 
@@ -128,7 +133,10 @@ class AbuseBudget:
         return self.spend(SMALL_DATA, now, max(1 - length / TINY_DATA, 0.0))
 
     def window_update(self, frames: int, sent: int, now: float) -> str | None:
-        """A WINDOW_UPDATE came, when so many DATA frames with so many octets had been sent on the connection."""
+        """A WINDOW_UPDATE came, when so many DATA frames with so many octets had been sent on the connection.
+
+        Frames that a window has cut short are counted from `CUT_FRAME` on.
+        """
         explained = (frames - self._seen_frames) * UPDATES_A_FRAME + (sent - self._seen_sent) / BYTES_AN_UPDATE
         self._seen_frames, self._seen_sent = frames, sent
         free = min(self._free_updates + explained, SAVED_UPDATES)
