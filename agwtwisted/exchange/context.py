@@ -117,9 +117,9 @@ class ExchangeContext:
         """32 hex digits: the product's form of a transaction id."""
         return b"%032x" % self._random.getrandbits(128)
 
-    def standard(self, status: int) -> Page:
-        """The plain page of a status."""
-        return pages.standard(status, server=self.gateway.server_header)
+    def standard(self, status: int, advice: str = "") -> Page:
+        """The plain page of a status, with advice below the heading."""
+        return pages.standard(status, advice=advice, server=self.gateway.server_header)
 
     def plain_http(self) -> Page:
         """For HTTP on a port that wants TLS."""

@@ -58,7 +58,8 @@ def _route(
     strict: Client | None,
 ) -> RequestOutcome:
     if isinstance(request, UnfitRequest):
-        return OwnAnswer(request.status, request.error_info)
+        page = context.standard(request.status, request.advice) if request.advice else None
+        return OwnAnswer(request.status, request.error_info, page, headers=request.headers)
     site = sites.select(request.host)
     if site is None:
         if request.host:

@@ -70,6 +70,18 @@ class RouteTests(SynchronousTestCase):
         self.assert_answer(outcome, 414, ErrorInfo.REQUEST_URI_INVALID)
         self.assertEqual((record.listener, record.site), ("connection's", None))
 
+    def test_advice(self) -> None:
+        """The page of an unfit request says what is known about it, and the answer has its headers."""
+        headers = ((b"grpc-status", b"12"),)
+        unfit = UnfitRequest(
+            status=415, error_info=ErrorInfo.INVALID_REQUEST, advice="Use another one.", headers=headers
+        )
+        outcome, _ = self.decide(site(), request=unfit)
+        assert isinstance(outcome, OwnAnswer)
+        assert outcome.page is not None
+        self.assertIn(b"Use another one.", outcome.page.body)
+        self.assertEqual((outcome.status, outcome.headers), (415, headers))
+
     def test_no_site(self) -> None:
         """A host that no listener takes is not found; none at all is an error of the client's."""
         other = site("b.example")

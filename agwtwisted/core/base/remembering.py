@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final, TypeVar
 
+K = TypeVar("K", bound="bytes | tuple[Any, ...]")
 T = TypeVar("T")
 
 _MISSING: Final = object()
@@ -30,9 +31,7 @@ def remembering(function: Callable[[bytes], T], size: int = CERTIFICATES) -> Cal
     return recall
 
 
-def remembering_within(
-    function: Callable[[bytes], T], room: int, weight: Callable[[bytes, T], int]
-) -> Callable[[bytes], T]:
+def remembering_within(function: Callable[[K], T], room: int, weight: Callable[[K, T], int]) -> Callable[[K], T]:
     """The same function, with a memory that is bounded by what it holds: the last results, as far as there is room.
 
     There are two generations, each of which takes half of the room: where the younger one is full it becomes the elder
@@ -42,18 +41,19 @@ def remembering_within(
     Args:
         function: depends on nothing but its argument.
         room: bytes that all that is remembered may take.
-        weight: bytes that an argument and its result take. One that is longer than `LONGEST` is not remembered.
+        weight: bytes that an argument and its result take. One that is longer than `LONGEST` is not remembered: octets,
+            or a tuple of as many.
     """
-    young: dict[bytes, Any] = {}
-    old: dict[bytes, Any] = {}
+    young: dict[K, Any] = {}
+    old: dict[K, Any] = {}
     taken, half = 0, room // 2
 
-    def recall(octets: bytes) -> T:
+    def recall(octets: K) -> T:
         found: T
         found = young.get(octets, _MISSING)
         return ask(octets) if found is _MISSING else found
 
-    def ask(octets: bytes) -> T:
+    def ask(octets: K) -> T:
         nonlocal young, old, taken
         remembered: Any = old.get(octets, _MISSING)
         result: T = function(octets) if remembered is _MISSING else remembered

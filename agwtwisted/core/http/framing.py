@@ -33,9 +33,11 @@ OF_CONNECTION: Final = frozenset((CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION,
 _CARRIES_HTTP: Final = re.compile(rb"(?:^|,)[ \t]*(?:h[23]c?|http|tls)[ \t]*(?:[-/,]|$)", re.IGNORECASE)
 """Protocols that no connection is upgraded to: requests inside them would pass by routing and managed headers."""
 
+BODILESS: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"DELETE"))
+"""Methods whose requests have no body where its length is 0; those of others have an empty one."""
+
 _REASON: Final = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")  # RFC 9112 section 4
 _VERSIONS: Final = frozenset((b"1.1", b"1.0"))
-_BODILESS: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"DELETE"))
 _COMMON_TOKENS: Final = frozenset((b"close", b"keep-alive", b"upgrade"))
 _NO_TOKENS: Final[frozenset[bytes]] = frozenset()
 
@@ -122,10 +124,10 @@ def _request_body(method: bytes, version: bytes, special: dict[bytes, bytes]) ->
             return _INVALID_LENGTH
         return (Framing.CHUNKED, 0) if version == b"1.1" and _is_chunked(coding) else _INVALID_REQUEST
     if length is not None:
-        number = _length(length)
+        number = length_of(length)
         if number is None:
             return _INVALID_LENGTH
-        return (Framing.LENGTH, number) if number or method not in _BODILESS else (Framing.NONE, 0)
+        return (Framing.LENGTH, number) if number or method not in BODILESS else (Framing.NONE, 0)
     # The product refuses a POST without a length.
     return _INVALID_LENGTH if method == b"POST" else (Framing.NONE, 0)
 
@@ -178,7 +180,7 @@ def _response_body(
     status: int, version: bytes, length: bytes | None, coding: bytes | None, *, to_head_request: bool
 ) -> tuple[Framing, int] | str:
     """How the response's body ends (RFC 9112 section 6.3); for HEAD and 304 the length is that of a body not sent."""
-    number = None if length is None else _length(length)
+    number = None if length is None else length_of(length)
     if length is not None and number is None:
         return "Content-Length is no number"
     if length is not None and coding is not None:
@@ -198,7 +200,7 @@ def _response_body(
     return (Framing.NONE, 0) if to_head_request or status == 304 else (Framing.CLOSE, 0)
 
 
-def _length(text: bytes) -> int | None:
+def length_of(text: bytes) -> int | None:
     """The value of a Content-Length; None where it is no number, or one of more than 18 digits."""
     digits = text.strip(b" \t")
     return int(digits) if digits.isdigit() and len(digits) <= 18 else None

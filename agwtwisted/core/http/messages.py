@@ -61,7 +61,7 @@ class RequestHead:
 
     method: bytes
     target: bytes  # origin-form or "*", path and query as they came
-    version: bytes  # b"1.0" or b"1.1"
+    version: bytes  # b"1.0", b"1.1" or b"2.0"
     host: str  # without port, lower case, no trailing dot; empty: HTTP/1.0 that names none
     authority: bytes  # the Host header as it came, or for HTTP/1.0 without one that of an absolute target
     headers: Sequence[Header]  # end-to-end ones; Host, the framing and managed names are not among them
@@ -88,6 +88,8 @@ class UnfitRequest:
     user_agent: bytes = b""
     size: int = 0
     keep_alive: bool = False
+    advice: str = ""  # a line of its page
+    headers: Sequence[Header] = ()  # that the answer has besides
 
 
 @value(kw_only=True)

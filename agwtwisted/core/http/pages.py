@@ -56,7 +56,9 @@ PHRASES: Mapping[int, bytes] = MappingProxyType(
         408: b"Request Time-out",
         413: b"Request Entity Too Large",
         414: b"Request-URI Too Large",
+        415: b"Unsupported Media Type",
         421: b"Misdirected Request",
+        431: b"Request Header Fields Too Large",
         499: b"Client Closed Request",
         500: b"Internal Server Error",
         501: b"Not Implemented",
@@ -97,9 +99,9 @@ def page(status: int, *, title: str = "", text: str = "", server: str) -> bytes:
     return "\r\n".join(lines).encode("ascii", "xmlcharrefreplace")
 
 
-def standard(status: int, *, server: str) -> Page:
-    """The plain page of a status; raises KeyError for one that has no phrase."""
-    return _titled(status, "", "", server)
+def standard(status: int, *, advice: str = "", server: str) -> Page:
+    """The plain page of a status, with advice below the heading; raises KeyError for a status that has no phrase."""
+    return _titled(status, "", advice, server)
 
 
 def no_certificate(*, server: str) -> Page:

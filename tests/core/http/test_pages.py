@@ -104,6 +104,11 @@ class PageTests(SynchronousTestCase):
             self.assertIn(b"<h1>%d %b</h1>" % (status, phrase), standard(status, server="").body)
         self.assertRaises(KeyError, standard, 299, server="")
 
+    def test_advice(self) -> None:
+        """A page can say more below its heading."""
+        body = standard(415, advice="Use <b>", server="x").body
+        self.assertIn(b"</h1></center>\r\n<center>Use &lt;b&gt;</center>\r\n<hr>", body)
+
     def test_every_status_of_the_product(self) -> None:
         """There is a page for each status that the product itself answers with."""
         statuses = (301, 302, 303, 307, 400, 403, 404, 408, 413, 421, 499, 500, 502, 503, 504)
@@ -116,7 +121,8 @@ class PageTests(SynchronousTestCase):
     def test_nginx_has_the_same_pages(self) -> None:
         """The upper part of each error page stands as it is in nginx's program, whose pages are the product's."""
         program = Path(shutil.which("nginx") or "").read_bytes()
-        pages = [standard(status, server="") for status in PHRASES if status > 300 and status != 499]
+        missing = (431, 499)  # nginx answers 400 to a head that is too large, and 499 has no answer
+        pages = [standard(status, server="") for status in PHRASES if status > 300 and status not in missing]
         for made in (*pages, no_certificate(server=""), certificate_error("", server=""), plain_http(server="")):
             self.assertIn(made.body.removesuffix(b"</body>\r\n</html>\r\n"), program)
 

@@ -1,0 +1,115 @@
+"""Responses as header lists and field blocks."""
+
+from __future__ import annotations
+
+from unittest import mock
+
+from hpack import Decoder
+from twisted.trial.unittest import SynchronousTestCase
+
+from agwtwisted.core.http.header_lines import HeaderBlock
+from agwtwisted.core.http.heads import RESPONSE, response_of
+from agwtwisted.core.http.messages import Framing, ResponseHead
+from agwtwisted.core.http2 import responses
+from agwtwisted.core.http2.header_codec import encoded
+from agwtwisted.core.http2.responses import ResponseBlocks, informational_fields, response_fields
+from tests.memory import kept_after
+
+LINES = b"Server: a\r\nDate: Mon, 30 Nov 2026 15:41:05 GMT\r\nContent-Type: text/plain\r\n"
+
+
+def head_of(lines: bytes, *, status: int = 200, to_head_request: bool = False) -> ResponseHead:
+    """A backend's response, as the reader has it."""
+    matched = RESPONSE.fullmatch(b"HTTP/1.1 %d OK\r\n%b\r\n" % (status, lines))
+    assert matched is not None
+    head = response_of(matched, to_head_request)
+    assert isinstance(head, ResponseHead), head
+    return head
+
+
+class FieldsTests(SynchronousTestCase):
+    """Header lists."""
+
+    def test_usual(self) -> None:
+        """The status first, names in lower case, the length as it is known."""
+        self.assertEqual(
+            response_fields(head_of(LINES + b"Content-Length: 5\r\n")),
+            (
+                (b":status", b"200"),
+                (b"server", b"a"),
+                (b"date", b"Mon, 30 Nov 2026 15:41:05 GMT"),
+                (b"content-type", b"text/plain"),
+                (b"content-length", b"5"),
+            ),
+        )
+
+    def test_nothing_of_a_connection(self) -> None:
+        """What concerns the backend's connection stays there, the names of Connection, too."""
+        lines = b"Connection: close, X-A\r\nX-A: 1\r\nKeep-Alive: 5\r\nTransfer-Encoding: chunked\r\nUpgrade: h2c\r\n"
+        lines += b"Proxy-Connection: close\r\nTrailer: x\r\nX-B: 2\r\n"
+        self.assertEqual(response_fields(head_of(lines)), ((b":status", b"200"), (b"x-b", b"2")))
+        head = ResponseHead(
+            status=200, reason=b"", headers=((b"Connection", b"a"), (b"TE", b"a")), framing=Framing.CLOSE
+        )
+        self.assertEqual(response_fields(head), ((b":status", b"200"),))
+
+    def test_length(self) -> None:
+        """To HEAD, and with 304, it is that of the body that is not sent; with 204 there is none."""
+        length = b"Content-Length: 5\r\n"
+        self.assertIn((b"content-length", b"5"), response_fields(head_of(length, to_head_request=True)))
+        self.assertIn((b"content-length", b"5"), response_fields(head_of(length, status=304)))
+        self.assertEqual(response_fields(head_of(length, status=204)), ((b":status", b"204"),))
+
+    def test_informational(self) -> None:
+        """An interim response has its headers."""
+        fields = informational_fields(103, [(b"Link", b"</a>"), (b"Connection", b"close")])
+        self.assertEqual(fields, ((b":status", b"103"), (b"link", b"</a>")))
+
+
+class BlocksTests(SynchronousTestCase):
+    """Field blocks."""
+
+    def test_same(self) -> None:
+        """A block is that of the header list, of whatever head it is made."""
+        blocks = ResponseBlocks()
+        for lines in (LINES + b"Content-Length: 5\r\n", LINES, b"Set-Cookie: a=b\r\n", b""):
+            for status in (200, 404):
+                for _ in range(2):
+                    head = head_of(lines, status=status)
+                    self.assertEqual(blocks.block(head), encoded(response_fields(head)))
+                    self.assertEqual(Decoder().decode(blocks.block(head), raw=True), [*response_fields(head)])
+        own = ResponseHead(status=200, reason=b"OK", headers=((b"A", b"b"),), framing=Framing.LENGTH, content_length=3)
+        self.assertEqual(blocks.block(own), encoded(response_fields(own)))
+
+    def test_length_apart(self) -> None:
+        """Heads with the same lines and another length have other blocks."""
+        blocks = ResponseBlocks()
+        heads = [
+            ResponseHead(
+                status=200, reason=b"", headers=HeaderBlock(b"A: b\r\n"), framing=Framing.LENGTH, content_length=size
+            )
+            for size in (1, 2)
+        ]
+        self.assertEqual(len({blocks.block(head) for head in heads}), 2)
+
+    def test_remembered(self) -> None:
+        """Equal heads are looked at once, but for one with a secret of its client."""
+        blocks = ResponseBlocks()
+        with mock.patch.object(responses, "encoded", wraps=encoded) as made:
+            for _ in range(3):
+                blocks.block(head_of(LINES))
+            self.assertEqual(made.call_count, 1)
+            for _ in range(3):
+                blocks.block(head_of(LINES + b"set-Cookie: a=b\r\n"))
+            self.assertEqual(made.call_count, 4)
+
+    def test_bounded(self) -> None:
+        """What is remembered takes no more than is stated."""
+        for value in (b"", b"x" * 2000):
+            blocks = ResponseBlocks()
+            kept = kept_after(
+                lambda blocks=blocks, value=value: [
+                    blocks.block(head_of(b"A: %b%d\r\n" % (value, i))) for i in range(4000)
+                ][:0]
+            )
+            self.assertLess(kept, 1.2 * responses.REMEMBERED_BLOCKS)
