@@ -47,6 +47,7 @@ MAX_FIELD: Final = 8192
 MAX_BODY: Final = 128 << 20
 
 _USUAL_PATH: Final = re.compile(rb"/[\x21\x22\x24-\x7e]*")
+_OF_PATH: Final = 37  # what :path takes of a list, beside its value
 _SCHEMES: Final = frozenset((b"https", b"http"))
 _GRPC: Final = re.compile(rb"application/grpc(?:[+;\t ].*)?", re.IGNORECASE)  # not application/grpc-web
 _WITH_LENGTH: Final = frozenset((b"POST", b"PUT", b"PATCH"))
@@ -98,6 +99,8 @@ class RequestTranslator:
         self._max_field = max_field
         self._max_lines = max_lines
         self._max_body_bytes = max_body_bytes
+        self._room = max_list - _OF_PATH
+        self._longest_path = min(max_field - _OF_PATH, MAX_TARGET)
         usual = partial(RequestTranslator._usual, proxy(self))  # not in a circle, as in `RequestParser`
         self._usual_whole = remembering_within(partial(usual, True), REMEMBERED, _weight)
         self._usual_begun = remembering_within(partial(usual, False), REMEMBERED, _weight)
@@ -114,12 +117,13 @@ class RequestTranslator:
             size: octets of the block that it came in.
         """
         at = _place_of_path(fields)
-        if at is None:
+        path = fields[at][1] if at >= 0 else b""
+        octets = len(path)
+        if not octets or octets > self._longest_path or _USUAL_PATH.fullmatch(path) is None:
             return self._judged(fields, end_stream, size)
-        path = fields[at][1]
         usual_of = self._usual_whole if end_stream else self._usual_begun
         said = usual_of(fields[:at] + fields[at + 1 :])
-        if said is None or not self._is_usual_path(path, said.size):
+        if said is None or said.size + octets > self._room:
             return self._judged(fields, end_stream, size)
         return RequestHead(
             method=said.method,
@@ -146,16 +150,6 @@ class RequestTranslator:
         return malformed_lines(fields)
 
     # -- how it is found out
-
-    def _is_usual_path(self, path: bytes, size: int) -> bool:
-        """Whether a path is fit, and the list not too large with it; `size` is that of the other fields."""
-        takes = list_size(((PATH, path),))
-        return (
-            takes <= self._max_field
-            and size + takes <= self._max_list
-            and len(path) <= MAX_TARGET
-            and _USUAL_PATH.fullmatch(path) is not None
-        )
 
     def _usual(self, end_stream: bool, others: Fields) -> RequestHead | None:
         """The head of a request with these other fields, whatever its path; None: it has to be judged.
@@ -285,14 +279,15 @@ _EMPTY: Final = RequestFraming(version=VERSION, framing=Framing.LENGTH)
 _CHUNKED: Final = RequestFraming(version=VERSION, framing=Framing.CHUNKED)
 
 
-def _place_of_path(fields: Fields) -> int | None:
-    """Where :path stands among the pseudo-header fields at the beginning."""
-    for at, (name, _) in enumerate(fields):
+def _place_of_path(fields: Fields) -> int:
+    """Where :path stands among the pseudo-header fields at the beginning; -1: nowhere."""
+    for at, field in enumerate(fields):
+        name = field[0]
         if name == PATH:
             return at
-        if not name.startswith(b":"):
-            return None
-    return None
+        if name[:1] != b":":
+            return -1
+    return -1
 
 
 def _authority(pseudo: PseudoFields, lines: SortedLines) -> bytes | BadRequest:

@@ -8,7 +8,9 @@ from hashlib import sha1
 from typing import Final
 
 from agwtwisted.core.http.header_lines import Header, value_of
-from agwtwisted.core.http.messages import RequestHead
+from agwtwisted.core.http.messages import RequestHead, ResponseHead
+from agwtwisted.core.http2.header_codec import Fields
+from agwtwisted.core.http2.responses import informational_fields
 
 WEBSOCKET: Final = b"websocket"
 
@@ -29,13 +31,23 @@ def upgrade_lines(headers: Sequence[Header], key: bytes) -> list[Header]:
     return [*lines, (_KEY, key)]
 
 
-def accepts(request: RequestHead, headers: Sequence[Header]) -> bool:
-    """Whether a backend's 101 proves that it has read the request to upgrade (RFC 6455 section 4.1)."""
+def tunnel_fields(request: RequestHead, headers: Sequence[Header]) -> Fields | None:
+    """The header list that opens the tunnel, of the headers of a backend's 101 (RFC 8441 section 5.1).
+
+    None: the backend has not proven that it has read the request to upgrade (RFC 6455 section 4.1), which in HTTP/1.1
+    its client would look for.
+    """
     key = value_of(request.headers, _KEY)
     proof = b64encode(sha1(key + _GUID, usedforsecurity=False).digest())
-    return bool(key) and [value for name, value in headers if name.lower() == _ACCEPT] == [proof]
+    if not key or [value for name, value in headers if name.lower() == _ACCEPT] != [proof]:
+        return None
+    return informational_fields(200, [line for line in headers if line[0].lower() != _ACCEPT])
 
 
-def tunnel_headers(headers: Sequence[Header]) -> list[Header]:
-    """The headers of the 200 that opens the tunnel, of those of the 101."""
-    return [line for line in headers if line[0].lower() not in (_KEY, _ACCEPT)]
+def looks_open(request: RequestHead, head: ResponseHead) -> bool:
+    """Whether a client would take a response for the opening of a tunnel that there is not.
+
+    To an extended CONNECT any 2xx is; of a backend that has not switched protocols it is an answer like others, which
+    cannot be passed on.
+    """
+    return bool(request.upgrade) and 200 <= head.status < 300

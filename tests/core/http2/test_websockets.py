@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.http2.websockets import accepts, tunnel_headers, upgrade_lines
+from agwtwisted.core.http.messages import Framing, ResponseHead
+from agwtwisted.core.http2.websockets import looks_open, tunnel_fields, upgrade_lines
 from tests.requests import head_of
 
 # The example of RFC 6455 section 1.3.
@@ -21,16 +23,23 @@ class WebSocketTests(SynchronousTestCase):
         lines = upgrade_lines([(b"sec-websocket-version", b"14")], KEY)
         self.assertEqual(lines, [(b"sec-websocket-version", b"14"), (b"sec-websocket-key", KEY)])
 
-    def test_accepts(self) -> None:
-        """A backend proves that it has read this request, once and rightly."""
+    def test_tunnel_fields(self) -> None:
+        """A backend proves that it has read this request, once and rightly; the proof is not passed on."""
         request = head_of((b"sec-websocket-key", KEY))
-        self.assertTrue(accepts(request, [(b"Sec-WebSocket-Accept", ACCEPT)]))
-        self.assertFalse(accepts(request, [(b"Sec-WebSocket-Accept", ACCEPT.lower())]))
-        self.assertFalse(accepts(request, [(b"Sec-WebSocket-Accept", ACCEPT)] * 2))
-        self.assertFalse(accepts(request, []))
-        self.assertFalse(accepts(head_of(), [(b"Sec-WebSocket-Accept", b"Kfh9QIsMVZcl6xEPYxPHzW8SZ8w=")]))
+        accept, protocol = (b"Sec-WebSocket-Accept", ACCEPT), (b"Sec-WebSocket-Protocol", b"chat")
+        fields = tunnel_fields(request, [accept, protocol, (b"Upgrade", b"websocket"), (b"Connection", b"upgrade")])
+        self.assertEqual(fields, ((b":status", b"200"), (b"sec-websocket-protocol", b"chat")))
+        for headers in ([(b"Sec-WebSocket-Accept", ACCEPT.lower())], [accept, accept], [protocol]):
+            self.assertIsNone(tunnel_fields(request, headers))
+        self.assertIsNone(tunnel_fields(head_of(), [(b"Sec-WebSocket-Accept", b"Kfh9QIsMVZcl6xEPYxPHzW8SZ8w=")]))
 
-    def test_tunnel_headers(self) -> None:
-        """The client gets the protocol that was chosen, and no proof that it has not asked for."""
-        headers = [(b"Sec-WebSocket-Accept", ACCEPT), (b"Sec-WebSocket-Protocol", b"chat")]
-        self.assertEqual(tunnel_headers(headers), headers[1:])
+    def test_looks_open(self) -> None:
+        """A 2xx without a switch would be taken for one, and other answers are answers."""
+        upgrade = attrs.evolve(head_of(), upgrade=b"websocket")
+        answers = {
+            status: ResponseHead(status=status, reason=b"", headers=(), framing=Framing.NONE)
+            for status in (200, 204, 301, 403)
+        }
+        found = [status for status, answer in answers.items() if looks_open(upgrade, answer)]
+        self.assertEqual(found, [200, 204])
+        self.assertFalse(looks_open(head_of(), answers[200]))
