@@ -9,7 +9,7 @@ What waits is bounded by `core.http2.send_bounds`. Control frames wait only whil
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
 from twisted.internet.interfaces import IDelayedCall
@@ -23,6 +23,7 @@ from agwtwisted.core.http2.codes import (
     SettingPair,
 )
 from agwtwisted.core.http2.frames import data_head, headers
+from agwtwisted.core.http2.header_codec import FieldList
 from agwtwisted.core.http2.priorities import UNSIGNALLED, EarlyPriorities, Priority, priority_of
 from agwtwisted.core.http2.schedule import Schedule
 from agwtwisted.core.http2.send_bounds import MAX_CONTROL, STREAM_SHARE, is_full
@@ -40,7 +41,7 @@ _BATCH: Final = 256 * 1024
 class FieldEncoder(Protocol):
     """What makes header blocks: `core.http2.header_codec.HeaderEncoder`."""
 
-    def encode(self, fields: Sequence[tuple[bytes, bytes]]) -> bytes:
+    def encode(self, fields: FieldList) -> bytes:
         """The block; each changes what the next one may refer to."""
 
     def resize(self, table_size: int) -> None:
@@ -103,7 +104,7 @@ class Http2Sender:
 
     # -- what a stream sends
 
-    def answer(self, stream: int, fields: Sequence[tuple[bytes, bytes]], body: bytes) -> int:
+    def answer(self, stream: int, fields: FieldList, body: bytes) -> int:
         """Sends a whole answer at once, if nothing is in its way; returns the octets of its header block.
 
         0: it was not sent, and is to be sent through a queue. No call of the owner follows.
@@ -226,7 +227,7 @@ class Http2Sender:
 
     # -- from a queue, as stream_queue.StreamsSender says
 
-    def send_fields(self, stream: int, fields: Sequence[tuple[bytes, bytes]], end: bool) -> int:
+    def send_fields(self, stream: int, fields: FieldList, end: bool) -> int:
         """As `StreamsSender` says."""
         block = self._encoder.encode(fields)
         self._out.append(headers(stream, block, end, self._max_frame))

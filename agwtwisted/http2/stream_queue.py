@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final, Protocol
 
 from agwtwisted.core.http2.codes import ErrorCode
 from agwtwisted.core.http2.frames import data_head, rst_stream
+from agwtwisted.core.http2.header_codec import FieldList
 from agwtwisted.core.http2.priorities import Priority
 from agwtwisted.core.http2.windows import SendWindow
 
@@ -64,7 +64,7 @@ NO_OWNER: Final = _NoOwner()
 class StreamsSender(Protocol):
     """What a queue asks of the sender of its connection."""
 
-    def send_fields(self, stream: int, fields: Sequence[tuple[bytes, bytes]], end: bool) -> int:
+    def send_fields(self, stream: int, fields: FieldList, end: bool) -> int:
         """Sends a header block; returns its octets."""
 
     def send_last(self, queue: StreamQueue, last: bytes) -> None:
@@ -133,7 +133,7 @@ class StreamQueue:
 
     # -- from its stream
 
-    def fields(self, fields: Sequence[tuple[bytes, bytes]], *, end: bool = False) -> int:
+    def fields(self, fields: FieldList, *, end: bool = False) -> int:
         """Sends a header block, ahead of all DATA that waits, with END_STREAM at the `end`; returns its octets."""
         size = self._sender.send_fields(self.stream, fields, end)
         if end:

@@ -22,6 +22,9 @@ from agwtwisted.core.http.header_lines import Header
 Fields: TypeAlias = tuple[Header, ...]
 """A header list: names and values in their order, pseudo-headers among them."""
 
+FieldList: TypeAlias = Sequence[Header] | bytes
+"""A header list to be sent, or the octets that `encoded` has made of one."""
+
 TABLE_SIZE: Final = 4096
 """Octets of a decoder's dynamic table at most: the initial value of SETTINGS_HEADER_TABLE_SIZE (RFC 9113 section
 6.5.2), which the gateway leaves as it is."""
@@ -170,12 +173,9 @@ class HeaderEncoder:
             self._table_size = 0
             self._begin = _NO_TABLE
 
-    def encode(self, fields: Sequence[Header]) -> bytes:
-        """The block of a header list, names in lower case: the next one that is sent."""
-        return self.begun(encoded(fields))
-
-    def begun(self, octets: bytes) -> bytes:
-        """The same of a list that was `encoded` before."""
+    def encode(self, fields: FieldList) -> bytes:
+        """The next block that is sent; names are in lower case."""
+        octets = fields if isinstance(fields, bytes) else encoded(fields)
         if not self._begin:
             return octets
         begin, self._begin = self._begin, b""

@@ -189,11 +189,12 @@ class EncoderTests(SynchronousTestCase):
         encoder.resize(4096)
         self.assertEqual(encoder.encode(FIELDS[:1]), b"\x82")
 
-    def test_begun(self) -> None:
+    def test_encoded(self) -> None:
         """Octets that were made before are sent as a block of their own."""
         encoder = HeaderEncoder()
         encoder.resize(0)
-        self.assertEqual([encoder.begun(b"\x82"), encoder.begun(b"\x82")], [b"\x20\x82", b"\x82"])
+        octets = encoded(FIELDS[:1])
+        self.assertEqual([encoder.encode(octets), encoder.encode(octets)], [b"\x20\x82", b"\x82"])
 
 
 class SizeTests(SynchronousTestCase):
