@@ -34,7 +34,8 @@ MAX_LIST: Final = 65536
 
 _STATIC: Final[tuple[Header, ...]] = ((b"", b""), *HeaderTable.STATIC_TABLE)  # index 0 is none (RFC 7541 section 6.1)
 _SHORT: Final = 512  # octets of a block that is read here to its end
-_REMEMBERED_BLOCKS: Final = 8
+_REMEMBERED_BLOCKS: Final = 4
+_LONGEST_BLOCK: Final = 128  # octets of one that is remembered
 _MAX_UPDATES: Final = 2  # in a block (RFC 7541 section 4.2)
 
 SENSITIVE: Final = frozenset((b"set-cookie", b"authorization", b"proxy-authorization", b"cookie"))
@@ -67,7 +68,7 @@ class HeaderDecoder:
         self._library = Decoder(max_list)
         self._library.max_allowed_table_size = TABLE_SIZE
         self._table: tuple[Header, ...] = _STATIC  # as it is now, by index
-        self._blocks: dict[bytes, Fields] = {}  # of indexed fields alone, and what they say while the table is this one
+        self._blocks: dict[bytes, Fields] = {}  # that change no table, and what they say while it is this one
 
     def decode(self, block: bytes) -> Fields:
         """The header list of a block.
@@ -91,7 +92,9 @@ class HeaderDecoder:
         found = tuple(fields)
         if list_size(found) > self._max_list:
             raise HeaderCodecError("OversizedHeaderListError")
-        if len(found) == len(block) and len(self._blocks) < _REMEMBERED_BLOCKS:  # an octet for each
+        if at == 0 and end == len(block) <= _LONGEST_BLOCK:
+            if len(self._blocks) == _REMEMBERED_BLOCKS:  # of a client whose requests differ
+                self._blocks.clear()
             self._blocks[block] = found
         return found
 
