@@ -13,7 +13,10 @@ from agwtwisted.cli.options import add_control, add_output, add_page
 from agwtwisted.cli.output import Output, Style
 from agwtwisted.cli.tables import Cell, Value, count, endpoint, size, table
 
-HEADS: Final = ("ID", "LISTENER", "CLIENT", "SINCE", "VERIFY", "SUBJECT", "STATE", "REQUESTS", "IN", "OUT", "BACKEND")
+HEADS: Final = (
+    *("ID", "LISTENER", "PROTOCOL", "CLIENT", "SINCE", "VERIFY", "SUBJECT", "STATE", "REQUESTS", "IN", "OUT"),
+    "BACKEND",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -63,15 +66,22 @@ def _row(each: Mapping[str, Any]) -> tuple[Value, ...]:
     return (
         each["id"],
         each["listener"],
+        each["protocol"],
         endpoint(each),
         each["since"],
         Cell(verify, style),
         each["subject"],
-        each["state"],
+        _state(each),
         each["requests"],
         *traffic,
         each["backend"],
     )
+
+
+def _state(each: Mapping[str, Any]) -> str:
+    """With how many requests are under way, where there are several."""
+    under_way = each.get("under_way", 0)  # unknown to gateways of earlier versions
+    return f"{each['state']}, {under_way} requests" if under_way > 1 else str(each["state"])
 
 
 CLOSE: Final = Command(

@@ -151,6 +151,7 @@ CLIENTS: Mapping[str, Any] = {
             "host": "a.example",
             "state": "idle",
             "requests": 12,
+            "under_way": 0,
             "bytes_received": 2048,
             "bytes_sent": 512,
             "backend": None,

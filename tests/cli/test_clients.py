@@ -15,10 +15,21 @@ class ClientsTests(SynchronousTestCase):
     def test_text(self) -> None:
         """A row for each, how many there are, and how to see the following page."""
         lines = clients_text(CLIENTS, PIPE).splitlines()
-        self.assertIn(f"1-4711  public    192.0.2.7:50000  2026-01-01T00:00:00Z  SUCCESS  {SHOWN}  idle", lines[1])
+        self.assertIn(
+            f"1-4711  public    http/1.1  192.0.2.7:50000  2026-01-01T00:00:00Z  SUCCESS  {SHOWN}  idle", lines[1]
+        )
         self.assertTrue(lines[1].endswith("  12        2.0 KiB  512 B  -"), lines[1])
         self.assertEqual(lines[-1], "1 of 2 clients; the following page: --after 1-4711")
         self.assertEqual(clients_text({"clients": [], "total": 0, "next": None}, PIPE), "no client is connected")
+
+    def test_several_requests(self) -> None:
+        """A connection of HTTP/2 shows how many requests are under way, where its gateway says it."""
+        [client] = CLIENTS["clients"]
+        busy = {**client, "protocol": "h2", "state": "active"}
+        older = {name: value for name, value in client.items() if name != "under_way"}
+        for shown, state in ((busy | {"under_way": 16}, "active, 16 requests"), (busy, "active"), (older, "idle")):
+            text = clients_text({**CLIENTS, "clients": [shown]}, PIPE)
+            self.assertIn(f"  {state}  ", text.splitlines()[1])
 
     def test_asks(self) -> None:
         """Limit, page, listener and text are the gateway's to apply."""

@@ -126,7 +126,7 @@ function list(found, rows, close) {
       { label: "Listener", cell: (each) => each.listener },
       { label: "Verdict", cell: (each) => verify(each.verify) },
       { label: "Subject", tone: "text", cell: (each) => code(each.subject) },
-      { label: "State", cell: (each) => each.state },
+      { label: "State", cell: (each) => each.under_way > 1 ? `${each.state}, ${each.under_way} requests` : each.state },
       { label: "Since", cell: (each) => when(each.since) },
       { label: "Requests", tone: "number", cell: (each) => count(each.requests) },
       { label: "Bytes", tone: "number", cell: (each) => bytes(each.bytes_received + each.bytes_sent) },

@@ -49,6 +49,7 @@ function detail(each) {
       ["SSL profile", each.ssl_profile && code(each.ssl_profile)],
       ["Refused clients get", each.verify_client_auth_mode && each.refusal],
       ["Revocation", each.verify_client_revocation],
+      ["HTTP/2", each.http2 ? "offered" : null],
       ["SSL policy", each.ssl_policy && code(each.ssl_policy)],
       ["SSL certificate", each.ssl_certificate && code(each.ssl_certificate)],
       ["Rules", each.rules?.length ? codes(each.rules) : null],

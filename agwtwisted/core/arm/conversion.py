@@ -28,6 +28,7 @@ from agwtwisted.core.sections.ini import Document, Entry, Section
 from agwtwisted.core.sections.ini_text import written
 from agwtwisted.core.sections.names import name_problem
 
+_ENABLE_HTTP2 = "enableHttp2"
 _SERVER_HEADER = "globalConfiguration.disableDefaultServerHeaderInResponse"
 
 
@@ -91,7 +92,8 @@ def _say_firewall(reading: Reading) -> None:
 def _gateway_section(reading: Reading) -> Iterator[Section]:
     """The section of the whole gateway, where there is something to say."""
     child = ChildResource(name="", members=reading.gateway)
-    entries = [*policy_entries(reading, child), *_server_header(reading)]
+    http2 = reading.entries(child, within=_ENABLE_HTTP2)
+    entries = [*policy_entries(reading, child), *http2, *_server_header(reading)]
     if entries:
         yield Section(kind=GATEWAY.kind, place=child.place, entries=tuple(entries))
 

@@ -118,7 +118,7 @@ GATEWAY: Final = Collection(
         note("autoscaleConfiguration", "There are no instances here: see `workers`.", "minCapacity", "maxCapacity"),
         note("reservedCapacity", "There are no instances here."),
         *SSL_POLICY,
-        warn("enableHttp2", "HTTP/2 is not supported yet: clients get HTTP/1.1.", silent=False),
+        works("enableHttp2", BOOLEAN, "enable_http2", "Absent: `false`. Listeners without TLS speak HTTP/1.1 alone."),
         warn("enableFips", "Whether OpenSSL runs in FIPS mode is a matter of the machine.", silent=False),
         warn(
             "firewallPolicy",

@@ -39,6 +39,8 @@ RATE = Range(0, 1_000_000_000)  # bytes a second
 HEADER_BYTES = Range(1024, 1_048_576)
 HEADER_LINES = Range(10, 10_000)
 BODY_BYTES = Range(0, 1 << 50)
+STREAMS = Range(1, 1000)  # of one connection of HTTP/2 at once
+REQUESTS = Range(1, 1_000_000_000)  # on one connection of HTTP/2, whose streams have 31 bits (RFC 9113 section 5.1.1)
 CLIENT_CHAIN_BYTES = Range(1024, 102_400)  # OpenSSL accepts no more, and has no setting for it
 CLIENT_CHAIN_DEPTH = Range(1, 100)
 

@@ -62,11 +62,13 @@ class Builder:
     problems: list[Problem] = attrs.Factory(list)
     _resources: dict[tuple[str, str], Any] = attrs.Factory(dict)
     _default_policy: TlsPolicy | None = None
+    _default_http2: bool = False
 
     def build(self, system_roots: Callable[[], frozenset[bytes]] = frozenset) -> Draft:
         """Every resource, each kind after those it refers to; `system_roots` as `config.parse` has them."""
         gateway = self._gateway()
         self._default_policy = gateway.ssl_policy if gateway else None
+        self._default_http2 = gateway is not None and gateway.enable_http2
         built = {kind: tuple(self._built(kind, make)) for kind, make in self._makers().items()}
         return Draft(
             gateway=gateway,
@@ -160,7 +162,8 @@ class Builder:
             return None
         if row.get("protocol") is Protocol.HTTP or row.unset("host_names"):
             fields.pop("require_server_name_indication", None)
-        return HttpListener(name=row.name, **fields)
+        http2 = row.get("protocol") is Protocol.HTTPS and fields.get("enable_http2", self._default_http2)
+        return HttpListener(name=row.name, http2=http2, **fields)
 
     def _listener(self, row: Row) -> Listener | None:
         fields = self._listener_fields(row)

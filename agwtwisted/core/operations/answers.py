@@ -30,7 +30,6 @@ _M = AnswerMember
 OUTCOME: Final[AnswerTree] = {"outcome": _M("what has been done", "drained")}
 
 _FINGERPRINT: Final = "9b74c9897bac770ffc029102a200c5de43d9f28c2e8b1a3f6c7d5e4f30211a0b"
-
 _TIME: Final = "2026-11-30T10:12:24Z"
 
 _CERTIFICATE: Final[AnswerTree] = {
@@ -81,6 +80,7 @@ LISTENERS: Final[AnswerTree] = {
             "name": _M("of the section", "public"),
             "kind": _M("`http_listener`, or `listener` (L4)", "http_listener"),
             "protocol": _M("`Http`, `Https`, `Tcp` or `Tls`", "Https"),
+            "http2": _M("whether its clients may speak HTTP/2", False),
             "address": _M("that it listens on", "0.0.0.0"),  # noqa: S104
             "port": _M("the same", 443),
             "host_names": _M("that it serves; empty: all", ["shop.example"]),
@@ -168,7 +168,7 @@ CLIENTS: Final[AnswerTree] = {
         {
             "id": _M("the worker and a number that no later client gets; for `/connections/{id}/close`", "1-4711"),
             "listener": _M("by which it came", "public"),
-            "protocol": _M("`http/1.1`, `tcp` or `tls`", "http/1.1"),
+            "protocol": _M("`http/1.1`, `h2`, `tcp` or `tls`", "http/1.1"),
             "address": _M("of the client", "192.0.2.7"),
             "port": _M("of it", 51762),
             "since": _M("when it connected", _TIME),
@@ -181,9 +181,10 @@ CLIENTS: Final[AnswerTree] = {
             "host": _M("of the last request, or the name in the handshake", "shop.example"),
             "state": _M("what it does: `handshake`, `idle`, `active`, `relay` and others", "idle"),
             "requests": _M("that it has made", 17),
+            "under_way": _M("of these, those that are not answered yet: with HTTP/2 there may be several", 0),
             "bytes_received": _M("from it", 35017),
             "bytes_sent": _M("to it", 181834),
-            "backend": _M("the server that answers it now, or null", None),
+            "backend": _M("the server that answers it now, or null; several with commas between them", None),
         }
     ],
     "total": _M("how many clients there are that `listener` and `search` select", 812),

@@ -29,6 +29,7 @@ class ListenerInForce:
     name: str
     kind: str  # http_listener | listener
     protocol: str
+    http2: bool  # whether clients may speak it
     address: str
     port: int
     host_names: tuple[str, ...]
@@ -69,6 +70,7 @@ def _of(listener: HttpListener | Listener, rules: list[NamingRule], connections:
         name=listener.name,
         kind="http_listener" if is_http else "listener",
         protocol=listener.protocol.value,
+        http2=isinstance(listener, HttpListener) and listener.http2,
         address=listener.address,
         port=listener.port,
         host_names=listener.host_names,

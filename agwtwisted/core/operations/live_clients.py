@@ -128,6 +128,7 @@ class NumberedClient:
             "host": cut(decoded(client.host or facts.server_name.encode())),
             "state": client.state.value,
             "requests": client.requests,
+            "under_way": client.under_way,
             "bytes_received": self.octets.received,
             "bytes_sent": self.octets.sent,
             "backend": client.backend or None,

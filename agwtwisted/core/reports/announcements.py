@@ -7,7 +7,7 @@ from typing import Final
 
 from agwtwisted.core.configuration.coherence import AnyListener
 from agwtwisted.core.plan.plan import Plan, title_of
-from agwtwisted.core.reports.report import ANY_HOST, as_used, mode, place
+from agwtwisted.core.reports.report import ANY_HOST, as_used, mode, place, spoken
 from agwtwisted.core.resources.resources import Protocol, StreamProtocol
 
 NOWHERE: Final = "Listening nowhere: no listener has a rule"
@@ -46,7 +46,7 @@ def _came(listener: AnyListener) -> str:
 
 def _features(listener: AnyListener) -> Iterator[str]:
     names = ", ".join(listener.host_names) or ANY_HOST
-    yield f"{listener.protocol.value}, {names}"
+    yield f"{spoken(listener)}, {names}"
     profile = listener.ssl_profile
     if profile is not None:
         yield f"ssl_profile {profile.name}: {mode(as_used(listener))}"

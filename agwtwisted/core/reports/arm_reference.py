@@ -29,7 +29,6 @@ LIMITS: Final = (
     "- There is **no web application firewall**. A document with one is run without, with the warning `waf-ignored`.",
     "- **Tokens are not validated** (`entraJWTValidationConfigs`, `authConfigs`), and **advanced routing** is not"
     " supported: documents with either are refused.",
-    "- **HTTP/2** is not supported: clients get HTTP/1.1, with a warning.",
     "- **Key Vault is never asked**, error pages are never fetched, and no address of Azure is resolved: options give"
     " the files, the pages and the servers. Network interfaces in pools are not reached.",
     "- **Addresses**: listeners listen on 127.0.0.1 unless the options say otherwise, so that a production"

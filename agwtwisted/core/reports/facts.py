@@ -35,7 +35,7 @@ Fact: TypeAlias = bool | int | float | str | list[str] | None
 Facts: TypeAlias = Mapping[str, Mapping[str, Fact]]
 """The properties of each resource by its path; in the order of the configuration."""
 
-_DERIVED: Final = frozenset({("http_listener", "ssl_policy"), ("listener", "ssl_policy")})
+_DERIVED: Final = frozenset({("http_listener", "ssl_policy"), ("http_listener", "http2"), ("listener", "ssl_policy")})
 """What follows from other resources, by kind and field."""
 
 _LEFT_OUT: Final = frozenset({"name", "key", "source", "path_rules", "targets"})

@@ -23,7 +23,7 @@ from agwtwisted.core.resources.resources import (
 )
 from agwtwisted.core.sections.control_keys import OFF, TOKEN_NAME, socket_path, token_path
 
-_BYTES: Final = ("_bytes", "_rate")
+_BYTES: Final = ("_bytes", "_rate", "_header_list", "_header_field")
 _LEFT_OUT: Final = frozenset({"ssl_policy"})  # which has a table of its own
 _NONE: Final = {
     "access_log": "none",

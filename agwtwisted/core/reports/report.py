@@ -114,12 +114,18 @@ def _listener_row(listener: AnyListener, *, is_bound: bool) -> tuple[str, ...]:
     return (
         listener.name,
         place(listener) if is_bound else f"{place(listener)}\n{NOT_BOUND}",
-        listener.protocol.value,
+        spoken(listener),
         "\n".join(listener.host_names) or ANY_HOST,
         profile.name if profile else "-",
         mode(as_used(listener)),
         _issuer_dn(profile),
     )
+
+
+def spoken(listener: AnyListener) -> str:
+    """What clients may speak: ``Https, HTTP/2``."""
+    word = listener.protocol.value
+    return f"{word}, HTTP/2" if isinstance(listener, HttpListener) and listener.http2 else word
 
 
 def as_used(listener: AnyListener) -> SslProfile | None:

@@ -54,6 +54,12 @@ class Gateway:
     max_header_bytes: int = 32768
     max_header_lines: int = 100
     max_body_bytes: int = 4294967296
+    enable_http2: bool = False  # on listeners with TLS that do not say otherwise
+    http2_max_concurrent_streams: int = 100
+    http2_max_requests: int = 1000
+    http2_max_header_list: int = 16384
+    http2_max_header_field: int = 8192
+    http2_idle_timeout: float = 180.0
     max_client_chain_bytes: int = 32768
     max_client_chain_depth: int = 8
     header_names: OddHeaderNames = OddHeaderNames.DROP

@@ -180,6 +180,8 @@ class HttpListener:
     require_server_name_indication: bool = False
     # Of the profile where there is one, else the gateway's; None on plain HTTP.
     ssl_policy: TlsPolicy | None = None
+    enable_http2: bool | None = None  # None: as the gateway says
+    http2: bool = False  # whether clients may speak HTTP/2, which is never so on plain HTTP
     accept_proxy_protocol: tuple[Network, ...] = ()  # connections from these begin with a PROXY protocol header
 
 

@@ -82,7 +82,6 @@ _BACKEND: Final = {
 
 _KEYS: Final[Mapping[str, Mapping[str, str]]] = {
     "gateway": {
-        "enable_http2": "HTTP/2 is not supported by this version: remove it, clients use HTTP/1.1 (ALPN)",
         "frontend_ports": "each listener has its own port",
         "frontend_ip_configurations": "each listener has its own address",
         "custom_error_configurations": _SECTIONS + "[custom_error gateway/STATUS]",
@@ -93,7 +92,7 @@ _KEYS: Final[Mapping[str, Mapping[str, str]]] = {
         "enable_response_buffering": "responses are always streamed",
     },
     "http_listener": _LISTENER,
-    "listener": _LISTENER,
+    "listener": _LISTENER | {"enable_http2": "its servers speak HTTP/2 or not: write alpn_protocols = h2, http/1.1"},
     "backend_address_pool": {
         "fqdn": _write("backend_addresses"),
         "ip_address": _write("backend_addresses"),

@@ -62,6 +62,14 @@ def header_value(text: str) -> str:
     return text
 
 
+def _gateway(row: Row) -> Iterator[Problem]:
+    key = "http2_max_header_field"
+    field, fields = row.get(key), row.get("http2_max_header_list")
+    if field > fields and not row.unset(key):
+        yield row.note(f"{key} has no effect: it is above http2_max_header_list, {fields}", key=key)
+    yield from ssl_policy_problems(row)
+
+
 GATEWAY = Kind(
     name="gateway",
     meaning="Settings of the whole gateway; optional.",
@@ -135,6 +143,27 @@ GATEWAY = Kind(
             whole(limits.HEADER_LINES), "Header lines of a request or a response, and trailers of either."
         ),
         "max_body_bytes": Key(whole(limits.BODY_BYTES), "Bytes of a request's body."),
+        "enable_http2": Key(
+            boolean,
+            "Whether clients of `Https` listeners may speak HTTP/2, which is agreed on by ALPN. Servers are asked in"
+            " HTTP/1.1 in any case.",
+        ),
+        "http2_max_concurrent_streams": Key(
+            whole(limits.STREAMS), "Requests of one connection of HTTP/2 that may be under way at once."
+        ),
+        "http2_max_requests": Key(
+            whole(limits.REQUESTS), "Requests of one connection of HTTP/2, which ends with the last of them."
+        ),
+        "http2_max_header_list": Key(
+            whole(limits.HEADER_BYTES),
+            "Bytes of all header fields of a request of HTTP/2, with 32 for each (RFC 9113 section 6.5.2).",
+        ),
+        "http2_max_header_field": Key(
+            whole(limits.HEADER_BYTES), "Bytes of one header field of a request of HTTP/2: its name and value."
+        ),
+        "http2_idle_timeout": Key(
+            seconds(limits.TIMEOUT), "Seconds without a request under way on a connection of HTTP/2."
+        ),
         "max_client_chain_bytes": Key(
             whole(limits.CLIENT_CHAIN_BYTES), "Bytes of the certificates that a client sends."
         ),
@@ -161,7 +190,7 @@ GATEWAY = Kind(
         ),
         **POLICY,
     },
-    check=ssl_policy_problems,
+    check=_gateway,
 )
 
 
@@ -173,6 +202,9 @@ def _http_listener(row: Row) -> Iterator[Problem]:
         for key in ("ssl_certificate", "ssl_profile"):
             if row.get(key):
                 yield row.problem(f"{key} is not allowed on an Http listener", key=key)
+        if not row.unset("enable_http2"):
+            message = "enable_http2 is not allowed on an Http listener: clients agree on HTTP/2 in the TLS handshake"
+            yield row.problem(message, key="enable_http2")
     key = "require_server_name_indication"
     if row.get(key) and protocol is Protocol.HTTP:
         yield row.note(f"{key} has no effect on an Http listener", key=key)
@@ -216,6 +248,10 @@ HTTP_LISTENER = Kind(
             "address in it, gets the port's listener without `host_names`, else the first one, by the rules' "
             "priority, with `false`; if there is none, the handshake fails. A request of such a client for the "
             "host of a listener with `true` gets 421.",
+        ),
+        "enable_http2": Key(
+            boolean,
+            "Whether clients of the listener may speak HTTP/2; `Https` only. Unset: as `[gateway]` says.",
         ),
         "accept_proxy_protocol": _PROXIES,
     },

@@ -208,6 +208,8 @@ class _Parts:
         if self._maybe():
             found["sslPolicy"] = self.policy()
         if self._maybe():
+            found["enableHttp2"] = self._maybe()
+        if self._maybe():
             found["globalConfiguration"] = {"disableDefaultServerHeaderInResponse": self._maybe()}
         if self._maybe():
             found["customErrorConfigurations"] = [self.page()]

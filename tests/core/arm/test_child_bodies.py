@@ -100,6 +100,11 @@ refusal = Handshake
             {"policyType": "CustomV2", "minProtocolVersion": "TLSv1_2", "cipherSuites": suites},
         )
 
+    def test_http2(self) -> None:
+        """HTTP/2 is said as it is here."""
+        self.assertIs(properties("[gateway]\nenable_http2 = true\n")["enableHttp2"], True)
+        self.assertFalse(properties("[gateway]\n").get("enableHttp2", False))
+
     def test_server_header(self) -> None:
         """The Server header can be left out there, and have no other name."""
         name = "disableDefaultServerHeaderInResponse"

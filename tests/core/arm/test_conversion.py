@@ -168,6 +168,12 @@ class ConvertTests(SynchronousTestCase):
         found = sections(converted(gateway(globalConfiguration={"disableDefaultServerHeaderInResponse": "True"})))
         self.assertEqual(found["gateway"], {"server_header": ""})
 
+    def test_http2(self) -> None:
+        """What the product says of HTTP/2 holds here, in any case of the word; absent it is off."""
+        for value, word in ((True, "true"), (False, "false"), ("True", "true")):
+            self.assertEqual(sections(converted(gateway(enableHttp2=value)))["gateway"], {"enable_http2": word})
+        self.assertNotIn("enable_http2", sections(converted(gateway())).get("gateway", {}))
+
     def test_firewall_of_the_tier(self) -> None:
         """A tier with a firewall is warned of, once: not where a policy is warned of anyway."""
         tier: dict[str, Any] = {"sku": {"name": "WAF_v2", "tier": "WAF_v2"}}

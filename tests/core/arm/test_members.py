@@ -208,7 +208,7 @@ class MeaningTests(SynchronousTestCase):
 
     def test_warnings(self) -> None:
         """What did something and does not here is warned of by name."""
-        body = gateway(enableHttp2=True, firewallPolicy={"id": "/x/policies/p"})
+        body = gateway(enableFips=True, firewallPolicy={"id": "/x/policies/p"})
         names = [each.name for each in converted(body).findings if each.severity is Severity.WARNING]
         self.assertEqual(names, ["arm-ignored", "waf-ignored"])
 

@@ -45,6 +45,14 @@ class OverlayTests(SynchronousTestCase):
         found = overlay("[ssl_profile p]\n", "[ssl_profile p]\nrefusal = Http400\nocsp_timeout = 7\n")
         self.assertEqual(found, "[ssl_profile p]\nrefusal = Handshake\nocsp_timeout = 5\n")
 
+    def test_http2_of_a_listener(self) -> None:
+        """A listener's own word about HTTP/2, which the product does not have, stays; so do the limits."""
+        listener = "[http_listener a]\nport = 443\nprotocol = Https\nssl_certificate = c\n"
+        ours = f"[gateway]\nenable_http2 = true\nhttp2_max_requests = 7\n\n{listener}enable_http2 = false\n"
+        kept = "[gateway]\nhttp2_max_requests = 7\n\n[http_listener a]\nenable_http2 = false\n"
+        read = f"[gateway]\nenable_http2 = true\n\n{listener}"
+        self.assertTrue(overlay(ours, read).endswith(kept), overlay(ours, read))
+
     def test_sections(self) -> None:
         """Sections that a document never has are there as a whole, without what is the default."""
         found = overlay("[gateway]\nidle_timeout = 5\ndrain_timeout = 30\n\n[control]\nport = 8901\n", "")

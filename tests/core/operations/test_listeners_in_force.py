@@ -45,6 +45,7 @@ class ListenersInForceTests(SynchronousTestCase):
                 "name": "public",
                 "kind": "http_listener",
                 "protocol": "Https",
+                "http2": False,
                 "address": "127.0.0.1",
                 "port": 8443,
                 "host_names": [],

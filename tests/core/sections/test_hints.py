@@ -134,7 +134,7 @@ class ProductTests(SynchronousTestCase):
                 "[backend_http_settings app]\ndrain_timeout_in_sec = 3",
                 "write connection_d",
             ),
-            ("[gateway]", "[gateway]\nenable_http2 = true", "HTTP/2 is not supported by this version"),
+            ("[gateway]", "[listener a]\nenable_http2 = true\n[gateway]", "write alpn_protocols = h2, http/1.1"),
             ("[gateway]", "[frontend_port a]\nport = 80\n[gateway]", "a listener has its own port"),
         ):
             self.assertIn(old, GOOD)

@@ -59,6 +59,67 @@ class HttpListenerTests(SynchronousTestCase):
             self.assertFalse(load(text).http_listeners[0].require_server_name_indication)
 
 
+class Http2Tests(SynchronousTestCase):
+    """enable_http2, and the limits of HTTP/2."""
+
+    def test_listeners(self) -> None:
+        """A listener with TLS speaks HTTP/2 where it says so, or says nothing and the gateway does; by default not."""
+        self.assertFalse(load(changed()).http_listeners[0].http2)
+        for whole, own, spoken in (
+            ("true", "", True),
+            ("true", "false", False),
+            ("false", "true", True),
+            ("false", "", False),
+            ("", "true", True),
+        ):
+            gateway = f"[gateway]\nenable_http2 = {whole}" if whole else "[gateway]"
+            key = f"enable_http2 = {own}\n" if own else ""
+            config = load(changed(("[gateway]", gateway), ("ssl_profile = strict\n", f"ssl_profile = strict\n{key}")))
+            self.assertEqual(config.http_listeners[0].http2, spoken, (whole, own))
+
+    def test_plain_listener(self) -> None:
+        """Without TLS there is none: the gateway's key does not apply, and its own, whatever it says, is an error."""
+        tls = ("ssl_certificate = site\nssl_profile = strict\n", "")
+        plain = changed(("protocol = Https", "protocol = Http"), tls, ("[gateway]", "[gateway]\nenable_http2 = true"))
+        self.assertFalse(load(plain).http_listeners[0].http2)
+        for value in ("true", "false"):
+            lines = said(plain.replace("protocol = Http\n", f"protocol = Http\nenable_http2 = {value}\n"))
+            self.assertIn(
+                "enable_http2 is not allowed on an Http listener: clients agree on HTTP/2 in the TLS", "\n".join(lines)
+            )
+
+    def test_relayed_listener(self) -> None:
+        """A listener of L4 has no such key: its servers say what they speak."""
+        relayed = "\n[listener raw]\nport = 8444\nprotocol = Tls\nssl_certificate = site\nenable_http2 = true\n"
+        self.assertIn("write alpn_protocols = h2, http/1.1", "\n".join(said(changed() + relayed)))
+
+    def test_limits(self) -> None:
+        """The defaults are the product's, and what is beyond a range is an error that names it."""
+        found = load(changed()).gateway
+        self.assertEqual((found.http2_max_concurrent_streams, found.http2_max_requests), (100, 1000))
+        self.assertEqual((found.http2_max_header_list, found.http2_max_header_field), (16384, 8192))
+        self.assertEqual((found.http2_idle_timeout, found.enable_http2), (180.0, False))
+        for key, value, named in (
+            ("http2_max_concurrent_streams", "0", "1 to 1000"),
+            ("http2_max_concurrent_streams", "1001", "1 to 1000"),
+            ("http2_max_requests", "0", "1 to 1000000000"),
+            ("http2_max_header_list", "1023", "1024 to 1048576"),
+            ("http2_max_header_field", "1048577", "1024 to 1048576"),
+            ("http2_idle_timeout", "0", "1 to 86400"),
+        ):
+            [line] = said(changed(("[gateway]", f"[gateway]\n{key} = {value}")))
+            self.assertIn(f"{key} is '{value}'", line)
+            self.assertIn(named, line.replace("from ", ""))
+
+    def test_field_above_the_list(self) -> None:
+        """A bound of one field that is above that of all of them is noted."""
+        text = changed(("[gateway]", "[gateway]\nhttp2_max_header_field = 20000"))
+        self.assertEqual(
+            noted(text), ["http2_max_header_field has no effect: it is above http2_max_header_list, 16384"]
+        )
+        self.assertEqual(noted(changed(("[gateway]", "[gateway]\nhttp2_max_header_list = 4096"))), [])
+
+
 class WorkersTests(SynchronousTestCase):
     """workers."""
 
