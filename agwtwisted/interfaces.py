@@ -12,6 +12,8 @@ from agwtwisted.core.http.header_lines import Header
 from agwtwisted.core.http.heads import RequestParser
 from agwtwisted.core.http.messages import RequestHead, ResponseHead, UnfitRequest
 from agwtwisted.core.http.pages import ErrorInfo
+from agwtwisted.core.http2.requests import RequestTranslator
+from agwtwisted.core.http2.responses import ResponseBlocks
 from agwtwisted.core.identity.clients import Admitted, Client
 from agwtwisted.core.listening.admission import Awaited
 from agwtwisted.core.plan.actions import Action
@@ -178,6 +180,8 @@ class RequestHandling:
     exchanges: Exchanges
     gateway: Gateway  # limits and deadlines
     parser: RequestParser  # of heads of HTTP/1
+    translator: RequestTranslator  # of header lists of HTTP/2
+    blocks: ResponseBlocks  # the same of responses
 
 
 class ClientProtocol(Protocol):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+from secrets import token_bytes
+
 import attrs
 from twisted.logger import Logger
 
@@ -9,10 +12,13 @@ from agwtwisted.core.base.errors import printable
 from agwtwisted.core.exchange.forwarding import IdentityBlocks
 from agwtwisted.core.http.header_names import HeaderNames
 from agwtwisted.core.http.heads import RequestParser
+from agwtwisted.core.http2.requests import RequestTranslator
+from agwtwisted.core.http2.responses import ResponseBlocks
 from agwtwisted.core.identity.clients import NOT_CHECKED, Admitted, Client, PendingClient, TurnedAway, identify
 from agwtwisted.core.operations.records import RecordFrame
 from agwtwisted.core.plan.plan import PortPlan
 from agwtwisted.core.plan.routing import Site
+from agwtwisted.core.resources.gateway import Gateway
 from agwtwisted.exchange.exchange import HttpExchanges, PlainHttpExchanges
 from agwtwisted.http.session import HttpSession
 from agwtwisted.interfaces import RequestHandling
@@ -46,12 +52,13 @@ class HttpPort(Port[Site]):
     ) -> None:
         super().__init__(plan, contexts, environment)
         self.exchanges = exchanges
-        parser = RequestParser(
-            names,
-            max_header_bytes=self.gateway.max_header_bytes,
-            max_header_lines=self.gateway.max_header_lines,
+        self.handling = RequestHandling(
+            exchanges,
+            self.gateway,
+            _parser(self.gateway, names),
+            _translator(self.gateway, names),
+            ResponseBlocks(),
         )
-        self.handling = RequestHandling(exchanges, self.gateway, parser)
         self.identities = IdentityBlocks()
 
     def begin(self, connection: Connection, client: Admitted, site: Site | None = None) -> None:
@@ -92,3 +99,23 @@ class HttpPort(Port[Site]):
     def frame(self, listener: str) -> RecordFrame:
         """What the records of failed handshakes of a listener have in common."""
         return self.exchanges.route(listener, None).frame
+
+
+def _parser(gateway: Gateway, names: HeaderNames) -> RequestParser:
+    return RequestParser(names, max_header_bytes=gateway.max_header_bytes, max_header_lines=gateway.max_header_lines)
+
+
+def _translator(gateway: Gateway, names: HeaderNames) -> RequestTranslator:
+    return RequestTranslator(
+        names,
+        _websocket_key,
+        max_list=gateway.http2_max_header_list,
+        max_field=gateway.http2_max_header_field,
+        max_lines=gateway.max_header_lines,
+        max_body_bytes=gateway.max_body_bytes,
+    )
+
+
+def _websocket_key() -> bytes:
+    """A Sec-WebSocket-Key: 16 octets by chance, as base64 (RFC 6455 section 4.1)."""
+    return b64encode(token_bytes(16))

@@ -15,6 +15,8 @@ from agwtwisted.core.http.header_names import HeaderNames
 from agwtwisted.core.http.heads import RequestParser
 from agwtwisted.core.http.messages import Framing, RequestHead, ResponseHead, UnfitRequest
 from agwtwisted.core.http.pages import ErrorInfo
+from agwtwisted.core.http2.requests import RequestTranslator
+from agwtwisted.core.http2.responses import ResponseBlocks
 from agwtwisted.core.listening.admission import Awaited
 from agwtwisted.core.resources.gateway import Gateway
 from agwtwisted.core.tls.policies import TlsPolicy, predefined
@@ -148,7 +150,9 @@ class _Case(SynchronousTestCase):
         self.begun: Callable[[Asked], None] = lambda asked: None
         self.connection = Connection(self.network, NO_OUTBOX)
         self.line: Line = self.network.dial(self.connection)
-        self.handling = RequestHandling(self, gateway(self.min_body_rate), RequestParser(HeaderNames()))  # type: ignore[arg-type]
+        names = HeaderNames()
+        readers = RequestParser(names), RequestTranslator(names, bytes), ResponseBlocks()
+        self.handling = RequestHandling(self, gateway(self.min_body_rate), *readers)  # type: ignore[arg-type]
         self.frontend = Frontend(self.connection, self.session, self.handling)  # type: ignore[arg-type]
         self.connection.receiver = self.frontend
 

@@ -159,7 +159,7 @@ GATEWAY = Kind(
             "Bytes of all header fields of a request of HTTP/2, with 32 for each (RFC 9113 section 6.5.2).",
         ),
         "http2_max_header_field": Key(
-            whole(limits.HEADER_BYTES), "Bytes of one header field of a request of HTTP/2: its name and value."
+            whole(limits.HEADER_BYTES), "Bytes of one header field of a request of HTTP/2: its name, its value, and 32."
         ),
         "http2_idle_timeout": Key(
             seconds(limits.TIMEOUT), "Seconds without a request under way on a connection of HTTP/2."
