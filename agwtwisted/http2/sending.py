@@ -14,6 +14,7 @@ from typing import Final, Protocol
 
 from twisted.internet.interfaces import IDelayedCall
 
+from agwtwisted.core.http2.budgets import CUT_FRAME
 from agwtwisted.core.http2.codes import (
     DEFAULT_WINDOW,
     HEADER_TABLE_SIZE,
@@ -83,7 +84,7 @@ class Http2Sender:
     def __init__(self, connection: Connection, encoder: FieldEncoder, owner: Http2SenderOwner) -> None:
         self.queued = 0  # octets of DATA of all streams
         self.sent = 0  # the same of those that were sent
-        self.frames = 0  # of DATA that were sent
+        self.frames = 0  # of DATA that were sent; those that a window cut short, from `CUT_FRAME` on
         self.full = False  # the connection takes no more: no further request is to be begun
         self._connection = connection
         self._encoder = encoder
@@ -349,7 +350,8 @@ class Http2Sender:
             self._out_size += size
             self.queued -= size
             self.sent += size
-            self.frames += 1
+            if size >= CUT_FRAME or not queue.queued:
+                self.frames += 1
             if queue.queued and queue.window.size > 0:
                 schedule.add(queue)
             else:

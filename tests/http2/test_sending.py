@@ -252,6 +252,15 @@ class WindowTests(SenderTestCase):
         self.sent()
         self.assertEqual(self.sending.heard(), [("flowing", 1)])
 
+    def test_frames_that_windows_cut_short(self) -> None:
+        """A frame that a window has cut short counts as one only if it has some octets (CVE-2019-9511)."""
+        self.sender.settings([(INITIAL_WINDOW_SIZE, 0)])
+        self.sender.open(1).data(bytes(1000))
+        for octets, counted in ((1, 0), (255, 0), (256, 1), (400, 2), (88, 3)):
+            self.sender.window_update(1, octets)
+            self.assertEqual([size for *_, size in self.sent()], [octets])
+            self.assertEqual(self.sender.frames, counted)
+
     def test_stalled_by_the_connection(self) -> None:
         """The window of the connection keeps back all that have something to send, and those alone."""
         idle, queue = self.sender.open(1), self.sender.open(3)

@@ -4,21 +4,15 @@ RFC 9113 section 10.5 lists them, and leaves the bounds to the server. Every suc
 budget, a token bucket: what was spent comes back with time, and with useful work, so that a client with much to do may
 cancel, ask again and confirm a lot. One budget for all kinds: a client that mixes them gains nothing.
 
-The points of a kind follow what it costs here, beside what others permit on a connection:
+The points of a kind follow what it costs here. At once and then each second there may be, beside what others permit:
 
-=================================  ==========================  =========================================================
-kind                               at once, then each second   elsewhere
-=================================  ==========================  =========================================================
-streams reset (CVE-2023-44487)     400, 4                      nghttp2, Node, Twisted: 1000, 33
-streams that the client makes us   400, 4                      the same bound where MadeYouReset (CVE-2025-8671) is met
-reset, or refuse                                               at all; nginx: 100 refused in all
-SETTINGS                           100, 1                      Envoy: 1000 unsent answers, nothing where they are read
-PING                               1000, 10                    the same
-CONTINUATION                       400, 4                      nghttp2: 8 a block; Envoy none: blocks of 60 KB
-WINDOW_UPDATE beyond what was      4000, 40                    Envoy: 10 for each DATA frame that was sent
-sent; DATA of a byte; PRIORITY;                                Envoy: 1 empty in a row; 100 PRIORITY for each stream
-unknown frames                                                 nginx: 1 MiB more than an eighth of what came (all kinds)
-=================================  ==========================  =========================================================
+* 400 and 4 resets (CVE-2023-44487). nghttp2, Node and Twisted have 1000 and 33; Envoy ends a connection of 500 requests
+  of which half were reset within a second. Here 1000 requests of a connection are all that there are.
+* 400 and 4 streams that the client has the gateway reset (CVE-2025-8671) or refuse; nginx takes 100 refused ones.
+* 400 and 4 CONTINUATION, of which no client needs one: blocks of 16 KiB are in a single frame.
+* 100 and 1 SETTINGS, which may change all windows; 1000 and 10 PING. Envoy bounds the answers that are not read: 1000.
+* 4000 and 40 of the others: WINDOW_UPDATE beyond what was sent (Envoy: 10 for each DATA frame), DATA of an octet
+  (Envoy: one empty in a row), PRIORITY (Envoy: 100 a stream), unknown types. nginx counts octets of all kinds: 8 MiB.
 """
 
 from __future__ import annotations
