@@ -12,7 +12,7 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["agwtwisted"]):
-    from fuzz.mutation import mutated
+    from fuzz.mutation import mutated, mutated_frames
     from fuzz.targets import TARGETS, Target
 
 OUT = Path(__file__).parent / "out"
@@ -69,9 +69,18 @@ def _fuzz(name: str, seconds: int) -> None:
     ]
     if target.is_der:
         atheris.Setup(arguments, target.run, custom_mutator=_der_mutator(target))
+    elif target.is_http2:
+        atheris.Setup(arguments, target.run, custom_mutator=_frame_mutator)
     else:
         atheris.Setup(arguments, target.run)
     atheris.Fuzz()
+
+
+def _frame_mutator(data: bytes, max_size: int, seed: int) -> bytes:
+    """A third of the mutations are libFuzzer's own."""
+    chosen = random.Random(seed)
+    changed = mutated_frames(data, chosen) if chosen.random() < 0.7 else b""
+    return changed if 0 < len(changed) <= max_size else atheris.Mutate(data, max_size)
 
 
 def _der_mutator(target: Target):  # type: ignore[no-untyped-def]

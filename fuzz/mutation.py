@@ -1,4 +1,4 @@
-"""Mutations that keep DER whole: a change deep inside, and every length around it right again.
+"""Mutations that keep DER, or frames of HTTP/2, whole: a change deep inside, and every length around it right again.
 
 Bytes changed at random break a length within the first few octets, and nothing behind it is ever reached.
 """
@@ -8,6 +8,8 @@ from __future__ import annotations
 import random
 
 from agwtwisted.core.certificates.der import DerError, elements
+from agwtwisted.core.http2 import codes
+from tests.frame_oracle import frame, split
 from tests.pki import tlv
 
 _CONSTRUCTED = 0x20
@@ -43,6 +45,43 @@ def mutated(data: bytes, chosen: random.Random) -> bytes:
         if changed is not None and changed != data:
             return changed
     return data
+
+
+def mutated_frames(data: bytes, chosen: random.Random) -> bytes:
+    """The same frames but for one: dropped, doubled, moved, of another type, stream, flags or with another payload."""
+    preface, *parts = split(data)
+    if not parts:
+        return data
+    at = chosen.randrange(len(parts))
+    match chosen.randrange(5):
+        case 0:
+            del parts[at]
+        case 1:
+            parts[at:at] = [parts[at]] * chosen.choice((1, 1, 9))
+        case 2:
+            parts.insert(chosen.randrange(len(parts)), parts.pop(at))
+        case _:
+            parts[at] = _another_frame(parts[at], chosen)
+    return preface + b"".join(parts)
+
+
+def _another_frame(octets: bytes, chosen: random.Random) -> bytes:
+    if len(octets) < codes.FRAME_HEAD:
+        return octets
+    kind, flags, stream = octets[3], octets[4], int.from_bytes(octets[5:9], "big")
+    payload = octets[codes.FRAME_HEAD :]
+    match chosen.randrange(6):
+        case 0:
+            kind = chosen.choice((*range(12), 0x10, 0xEE))
+        case 1:
+            flags ^= chosen.choice((1, 4, 8, 0x20))
+        case 2:
+            stream = chosen.choice((0, 1, 2, 3, 5, stream + 2, stream | 1 << 31)) & 0xFFFFFFFF
+        case 3:
+            payload *= chosen.choice((2, 40))
+        case _:
+            payload = _with_other_octets(payload, chosen)
+    return frame(kind, payload, flags=flags, stream=stream)
 
 
 def _within(data: bytes, chosen: random.Random) -> bytes | None:

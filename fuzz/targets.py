@@ -43,6 +43,9 @@ from agwtwisted.core.http.messages import MAX_TARGET, PAUSED, RequestHead, Respo
 from agwtwisted.core.http.paths import UnclearPath, normalised, override_path
 from agwtwisted.core.http.request_reader import RequestReader
 from agwtwisted.core.http.response_reader import ResponseReader
+from agwtwisted.core.http2 import codes, frames
+from agwtwisted.core.http2.frame_reader import MAX_CONTINUATIONS, FrameReader
+from agwtwisted.core.http2.frame_values import ConnectionFault, HeadersFrame
 from agwtwisted.core.identity.clients import Admitted, CertificateProof, ClientConnection, Identity
 from agwtwisted.core.listening.proxy_protocol import HeaderReader, NoHeader, ProxyHeader, Tlv, encoded, joined, split
 from agwtwisted.core.operations.control_requests import body_arguments, matched
@@ -65,7 +68,7 @@ from agwtwisted.core.verification.verdicts import Refused, Trusted, Unchecked
 from agwtwisted.resource_manager.sign_in import SignIn
 from agwtwisted.resource_manager.tokens import TENANT, Tokens
 from agwtwisted.tls.path_search import PathSearch
-from tests import arm_gateways, configurations, pki
+from tests import arm_gateways, configurations, frame_oracle, pki
 from tests.core.tls.hellos import RECORDED
 from tests.differential import demands_policy
 from tests.handshakes import evidence_from
@@ -102,6 +105,7 @@ class Target:
     run: Callable[[bytes], None]
     seeds: Callable[[], Iterable[bytes]]
     is_der: bool = False  # mutations that keep DER whole help
+    is_http2: bool = False  # those that keep frames whole do
     words: tuple[str, ...] = ()  # that a grammar knows
     longest: int = 4096  # bytes of an input
 
@@ -670,6 +674,47 @@ REQUESTS = [
 ]
 
 
+def _http2_frames(data: bytes) -> None:
+    frame_oracle.frames_agree(data)
+    outcomes = [frame_oracle.joined(_frames_of(pieces)) for pieces in _pieces(data)]
+    assert outcomes[1:] == outcomes[:1] * (len(outcomes) - 1), outcomes
+    for each in outcomes[0]:
+        if isinstance(each, HeadersFrame):
+            assert len(each.block) <= frame_oracle.BLOCK_BYTES
+            assert each.frames <= 1 + MAX_CONTINUATIONS
+        if isinstance(each, ConnectionFault):
+            assert each.reason.isprintable()
+
+
+def _frames_of(pieces: list[bytes]) -> frame_oracle.Found:
+    reader = FrameReader(max_block=frame_oracle.BLOCK_BYTES)
+    found: frame_oracle.Found = []
+    for piece in pieces:
+        reader.feed(piece)
+        found += frame_oracle.pulled(reader)
+        assert reader.unread <= codes.LEAST_MAX_FRAME_SIZE + codes.FRAME_HEAD
+    return found
+
+
+def _http2_seeds() -> Iterator[bytes]:
+    block = b"\x82\x84\x87\x41\x01a"  # GET / of https://a
+    padded = frame_oracle.frame(codes.HEADERS, b"\1\0\0\0\3\xff" + block + b"x", flags=0x2D, stream=5)
+    continued = frames.headers(3, block, True, 4)
+    yield frame_oracle.BEGIN + frames.headers(1, block, False) + frames.data(1, b"abc", True) + padded + continued
+    settings = frames.settings([(each, 20_000) for each in (1, 3, 4, 5, 6)]) + frames.SETTINGS_ACK
+    credit = frames.window_update(0, 9) + frames.window_update(1, 1 << 30)
+    ends = frames.rst_stream(1, codes.CANCEL) + frames.goaway(0, 0, b"bye")
+    pings = frames.ping(b"12345678") + frames.ping_ack(b"12345678")
+    priority = frame_oracle.frame(codes.PRIORITY, b"\0\0\0\3\xff") + frame_oracle.frame(0xEE, b"x")
+    update = frame_oracle.frame(codes.PRIORITY_UPDATE, b"\0\0\0\1u=3, i", stream=0)
+    yield frame_oracle.BEGIN + settings + credit + ends + pings + priority + update
+    yield frame_oracle.BEGIN + frames.data(1, bytes(1200), False) + frames.data(1, bytes(1100), True) + pings
+    yield b"GET / HTTP/1.1\r\n\r\n"
+
+
+HTTP2_FRAMES = [*_http2_seeds()]
+
+
 def _response_events(pieces: list[bytes], *, to_head_request: bool) -> tuple[list[Any], tuple[Any, ...]]:
     """What is read of these pieces, and how the reader stands then."""
     reader = ResponseReader(to_head_request=to_head_request, max_header_bytes=8192)
@@ -918,6 +963,12 @@ TARGETS = {
     "judge": Target(run=_judge, seeds=_chains, is_der=True),
     "search": Target(run=_search, seeds=_handshakes, is_der=True),
     "handshake": Target(run=_handshake, seeds=_handshakes, is_der=True),
+    "http2_frames": Target(
+        run=_http2_frames,
+        seeds=lambda: HTTP2_FRAMES,
+        is_http2=True,
+        words=("PRI * HTTP/2.0", "\\x00\\x00\\x04\\x08\\x00\\x00\\x00\\x00\\x01", "\\x00\\x00\\x00\\x09\\x04"),
+    ),
     "requests": Target(run=_requests, seeds=lambda: REQUESTS, words=_HTTP_WORDS, longest=1024),
     "paths": Target(
         run=_paths,

@@ -8,8 +8,9 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.certificates.der import elements
-from fuzz.mutation import mutated
-from fuzz.targets import CERTIFICATES, TARGETS
+from fuzz.mutation import mutated, mutated_frames
+from fuzz.targets import CERTIFICATES, HTTP2_FRAMES, TARGETS
+from tests.frame_oracle import split
 
 MUTATIONS = 40
 
@@ -55,3 +56,17 @@ class MutationTests(SynchronousTestCase):
                 elements(changed)
                 self.assertNotEqual(changed, certificate)
         self.assertEqual(mutated(b"\x30", chosen), b"\x30")
+
+    def test_keeps_frames_whole(self) -> None:
+        """However often frames are changed, each is as long as it says; where there is none nothing is changed."""
+        chosen = random.Random(0)
+        for octets in HTTP2_FRAMES[:2]:
+            changed = octets
+            for _ in range(20):
+                changed = mutated_frames(changed, chosen)
+                self.assertEqual(b"".join(split(changed)), changed)
+                preface, *found = split(changed)
+                self.assertEqual(preface, octets[: len(preface)])
+                self.assertEqual([len(each) - 9 for each in found], [int.from_bytes(each[:3], "big") for each in found])
+            self.assertNotEqual(changed, octets)
+        self.assertEqual(mutated_frames(b"PRI", chosen), b"PRI")

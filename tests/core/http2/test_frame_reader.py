@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from struct import pack
-from typing import TypeGuard
 
-import attrs
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -27,7 +25,6 @@ from agwtwisted.core.http2.frame_reader import MAX_CONTINUATIONS, FrameReader
 from agwtwisted.core.http2.frame_values import (
     ConnectionFault,
     DataFrame,
-    Frame,
     HeadersFrame,
     IgnoredFrame,
     PingFrame,
@@ -35,23 +32,10 @@ from agwtwisted.core.http2.frame_values import (
     StreamFault,
     WindowUpdateFrame,
 )
+from tests.frame_oracle import BEGIN, RESERVED, Found, frame, frame_streams, frames_agree, joined, pulled
 from tests.memory import kept_after
 
 BLOCK_BYTES = 32_768
-BEGIN = PREFACE + frames.settings([])
-RESERVED = 1 << 31
-Found = list[Frame | ConnectionFault]
-
-
-def frame(kind: int, payload: bytes = b"", *, flags: int = 0, stream: int = 1, length: int | None = None) -> bytes:
-    """A frame as it is written, with the length that it claims."""
-    size = len(payload) if length is None else length
-    return pack(">IBI", size << 8 | kind, flags, stream) + payload
-
-
-def pulled(reader: FrameReader) -> Found:
-    """What there is to read."""
-    return list(iter(reader.next_frame, None))
 
 
 def begun() -> FrameReader:
@@ -60,24 +44,6 @@ def begun() -> FrameReader:
     reader.feed(BEGIN)
     assert pulled(reader) == [SettingsFrame(())]
     return reader
-
-
-def joined(found: Found) -> Found:
-    """The same with neighbouring parts of DATA of one stream in one."""
-    whole: Found = []
-    for each in found:
-        before = whole[-1] if whole else None
-        if _is_part(before) and _is_part(each) and before.stream == each.stream:
-            whole[-1] = attrs.evolve(
-                each, data=before.data + each.data, size=before.size + each.size, end_stream=each.end_stream
-            )
-        else:
-            whole.append(each)
-    return [attrs.evolve(each, part=False) if isinstance(each, DataFrame) else each for each in whole]
-
-
-def _is_part(found: Frame | ConnectionFault | None) -> TypeGuard[DataFrame]:
-    return isinstance(found, DataFrame) and found.part
 
 
 def fed(pieces: Iterable[bytes], reader: FrameReader | None = None) -> Found:
@@ -423,6 +389,13 @@ class FeedingTests(SynchronousTestCase):
         found = read(octets)
         faults = [each for each in found if isinstance(each, ConnectionFault)]
         self.assertEqual(faults, [each for each in found[-1:] if isinstance(each, ConnectionFault)])
+
+    @given(frame_streams())
+    def test_as_h2_reads_them(self, octets: bytes) -> None:
+        """What h2 refuses is refused, and what both take says the same to both, in one piece and octet by octet."""
+        frames_agree(octets)
+        whole = joined(fed([octets]))
+        self.assertEqual(joined(fed(octets[at : at + 1] for at in range(len(octets)))), whole)
 
     def test_what_is_kept(self) -> None:
         """Nothing of frames that were handed on, and no more than what came of one that is not whole."""
