@@ -79,7 +79,7 @@ class RequestTranslator:
         names: which header names go where.
         new_key: makes a Sec-WebSocket-Key (RFC 6455 section 4.1), another one each time.
         max_list, max_field: octets of a header list and of a field, by `list_size`.
-        max_lines: fields that are no pseudo-header fields.
+        max_lines: fields that are no pseudo-header fields and no crumbs of a cookie.
         max_body_bytes: of a body whose length is said ahead.
     """
 
@@ -239,9 +239,9 @@ class RequestTranslator:
 
     def _is_too_large(self, fields: Fields) -> bool:
         """Whether a list is over a limit, or one of its fields."""
-        regular = sum([not name.startswith(b":") for name, _ in fields])
+        lines = sum([name[:1] != b":" and name != b"cookie" for name, _ in fields])  # crumbs are of one line
         return (
-            regular > self._max_lines
+            lines > self._max_lines
             or list_size(fields) > self._max_list
             or any(list_size((field,)) > self._max_field for field in fields)
         )

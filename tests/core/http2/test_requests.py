@@ -136,6 +136,7 @@ class RequestTests(SynchronousTestCase):
         head = outcome((b"cookie", b"a=b"), (b"x", b"y"), (b"cookie", b"c=d"), (b"cookie", b"e=f"))
         assert isinstance(head, RequestHead)
         self.assertEqual(head.headers, ((b"cookie", b"a=b; c=d; e=f"), (b"x", b"y")))
+        self.assertIsInstance(outcome(*[(b"cookie", b"a=b")] * 150), RequestHead)
 
     def test_managed(self) -> None:
         """The gateway alone says who a client is, in whatever spelling; X-Forwarded-For is kept apart."""
