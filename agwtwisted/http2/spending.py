@@ -1,0 +1,36 @@
+"""What one client has the gateway do for little, counted: `core.http2.budgets` on a clock."""
+
+from __future__ import annotations
+
+from twisted.internet.interfaces import IReactorTime
+
+from agwtwisted.core.http2.budgets import TINY_DATA, AbuseBudget, CheapFrame
+
+
+class Spending:
+    """The budget of a connection; once it is overdrawn, the connection ends behind the frame that is handled.
+
+    Args:
+        clock: time.
+    """
+
+    __slots__ = ("_clock", "budget", "overdrawn")
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self._clock = clock
+        self.budget = AbuseBudget(clock.seconds())
+        self.overdrawn = ""  # on what the client has spent most, once it is too much
+
+    def spend(self, kind: CheapFrame, times: int = 1) -> None:
+        """So many of a kind came."""
+        self.overdrawn = self.budget.spend(kind, self._clock.seconds(), times) or self.overdrawn
+
+    def data(self, size: int, *, counts: bool) -> None:
+        """DATA came with so many octets; whether it `counts` where they are few."""
+        if counts and size < TINY_DATA:
+            self.overdrawn = self.budget.data(size, self._clock.seconds()) or self.overdrawn
+        self.budget.received += size
+
+    def window_update(self, frames: int, sent: int) -> None:
+        """A WINDOW_UPDATE came, when so many DATA frames with so many octets had been sent."""
+        self.overdrawn = self.budget.window_update(frames, sent, self._clock.seconds()) or self.overdrawn

@@ -1,0 +1,338 @@
+"""One request over HTTP/2: it hands the request to its exchange, and is the `ResponseWriter` of the answer.
+
+What a stream means for its connection (windows, when it is forgotten, what is read next) is its `StreamOwner`'s
+business: the stream table. What an exchange calls changes a stream and no more: nothing here calls the exchange back
+from within such a call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum
+from typing import Final, Protocol
+
+from agwtwisted.core.http.header_lines import Header
+from agwtwisted.core.http.messages import Framing, RequestHead, ResponseHead, UnfitRequest, is_event_stream
+from agwtwisted.core.http2.codes import INTERNAL_ERROR, NO_ERROR, ErrorCode
+from agwtwisted.core.http2.frame_values import DataFrame
+from agwtwisted.core.http2.header_codec import FieldList
+from agwtwisted.core.http2.priorities import UNSIGNALLED
+from agwtwisted.core.http2.request_bodies import ANY_LENGTH, AbsentBody, BodyFault, RequestBody
+from agwtwisted.core.http2.responses import ResponseBlocks, informational_fields
+from agwtwisted.core.http2.send_bounds import read_size
+from agwtwisted.core.http2.websockets import tunnel_fields
+from agwtwisted.http2.sending import Http2Sender
+from agwtwisted.http2.stream_queue import StreamQueue
+from agwtwisted.interfaces import NO_EXCHANGE, Exchange
+
+_NO_BODY, _LENGTH = Framing.NONE, Framing.LENGTH  # before Python 3.12 each look at a member of an Enum costs a call
+
+
+class StreamPhase(Enum):
+    """Where a stream stands; what becomes of its DATA."""
+
+    WAITING = "its request has not begun: DATA is kept"
+    RUNNING = "its exchange takes DATA"
+    UPGRADING = "a tunnel was asked for, and the answer is open: DATA is kept"
+    UNFIT = "the server has agreed to a tunnel in a way that proves nothing: the stream is to be reset"
+    TUNNEL = "another protocol is spoken, which the gateway only carries"
+    OVER = "its exchange is over: DATA is dropped"
+
+
+# The same as above.
+WAITING, RUNNING, UPGRADING, UNFIT, TUNNEL, OVER = StreamPhase
+
+
+class NoQueue:
+    """Of a stream that has sent nothing yet, or sends nothing any more: takes what it is given, and drops it."""
+
+    full = blocked = False
+    sent = queued = 0
+
+    def fields(self, fields: FieldList, *, end: bool = False) -> int:
+        """Nothing is sent."""
+        return 0
+
+    def data(self, data: bytes) -> None:
+        """Nothing is sent."""
+
+    def end(self, reset: ErrorCode | None = None) -> None:
+        """There is nothing to end."""
+
+    def cut(self, code: ErrorCode) -> None:
+        """There is nothing to cut."""
+
+
+NO_QUEUE: Final = NoQueue()
+CLOSED: Final = NoQueue()
+
+
+class StreamOwner(Protocol):
+    """What a stream asks of the connection that it is on."""
+
+    blocks: ResponseBlocks  # makes the header blocks of answers
+
+    @property
+    def count(self) -> int:
+        """How many streams are open."""
+
+    def consumed(self, stream: Http2Stream, size: int) -> None:
+        """So many octets of its DATA were handed on: their room in both windows is free again."""
+
+    def later(self, stream: Http2Stream) -> None:
+        """Has it go on, soon, but not from within this call: it may hand on what it has kept, or is UNFIT."""
+
+    def wants(self, stream: Http2Stream) -> None:
+        """Whether its body is wanted is another question now."""
+
+    def over(self, stream: Http2Stream, *, sent: bool) -> None:
+        """Its exchange is over; unless all was `sent`, some of the answer may still have to leave."""
+
+
+class Http2Stream:
+    """A stream of a client's.
+
+    Args:
+        number: its identifier.
+        body: of the request: NO_BODY where END_STREAM came with the head.
+        owner: the table that it is in.
+        sender: takes its frames.
+    """
+
+    __slots__ = (
+        "_fields",
+        "_out",
+        "_owner",
+        "_request",
+        "_sender",
+        "body_of_request",
+        "bytes_sent",
+        "exchange",
+        "head_sent",
+        "number",
+        "phase",
+        "priority",
+        "queue",
+    )
+
+    _request: RequestHead | UnfitRequest
+
+    def __init__(self, number: int, body: RequestBody | AbsentBody, owner: StreamOwner, sender: Http2Sender) -> None:
+        self.number = number
+        self.body_of_request = body
+        self.phase = WAITING
+        self.exchange: Exchange = NO_EXCHANGE
+        self.bytes_sent = 0
+        self.head_sent: ResponseHead | None = None
+        self.priority = UNSIGNALLED
+        self._owner = owner
+        self._sender = sender
+        self.queue: StreamQueue | NoQueue = NO_QUEUE
+        self._fields = b""  # of an answer whose head has not left
+        self._out: list[bytes] = []
+
+    @property
+    def endless(self) -> bool:
+        """Whether what is in progress may go on for ever: another protocol, or server-sent events."""
+        head = self.head_sent
+        return self.phase is TUNNEL or (head is not None and is_event_stream(head))
+
+    @property
+    def awaits_body(self) -> bool:
+        """Whether the client has to send more of a body that is wanted."""
+        body = self.body_of_request
+        return self.phase is RUNNING and not (body.whole or body.paused)
+
+    # -- the request, from the table
+
+    def begin(self, request: RequestHead | UnfitRequest, exchange: Exchange, max_body_bytes: int) -> BodyFault | None:
+        """Its turn has come; what of the body is there already is handed on, unless something is wrong with it."""
+        self._request, self.exchange = request, exchange
+        self.phase = RUNNING
+        body = self.body_of_request
+        if isinstance(request, UnfitRequest):
+            exchange.begin()
+            return None
+        if isinstance(body, AbsentBody):
+            exchange.begin()
+            if request.framing is not _NO_BODY and self.phase is RUNNING:
+                exchange.body_complete()
+            return None
+        if request.upgrade:
+            self.phase = UPGRADING
+        exchange.begin()
+        fault = None if request.upgrade else body.expect(_length_of(request), max_body_bytes)
+        if fault is None:
+            self.go_on()
+        return fault
+
+    def data(self, frame: DataFrame) -> BodyFault | None:
+        """DATA of a stream that is neither half-closed nor over."""
+        body, data = self.body_of_request, frame.data
+        if isinstance(body, AbsentBody):
+            raise AssertionError("the stream is half-closed")
+        fault = body.add(data, frame.size, end=frame.end_stream)
+        if fault is not None:
+            return fault
+        if frame.size > len(data):
+            self._owner.consumed(self, frame.size - len(data))
+        if body.held or body.paused or self.phase in (WAITING, UPGRADING, UNFIT):
+            body.hold(data)
+        else:
+            self._hand_on(data)
+            self._complete(body)
+        return None
+
+    def go_on(self) -> None:
+        """Hands on what was kept, if it is wanted now."""
+        body = self.body_of_request
+        if isinstance(body, RequestBody) and self.phase in (RUNNING, TUNNEL) and not body.paused:
+            self._hand_on(body.take())
+            self._complete(body)
+
+    def _hand_on(self, data: bytes) -> None:
+        if data:
+            self.exchange.body(data)
+            self._owner.consumed(self, len(data))
+
+    def _complete(self, body: RequestBody) -> None:
+        """The end of the body, where it has come, and all before it was handed on: in a tunnel the client's FIN."""
+        if not body.whole or body.held:
+            return
+        self._owner.wants(self)
+        if self.phase is TUNNEL:
+            self.exchange.client_lost()
+            self.end()
+            self.release()
+        elif self.phase is RUNNING and self._request_has_body:
+            self.exchange.body_complete()
+
+    @property
+    def _request_has_body(self) -> bool:
+        request = self._request
+        return isinstance(request, RequestHead) and request.framing is not _NO_BODY
+
+    def close(self) -> Exchange:
+        """The stream is closed: nothing more is sent on it. Returns the exchange that has to know, or NO_EXCHANGE."""
+        self.phase = OVER
+        self._sender.drop(self.number)
+        self._fields, self._out, self.queue = b"", [], CLOSED
+        exchange, self.exchange = self.exchange, NO_EXCHANGE
+        return exchange
+
+    # -- the answer, as interfaces.ResponseWriter says
+
+    @property
+    def full(self) -> bool:
+        """Whether the client takes bytes more slowly than they come."""
+        return self.queue.full
+
+    @property
+    def read_size(self) -> int:
+        """The most that one read of a backend may bring for this stream, in bytes; 0: as much as is usual."""
+        return read_size(self._owner.count)
+
+    def informational(self, status: int, reason: bytes, headers: Sequence[Header]) -> None:
+        """Sends a 1xx other than 101 ahead of the response."""
+        self._send_fields(informational_fields(status, headers))
+
+    def switch(self, protocol: bytes, headers: Sequence[Header]) -> None:
+        """Opens the tunnel with a 200 (RFC 8441 section 5), if the backend has understood what it was asked for."""
+        request = self._request
+        fields = tunnel_fields(request, headers) if isinstance(request, RequestHead) else None
+        if fields is None:
+            self.phase = UNFIT
+        else:
+            self.phase = TUNNEL
+            self._send_fields(fields)
+        self._owner.later(self)
+
+    def head(self, head: ResponseHead, *, last: bool = False) -> None:
+        """Sends the head of the response; the `last` one is that of its stream, as all are."""
+        self.head_sent = head
+        self._fields = self._owner.blocks.block(head)
+
+    def body(self, data: bytes) -> None:
+        """Sends a piece of the body, or of what a tunnel carries."""
+        self._out.append(data)
+
+    def flush(self) -> None:
+        """Sends what was given since the last flush."""
+        if self._fields:
+            fields, self._fields = self._fields, b""
+            self._send_fields(fields)
+        out = self._out
+        if out:
+            self._out = []
+            self._send_data(out[0] if len(out) == 1 else b"".join(out))
+
+    def end(self) -> None:
+        """The response is whole: sends the rest of it.
+
+        What the client still sends is not waited for; NO_ERROR says that the answer stands (RFC 9113 section 8.1).
+        """
+        whole = self.body_of_request.whole
+        if not (whole and self.queue is NO_QUEUE and self._sent_at_once()):
+            self.flush()
+            self.queue.end(None if whole else NO_ERROR)
+
+    def _sent_at_once(self) -> bool:
+        """The whole answer in one, which most are: whether nothing was in the way."""
+        out = self._out
+        body = out[0] if len(out) == 1 else b"".join(out)
+        octets = self._sender.answer(self.number, self._fields, body)
+        if not octets:
+            return False
+        self.bytes_sent += octets + len(body)
+        self._fields, self._out, self.queue = b"", [], CLOSED
+        return True
+
+    def release(self) -> None:
+        """The exchange is over: what else comes on this stream is dropped."""
+        self.phase = OVER
+        self.exchange = NO_EXCHANGE
+        self._owner.over(self, sent=self.queue is CLOSED)
+
+    def abort(self) -> None:
+        """The response cannot be completed: the stream is reset, and the connection lives."""
+        try:
+            self.flush()
+        finally:
+            self._open_queue().cut(INTERNAL_ERROR)
+            self.release()
+
+    def pause_body(self) -> None:
+        """Stops the request's body: waiting for it is not the client's fault."""
+        self._pause(True)
+
+    def resume_body(self) -> None:
+        """Lets the request's body flow on."""
+        self._pause(False)
+
+    def _pause(self, paused: bool) -> None:
+        body = self.body_of_request
+        if isinstance(body, RequestBody) and body.paused is not paused:
+            body.paused = paused
+            self._owner.wants(self)
+            if not paused:
+                self._owner.later(self)
+
+    def _send_fields(self, fields: FieldList) -> None:
+        self.bytes_sent += self._open_queue().fields(fields)
+
+    def _send_data(self, data: bytes) -> None:
+        if self.queue is not CLOSED:
+            self.bytes_sent += len(data)
+            self.queue.data(data)
+
+    def _open_queue(self) -> StreamQueue | NoQueue:
+        if self.queue is NO_QUEUE:
+            self.queue = self._sender.open(self.number, self.priority)
+        return self.queue
+
+
+def _length_of(request: RequestHead) -> int:
+    """How long the body has to be, or ANY_LENGTH."""
+    if request.framing is _LENGTH:
+        return request.content_length
+    return 0 if request.framing is _NO_BODY else ANY_LENGTH

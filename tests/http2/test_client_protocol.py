@@ -1,0 +1,130 @@
+"""A connection of HTTP/2 in memory, with exchanges that do what the test says."""
+
+from __future__ import annotations
+
+from hyperframe.frame import (
+    GoAwayFrame,
+    HeadersFrame,
+)
+
+from agwtwisted.core.http.messages import Framing
+from agwtwisted.core.http2.codes import (
+    COMPRESSION_ERROR,
+    INTERNAL_ERROR,
+    NO_ERROR,
+    REFUSED_STREAM,
+)
+from agwtwisted.core.listening.admission import Awaited
+from agwtwisted.core.verification.verdicts import Missing
+from tests.http2.connections import Http2Case
+from tests.identities import turned_away
+
+
+class EndTests(Http2Case):
+    """The end of a connection."""
+
+    def test_finish(self) -> None:
+        """An expelled client: what waits is refused, what is endless cut, the rest answered; then it is over."""
+        client = self.browser()
+        usual, endless = client.request("/usual"), client.request("/endless")
+        self.last.head(framing=Framing.CHUNKED, headers=((b"content-type", b"text/event-stream"),))
+        self.last.reply.flush()
+        self.assertTrue(self.protocol.endless)
+        self.protocol.hold()
+        waiting = client.request("/waiting")
+        self.protocol.finish()
+        self.protocol.finish()
+        self.assertEqual(client.finished(waiting).reset, REFUSED_STREAM)
+        self.assertEqual(client.finished(endless).reset, INTERNAL_ERROR)
+        late = client.request("/late")
+        self.assertEqual(client.finished(late).reset, REFUSED_STREAM)
+        self.asked[0].answer()
+        self.assertEqual(client.finished(usual).status, 200)
+        self.assertTrue(self.line.eof)
+
+    def test_finish_within_settled(self) -> None:
+        """A session that ends the connection when it is asked leaves nothing that waits."""
+        client = self.browser()
+        self.protocol.hold()
+        self.session.on_settled = self.protocol.finish
+        response = client.request()
+        self.assertEqual((client.finished(response).reset, self.asked), (REFUSED_STREAM, []))
+
+    def test_idle(self) -> None:
+        """A connection without a stream ends after http2_idle_timeout."""
+        self.answers_at_once()
+        client = self.browser()
+        client.fetch()
+        self.network.advance(179)
+        self.assertEqual(self.protocol.awaited(self.network.seconds())[0], Awaited.REQUEST)
+        self.assertTrue(self.line.connected)
+        self.network.advance(2)
+        client.rest()
+        self.assertEqual(client.goaways[0].error_code, NO_ERROR)
+
+    def test_no_preface(self) -> None:
+        """A client that says nothing is cut off after header_timeout."""
+        self.network.advance(self.gateway.header_timeout + 1)
+        self.assertTrue(self.line.eof)
+        self.assertEqual([kind for kind, _ in self.session.misuses], ["late_head"])
+
+    def test_the_client_leaves(self) -> None:
+        """All exchanges are given up when the connection ends, however it does, and no timer is left."""
+        for leave in (self.line.hang_up, lambda: self.line.crash()):
+            client = self.browser()
+            client.request("/a", method="POST", body=b"x", end=False)
+            client.request("/b")
+            leave()
+            self.line.hang_up()
+            self.assertEqual([asked.lost for asked in self.asked], [True, True])
+            self.assertEqual(self.network.timers(), [])
+            self.setUp()
+
+    def test_compression_error(self) -> None:
+        """A header block that cannot be decoded ends the connection: no later one could be."""
+        client = self.frames()
+        client.send(HeadersFrame(1, b"\xff\xff\xff\xff\xff", flags=["END_HEADERS", "END_STREAM"]))
+        self.assertEqual(client.next(GoAwayFrame).error_code, COMPRESSION_ERROR)
+        client.rest()
+        self.assertEqual(self.asked, [])
+
+    def test_no_http2(self) -> None:
+        """What does not begin as HTTP/2 does gets GOAWAY."""
+        self.line.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        self.turn()
+        self.assertIn(b"HTTP/1", self.line.take())
+        self.assertTrue(self.line.eof)
+
+    def test_a_client_that_sends_no_more(self) -> None:
+        """A client that closes its side gets no answer: it can take no part in HTTP/2 any more."""
+        client = self.browser()
+        client.request()
+        self.line.hang_up()
+        self.assertTrue(self.last.lost)
+        self.assertFalse(self.line.connected)
+
+
+class TurnedAwayTests(Http2Case):
+    """A client that is refused."""
+
+    client_is = turned_away(Missing())
+
+    def test_one_page(self) -> None:
+        """The first request gets its page, further ones are refused, and the connection ends behind it."""
+        client = self.browser()
+        first, second = client.request("/a"), client.request("/b")
+        self.assertEqual(client.finished(second).reset, REFUSED_STREAM)
+        self.last.answer(b"page", status=400)
+        self.assertEqual((client.finished(first).status, first.text), (400, "page"))
+        client.rest()
+        self.assertEqual([each.last_stream_id for each in client.goaways], [second.stream])
+        self.assertEqual(len(self.asked), 1)
+
+    def test_with_a_body(self) -> None:
+        """A request whose body still comes gets its page, too."""
+        self.begun = lambda asked: asked.answer(b"page", status=400)
+        client = self.browser()
+        response = client.request(method="POST", body=b"x", end=False)
+        self.assertEqual(client.finished(response).text, "page")
+        client.rest()
+        self.assertTrue(client.goaways)

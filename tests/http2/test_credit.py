@@ -1,0 +1,80 @@
+"""The windows for DATA of clients."""
+
+from __future__ import annotations
+
+from hyperframe.frame import (
+    DataFrame,
+    GoAwayFrame,
+    HeadersFrame,
+    RstStreamFrame,
+)
+
+from agwtwisted.core.http2.codes import (
+    FLOW_CONTROL_ERROR,
+)
+from agwtwisted.core.http2.windows import CONNECTION_WINDOW, STREAM_WINDOW
+from tests.http2.connections import Http2Case
+from tests.http2_clients import get
+
+
+class CreditTests(Http2Case):
+    """The room for DATA, and how it is given back."""
+
+    def test_padding(self) -> None:
+        """Padding is no data, and its room is given back."""
+        client = self.frames()
+        client.send(client.headers(1, get(method="POST"), "END_HEADERS"))
+        for _ in range(CONNECTION_WINDOW // 256 + 10):
+            client.send(DataFrame(1, b"", pad_length=255, flags=["PADDED"]))
+        client.send(DataFrame(1, b"end", flags=["END_STREAM"]))
+        self.assertEqual((self.last.data, self.last.whole), (b"end", True))
+
+    def test_windows_are_opened_for_what_is_taken(self) -> None:
+        """A long body passes, since both windows are opened again."""
+        client = self.browser()
+        client.request(method="POST", body=bytes(1_000_000))
+        client.until(lambda: self.last.whole, "the end of the body")
+        self.assertEqual(len(self.last.data), 1_000_000)
+
+    def test_paused_bodies_are_bounded(self) -> None:
+        """Of all bodies of a connection that are not wanted no more than its window is kept."""
+        self.begun = lambda asked: asked.reply.pause_body()
+        client = self.browser()
+        client.more()
+        for _ in range(4):
+            client.request(method="POST", body=bytes(300_000))
+        held = sum(each.body_of_request.held for each in self.protocol._streams.open.values())
+        self.assertEqual(held, CONNECTION_WINDOW)
+
+    def test_what_is_on_its_way_is_dropped(self) -> None:
+        """DATA and trailers of a stream that was reset are dropped, and the connection's window is opened for them."""
+        client = self.frames()
+        client.send(client.headers(1, get(method="POST"), "END_HEADERS"))
+        self.last.answer()
+        client.next(RstStreamFrame, 1)
+        for _ in range(CONNECTION_WINDOW // 16384 + 4):
+            client.send(DataFrame(1, bytes(16384)))
+        client.send(client.headers(1, [("x-trailer", "1")]))
+        self.answers_at_once()
+        client.send(client.headers(3, get("/next")))
+        self.assertEqual(client.next(HeadersFrame, 3).stream_id, 3)
+        self.assertEqual(len(self.asked), 2)
+
+
+class OverdrawnTests(Http2Case):
+    """More DATA than there is room for."""
+
+    def test_windows_are_overdrawn(self) -> None:
+        """DATA beyond the window of a stream resets it; beyond that of the connection it ends it."""
+        self.begun = lambda asked: asked.reply.pause_body()
+        client = self.frames()
+        client.send(client.headers(1, get(method="POST"), "END_HEADERS"))
+        for _ in range(STREAM_WINDOW // 16384):
+            client.send(DataFrame(1, bytes(16384)))
+        client.send(DataFrame(1, b"x"))
+        self.assertEqual(client.next(RstStreamFrame, 1).error_code, FLOW_CONTROL_ERROR)
+        for stream in (3, 5, 7):
+            client.send(client.headers(stream, get(method="POST"), "END_HEADERS"))
+            for _ in range(STREAM_WINDOW // 16384):
+                client.send(DataFrame(stream, bytes(16384)))
+        self.assertEqual(client.next(GoAwayFrame).error_code, FLOW_CONTROL_ERROR)
