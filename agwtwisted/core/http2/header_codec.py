@@ -1,8 +1,8 @@
 """Header lists and field blocks: HPACK (RFC 7541), on the library hpack.
 
-Its are the tables, the Huffman code, the integers and the representations that are sent; ours is the loop over the
-fields of a block that comes. hpack's own copies the rest of the block for each literal, and takes a hundred times as
-long where all fields are indexed, as they mostly are; the tests hold ours to it.
+Its are the tables, the Huffman code and the integers; ours are the loops over the fields of a block. hpack's own copies
+the rest of a block for each literal, and takes a hundred times as long where all fields are indexed, as they mostly
+are; the tests hold ours to it.
 
 hpack was chosen over jh2, whose decoder in Rust (5.0.15) is fast: that one panics at a block that is cut within a
 field, takes table updates behind fields and padding of zeros, which RFC 7541 has be errors, and is a private module.
@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final, TypeAlias
 
-from hpack import Encoder, HPACKError
-from hpack.hpack import decode_integer
+from hpack import HPACKError
+from hpack.hpack import decode_integer, encode_integer
 from hpack.huffman_table import decode_huffman
 from hpack.table import HeaderTable
 
@@ -45,6 +45,8 @@ _LONGEST_INTEGER: Final = 16  # octets; those that hpack takes have fewer
 SENSITIVE: Final = frozenset((b"set-cookie", b"authorization", b"proxy-authorization", b"cookie"))
 """Names of fields that no intermediary may put in a table (RFC 7541 section 7.1.3)."""
 
+_STATIC_INDEXES: Final = HeaderTable.STATIC_TABLE_MAPPING  # by name: the first index, and those of values
+_NEVER_INDEXED: Final = 0x10
 _LONGEST_REMEMBERED: Final = 128
 _NO_TABLE: Final = b"\x20"  # a table update to 0
 
@@ -211,26 +213,30 @@ class HeaderEncoder:
 
 def encoded(fields: Sequence[Header]) -> bytes:
     """A header list as octets that mean the same on every connection, and before and after any others."""
-    return b"".join([_field(field) if field[0] not in SENSITIVE else _octets(field, True) for field in fields])
+    return b"".join([_remembered(field) if field[0] not in SENSITIVE else _octets(field) for field in fields])
 
 
-def _field(field: Header) -> bytes:
-    return _remembered(field) if len(field[1]) <= _LONGEST_REMEMBERED else _octets(field, False)
+def _remembered(field: Header) -> bytes:
+    return _known_octets(field) if len(field[1]) <= _LONGEST_REMEMBERED else _octets(field)
 
 
-def _octets(field: Header, sensitive: bool) -> bytes:
-    """One field: indexed where the static table has it, else a literal."""
-    octets = _WITHOUT_TABLE.add(field, True, False)
-    if sensitive or not 0x10 <= octets[0] < 0x20:
-        return octets
-    return bytes((octets[0] & 0x0F,)) + octets[1:]  # from "never indexed" to "without indexing" (RFC 7541 section 6.2)
+def _octets(field: Header) -> bytes:
+    """One field: indexed where the static table has it, else a literal (RFC 7541 sections 6.1, 6.2.2 and 6.2.3)."""
+    name, value = field
+    kind = _NEVER_INDEXED if name in SENSITIVE else 0
+    known = _STATIC_INDEXES.get(name)
+    if known is None:
+        return b"%c%b%b%b%b" % (kind, _made_integer(len(name), 7), name, _made_integer(len(value), 7), value)
+    index, values = known
+    if value in values and not kind:
+        return b"%c" % (0x80 | values[value])
+    begin = _made_integer(index, 4)
+    return b"%c%b%b%b" % (kind | begin[0], begin[1:], _made_integer(len(value), 7), value)
 
 
-def _without_table() -> Encoder:
-    encoder = Encoder()
-    encoder.header_table_size = 0
-    return encoder
+def _made_integer(number: int, bits: int) -> bytes:
+    """An integer with a prefix of so many bits, the others 0 (RFC 7541 section 5.1)."""
+    return b"%c" % number if number < (1 << bits) - 1 else bytes(encode_integer(number, bits))
 
 
-_WITHOUT_TABLE: Final = _without_table()
-_remembered = lru_cache(maxsize=1024)(lambda field: _octets(field, False))
+_known_octets = lru_cache(maxsize=1024)(_octets)
