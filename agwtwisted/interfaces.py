@@ -77,6 +77,9 @@ class ResponseWriter(Protocol):
     def read_size(self) -> int:
         """The most that one read of a backend may bring for this client, in bytes; 0: as much as is usual."""
 
+    def misleads(self, head: ResponseHead) -> bool:
+        """Whether the client, which asks for an upgrade, would take a response for something that it is not."""
+
     def informational(self, status: int, reason: bytes, headers: Sequence[Header]) -> None:
         """Sends a 1xx other than 101 ahead of the response, where the client can take one."""
 

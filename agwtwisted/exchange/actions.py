@@ -34,8 +34,7 @@ from agwtwisted.transport.deferreds import log_failure
 HEAD_TIMEOUT: Final = 0.1
 """Seconds that the head of a chunked response waits for its first chunk, which mostly comes with it.
 
-Where that turns out to be none the client gets a whole 502, instead of a head and a cut. Without it a stream of events
-is not held up: its head says that it has begun.
+Where there is none the client gets a whole 502, instead of a head and a cut. A stream of events has begun by its head.
 """
 
 _CHUNKED: Final = Framing.CHUNKED  # before Python 3.12 each look at a member of an Enum costs a call
@@ -141,9 +140,9 @@ class ExchangeActions:
 
     def send_held_body(self, _: None) -> None:
         """SEND_HELD_BODY."""
-        attempts, held = self._attempts, self._held_body
+        attempts, held = self._attempts, bytes(self._held_body)
         del self._held_body
-        may_send = attempts.body(bytes(held)) if held else True
+        may_send = not held or attempts.body(held)
         if self._held_body_whole:
             attempts.body_complete()
         attempts.flush()
@@ -210,7 +209,7 @@ class ExchangeActions:
         forwarded = self._forwarded
         if forwarded.affinity is not None:
             head = forwarded.bound(head, forwarded.affinity, self._attempts.server)
-        if head.status == 101:
+        if head.status == 101 or (forwarded.asks_upgrade and self._writer.misleads(head)):
             return self._read_switch(head)
         self.record.server_status = head.status
         if forwarded.rules_saw_it:
@@ -224,7 +223,8 @@ class ExchangeActions:
 
     def _read_switch(self, head: ResponseHead) -> NextEvent:
         """The backend speaks another protocol from now on, if the client asked for it (RFC 9110 section 7.8)."""
-        if isinstance(self._request, RequestHead) and asks_for(self._request, head.upgrade):
+        request = self._request
+        if isinstance(request, RequestHead) and asks_for(request, head.upgrade) and not self._writer.misleads(head):
             return on.SWITCHED, head
         return on.BAD_HEAD, OwnAnswer(502, ErrorInfo.UPSTREAM_CLOSED_CONNECTION)
 

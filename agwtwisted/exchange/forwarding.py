@@ -47,6 +47,7 @@ class ForwardedRequest:
         "_session",
         "_settings",
         "affinity",
+        "asks_upgrade",
         "rules_saw_it",
     )
 
@@ -73,6 +74,7 @@ class ForwardedRequest:
             servers = self._of_policy(decision.action, settings)
         self._servers = servers
         self.affinity = servers.affinity
+        self.asks_upgrade = bool(request.upgrade)
         self.rules_saw_it = decision.request is not None
         if decision.request is not None:
             record.forwarded_target = decision.request.target

@@ -264,6 +264,10 @@ class _WebWriter:
 
     # -- the response
 
+    def misleads(self, head: ResponseHead) -> bool:
+        """Never: no upgrade is passed on."""
+        return False
+
     def informational(self, status: int, reason: bytes, headers: Sequence[Header]) -> None:
         """Left out: twisted.web cannot send any."""
 

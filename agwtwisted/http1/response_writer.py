@@ -84,6 +84,10 @@ class Http1ResponseWriter:
         """Whether the client takes bytes more slowly than they come."""
         return self._connection.full
 
+    def misleads(self, head: ResponseHead) -> bool:
+        """Never: the client itself looks whether its upgrade was understood."""
+        return False
+
     def informational(self, status: int, reason: bytes, headers: Sequence[Header]) -> None:
         """Sends a 1xx other than 101 ahead of the response; HTTP/1.0 knows none (RFC 9110 section 15.2)."""
         if self._request is not None and self._request.version == b"1.1":

@@ -28,7 +28,7 @@ from agwtwisted.core.http2.codes import (
 )
 from agwtwisted.core.http2.frame_reader import FrameReader
 from agwtwisted.core.http2.frame_values import ConnectionFault, DataFrame, HeadersFrame
-from agwtwisted.core.http2.header_codec import MAX_LIST, HeaderCodecError, HeaderDecoder, HeaderEncoder
+from agwtwisted.core.http2.header_codec import HeaderCodecError, HeaderDecoder, HeaderEncoder
 from agwtwisted.core.http2.windows import CONNECTION_WINDOW, STREAM_WINDOW
 from agwtwisted.core.identity.clients import TurnedAway
 from agwtwisted.core.listening.admission import Awaited
@@ -67,12 +67,12 @@ class Http2ClientProtocol:
         clock: IReactorTime,
     ) -> None:
         self.rests = True  # the loop
+        gateway = handling.gateway
         self._connection = connection
         self._session = session
-        self._reader = FrameReader(max_block=MAX_LIST)
-        self._decoder = HeaderDecoder()
+        self._reader = FrameReader(max_block=2 * gateway.http2_max_header_list)
+        self._decoder = HeaderDecoder(2 * gateway.http2_max_header_list)
         self._sender = sender = Http2Sender(connection, HeaderEncoder(), self)
-        gateway = handling.gateway
         self._deadlines: StreamDeadlines[Http2Stream] = StreamDeadlines(
             clock, connection.deadline, gateway, sender, self
         )
@@ -181,7 +181,7 @@ class Http2ClientProtocol:
         self._run(self._streams.end_turn)
 
     def begun(self, count: int) -> None:
-        """So many requests were begun; a client that is turned away gets the answer to one."""
+        """One more request begins, `count` in all; a client that is turned away gets the answer to one."""
         if self._answers_one:
             self._streams.refusing = True
         if count >= self._max_requests:

@@ -32,7 +32,7 @@ from agwtwisted.http2.credit import Credit
 from agwtwisted.http2.deadlines import StreamDeadlines
 from agwtwisted.http2.sending import Http2Sender
 from agwtwisted.http2.spending import Spending
-from agwtwisted.http2.streams import OVER, TUNNEL, UNFIT, WAITING, Http2Stream
+from agwtwisted.http2.streams import OVER, TUNNEL, WAITING, Http2Stream
 from agwtwisted.http2.waiting_requests import WaitingRequests
 from agwtwisted.interfaces import ConnectionSession, Exchange, RequestHandling
 
@@ -50,7 +50,7 @@ class TableOwner(Protocol):
         """Has `StreamTable.end_turn` called in the next turn of the reactor."""
 
     def begun(self, count: int) -> None:
-        """So many requests were begun on it by now."""
+        """One more request begins, `count` in all."""
 
     def emptied(self) -> None:
         """No stream is open any more."""
@@ -168,9 +168,7 @@ class StreamTable:
             self._begin(*waiting)
         while self._due:
             stream = self.current = self._due.pop()
-            if stream.phase is UNFIT:
-                self.reset(stream, INTERNAL_ERROR)
-            elif stream.phase is not OVER:
+            if stream.phase is not OVER:
                 self._touched.append(stream)
                 stream.go_on()
         self.current = None
@@ -298,12 +296,12 @@ class StreamTable:
         ends_here = isinstance(stream.body_of_request, AbsentBody)
         request = self._translator.request(fields, end_stream=ends_here, size=size)
         self._begun += 1
+        self._owner.begun(self._begun)
         if isinstance(request, MalformedRequest):
             self._begin_malformed(stream, size)
         else:
             self._ask(stream, request)
         self.current = None
-        self._owner.begun(self._begun)
 
     def _wait(self, stream: Http2Stream, fields: Fields, size: int) -> None:
         self.waiting.add(stream, fields, size)

@@ -20,7 +20,7 @@ from agwtwisted.core.http2.priorities import UNSIGNALLED
 from agwtwisted.core.http2.request_bodies import ANY_LENGTH, AbsentBody, BodyFault, RequestBody
 from agwtwisted.core.http2.responses import ResponseBlocks, informational_fields
 from agwtwisted.core.http2.send_bounds import read_size
-from agwtwisted.core.http2.websockets import tunnel_fields
+from agwtwisted.core.http2.websockets import looks_open, tunnel_fields
 from agwtwisted.http2.sending import Http2Sender
 from agwtwisted.http2.stream_queue import StreamQueue
 from agwtwisted.interfaces import NO_EXCHANGE, Exchange
@@ -34,13 +34,12 @@ class StreamPhase(Enum):
     WAITING = "its request has not begun: DATA is kept"
     RUNNING = "its exchange takes DATA"
     UPGRADING = "a tunnel was asked for, and the answer is open: DATA is kept"
-    UNFIT = "the server has agreed to a tunnel in a way that proves nothing: the stream is to be reset"
     TUNNEL = "another protocol is spoken, which the gateway only carries"
     OVER = "its exchange is over: DATA is dropped"
 
 
 # The same as above.
-WAITING, RUNNING, UPGRADING, UNFIT, TUNNEL, OVER = StreamPhase
+WAITING, RUNNING, UPGRADING, TUNNEL, OVER = StreamPhase
 
 
 class NoQueue:
@@ -80,7 +79,7 @@ class StreamOwner(Protocol):
         """So many octets of its DATA were handed on: their room in both windows is free again."""
 
     def later(self, stream: Http2Stream) -> None:
-        """Has it go on, soon, but not from within this call: it may hand on what it has kept, or is UNFIT."""
+        """Has it `go_on`, soon, but not from within this call."""
 
     def wants(self, stream: Http2Stream) -> None:
         """Whether its body is wanted is another question now."""
@@ -176,7 +175,7 @@ class Http2Stream:
             return fault
         if frame.size > len(data):
             self._owner.consumed(self, frame.size - len(data))
-        if body.held or body.paused or self.phase in (WAITING, UPGRADING, UNFIT):
+        if body.held or body.paused or self.phase in (WAITING, UPGRADING):
             body.hold(data)
         else:
             self._hand_on(data)
@@ -232,19 +231,25 @@ class Http2Stream:
         """The most that one read of a backend may bring for this stream, in bytes; 0: as much as is usual."""
         return read_size(self._owner.count)
 
+    def misleads(self, head: ResponseHead) -> bool:
+        """Whether a tunnel would open that there is not: by any 2xx but for a 101 that proves the server's consent."""
+        request = self._request
+        if not isinstance(request, RequestHead):
+            return False
+        return tunnel_fields(request, head.headers) is None if head.status == 101 else looks_open(request, head)
+
     def informational(self, status: int, reason: bytes, headers: Sequence[Header]) -> None:
         """Sends a 1xx other than 101 ahead of the response."""
         self._send_fields(informational_fields(status, headers))
 
     def switch(self, protocol: bytes, headers: Sequence[Header]) -> None:
-        """Opens the tunnel with a 200 (RFC 8441 section 5), if the backend has understood what it was asked for."""
+        """Opens the tunnel with a 200 (RFC 8441 section 5)."""
         request = self._request
         fields = tunnel_fields(request, headers) if isinstance(request, RequestHead) else None
         if fields is None:
-            self.phase = UNFIT
-        else:
-            self.phase = TUNNEL
-            self._send_fields(fields)
+            raise AssertionError("a tunnel to which the server has not agreed")
+        self.phase = TUNNEL
+        self._send_fields(fields)
         self._owner.later(self)
 
     def head(self, head: ResponseHead, *, last: bool = False) -> None:

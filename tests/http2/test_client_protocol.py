@@ -17,6 +17,7 @@ from agwtwisted.core.http2.codes import (
 from agwtwisted.core.listening.admission import Awaited
 from agwtwisted.core.verification.verdicts import Missing
 from tests.http2.connections import Http2Case
+from tests.http2_clients import get
 from tests.identities import turned_away
 
 
@@ -118,6 +119,16 @@ class TurnedAwayTests(Http2Case):
         self.assertEqual((client.finished(first).status, first.text), (400, "page"))
         client.rest()
         self.assertEqual([each.last_stream_id for each in client.goaways], [second.stream])
+        self.assertEqual(len(self.asked), 1)
+
+    def test_at_once(self) -> None:
+        """The same where the page is there at once, and other requests in the same read."""
+        self.begun = lambda asked: asked.answer(b"page", status=400)
+        client = self.frames()
+        client.send(client.headers(1, get()), client.headers(3, get()))
+        frames = client.rest()
+        ends = [type(frame).__name__ for frame in frames if frame.stream_id or isinstance(frame, GoAwayFrame)]
+        self.assertEqual(ends, ["HeadersFrame", "DataFrame", "GoAwayFrame"])
         self.assertEqual(len(self.asked), 1)
 
     def test_with_a_body(self) -> None:

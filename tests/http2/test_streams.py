@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+from hashlib import sha1
 from unittest import mock
 
 from hyperframe.frame import (
@@ -12,7 +14,7 @@ from hyperframe.frame import (
     WindowUpdateFrame,
 )
 
-from agwtwisted.core.http.messages import Framing, ResponseHead
+from agwtwisted.core.http.messages import Framing, RequestHead, ResponseHead
 from agwtwisted.core.http.pages import ErrorInfo
 from agwtwisted.core.http2.codes import (
     INTERNAL_ERROR,
@@ -20,7 +22,7 @@ from agwtwisted.core.http2.codes import (
     PROTOCOL_ERROR,
 )
 from agwtwisted.core.http2.windows import CONNECTION_WINDOW, STREAM_WINDOW
-from tests.http2.connections import Http2Case
+from tests.http2.connections import KEY, Http2Case
 from tests.http2_clients import get
 
 
@@ -287,3 +289,82 @@ class BodyTests(Http2Case):
         self.last.reply.resume_body()
         self.network.advance(62)
         self.assertEqual(self.last.refused, (408, ErrorInfo.INVALID_REQUEST))
+
+
+class TunnelTests(Http2Case):
+    """WebSocket by extended CONNECT: RFC 8441."""
+
+    accept = (b"Sec-WebSocket-Accept", b64encode(sha1(KEY + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()))
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.client = self.browser()
+        self.client.more()
+        fields = [*get("/chat", ("sec-websocket-version", "13"), method="CONNECT"), (":protocol", "websocket")]
+        self.tunnel = self.client.send_fields(sorted(fields, key=lambda field: field[0][0] != ":"), end=False)
+
+    def switch(self) -> None:
+        """The backend agrees."""
+        self.last.reply.switch(b"websocket", [self.accept])
+
+    def test_both_ways(self) -> None:
+        """The backend is asked for an upgrade; then bytes go both ways, what came before included."""
+        request = self.last.request
+        assert isinstance(request, RequestHead)
+        self.assertEqual((request.method, request.upgrade, request.target), (b"GET", b"websocket", b"/chat"))
+        self.client.body(self.tunnel, b"early")
+        self.assertEqual(self.last.data, b"")
+        self.switch()
+        self.client.until(lambda: self.tunnel.status, "the tunnel")
+        self.assertEqual((self.tunnel.status, self.tunnel.get("sec-websocket-accept")), (200, ""))
+        self.assertEqual(self.last.data, b"early")
+        self.client.body(self.tunnel, b" late")
+        self.assertEqual(self.last.data, b"early late")
+        self.assertTrue(self.protocol.endless)
+        self.last.reply.body(b"hello")
+        self.last.reply.flush()
+        self.client.until(lambda: self.tunnel.text == "hello", "bytes of the backend")
+
+    def test_the_client_ends_it(self) -> None:
+        """END_STREAM of the client is its FIN: the tunnel is over for both."""
+        self.switch()
+        self.turn()
+        self.client.body(self.tunnel, b"bye", end=True)
+        self.assertEqual((self.last.data, self.last.lost), (b"bye", True))
+        self.assertTrue(self.client.finished(self.tunnel).ended)
+        self.assertEqual(list(self.protocol.under_way), [])
+
+    def test_the_backend_ends_it(self) -> None:
+        """The end of the backend is END_STREAM; nothing is awaited of the client."""
+        self.switch()
+        self.last.reply.body(b"bye")
+        self.last.finish()
+        self.client.until(lambda: self.tunnel.reset is not None, "the end")
+        self.assertEqual((self.tunnel.text, self.tunnel.ended, self.tunnel.reset), ("bye", True, NO_ERROR))
+
+    def test_refused(self) -> None:
+        """A backend that does not switch gives an answer like others; what came for the tunnel is dropped."""
+        self.client.body(self.tunnel, b"early")
+        self.last.answer(b"no", status=403)
+        self.assertEqual((self.client.finished(self.tunnel).status, self.tunnel.text), (403, "no"))
+        self.assertEqual(self.last.data, b"")
+
+    def test_what_looks_open(self) -> None:
+        """A 2xx without a switch, and a 101 without proof, would mislead the client; a 404 would not."""
+        reply = self.last.reply
+        for status, headers, misleads in ((200, (), True), (204, (), True), (404, (), False), (101, (), True)):
+            head = ResponseHead(status=status, reason=b"", headers=headers, framing=Framing.NONE)
+            self.assertEqual(reply.misleads(head), misleads, status)
+        head = ResponseHead(status=101, reason=b"", headers=(self.accept,), framing=Framing.NONE)
+        self.assertFalse(reply.misleads(head))
+
+    def test_not_before_it_is_open(self) -> None:
+        """A paused tunnel keeps what comes, within the window."""
+        self.switch()
+        self.turn()
+        self.last.reply.pause_body()
+        self.client.body(self.tunnel, b"x" * 100)
+        self.assertEqual(self.last.data, b"")
+        self.last.reply.resume_body()
+        self.turn()
+        self.assertEqual(len(self.last.data), 100)
