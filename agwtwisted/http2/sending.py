@@ -35,7 +35,7 @@ from agwtwisted.transport.connection import Connection
 PIECE: Final = LEAST_MAX_FRAME_SIZE
 """Octets of DATA that a stream sends before others have their turn: what every client takes in one frame."""
 
-_BATCH: Final = 256 * 1024
+_BATCH: Final = 128 * 1024
 """Octets of DATA that are given to the connection at once."""
 
 
@@ -204,7 +204,6 @@ class Http2Sender:
     def drained(self) -> None:
         """The connection takes bytes again."""
         self.full = self._overflow = False
-        self._control = 0
         self._wake()
 
     def flush(self) -> None:

@@ -78,6 +78,24 @@ class AnswerTests(SenderTestCase):
         self.sender.open(1).data(b"x")
         self.assertEqual(self.sender.answer(3, OK, b"body"), 0)
 
+    def test_window_opened_before(self) -> None:
+        """A stream that has a queue already, with a window of its own, is answered through it."""
+        self.sending.allow(1, 10)
+        self.assertEqual(self.sender.answer(1, OK, b"body"), 0)
+
+    def test_client_that_does_not_read(self) -> None:
+        """While the connection is full, no answer is sent at once, and those that were given leave once it drains."""
+        self.connection.room = 0
+        self.assertGreater(self.sender.answer(1, OK, b"body"), 0)
+        self.sent()
+        self.assertEqual(self.sender.answer(3, OK, b"body"), 0)
+
+    def test_early_priority_is_forgotten(self) -> None:
+        """A priority that came before the request is of no use to an answer that waits for nothing, and not kept."""
+        self.sender.prioritize(1, b"u=0", is_open=False)
+        self.sender.answer(1, OK, b"body")
+        self.assertEqual(self.sender._early.fields, {})
+
     def test_much_in_a_turn(self) -> None:
         """Answers that come to much are not kept for the end of the turn."""
         self.sender.window_update(0, 10**7)
@@ -170,10 +188,12 @@ class QueueTests(SenderTestCase):
         for n in range(10000):
             queue.data(b"%d" % (n % 10))
         self.assertLess(len(queue._pieces), 5)
+        queue.data(large := bytes(10000))
+        self.assertIs(queue._pieces[-1], large)
         self.sending.client.resize([1], 0)
-        self.sending.allow(1, 10000)
+        self.sending.allow(1, 20000)
         self.sent()
-        self.assertEqual(self.sending.client.bodies[1], b"0123456789" * 1000)
+        self.assertEqual(self.sending.client.bodies[1], b"0123456789" * 1000 + large)
 
 
 class WindowTests(SenderTestCase):
@@ -260,6 +280,13 @@ class WindowTests(SenderTestCase):
             self.sender.window_update(1, octets)
             self.assertEqual([size for *_, size in self.sent()], [octets])
             self.assertEqual(self.sender.frames, counted)
+
+    def test_what_was_sent_is_not_kept(self) -> None:
+        """Of a large piece whose rest waits for a window no more is kept than the rest."""
+        queue = self.sender.open(1)
+        queue.data(bytes(65535 + 10))
+        self.sent()
+        self.assertEqual(queue._pieces, [bytes(10)])
 
     def test_stalled_by_the_connection(self) -> None:
         """The window of the connection keeps back all that have something to send, and those alone."""
@@ -464,6 +491,7 @@ class BoundTests(SenderTestCase):
         queue.data(bytes(65536))
         self.connection.written.clear()
         self.sender.stop()
+        self.assertTrue(self.connection.later[0].cancelled)
         queue.data(b"x")
         queue.end()
         self.connection.end_turn()
