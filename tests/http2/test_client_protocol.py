@@ -89,6 +89,23 @@ class EndTests(Http2Case):
         client.rest()
         self.assertEqual(self.asked, [])
 
+    def test_long_lists(self) -> None:
+        """A header list above the limit is answered, and one far above it ends the connection."""
+        client, most = self.frames(), self.gateway.http2_max_header_list
+        for stream, octets in ((1, most), (3, 2 * most)):
+            fields = [
+                (":method", "GET"),
+                (":scheme", "https"),
+                (":authority", "a"),
+                (":path", "/"),
+                ("a", "b" * octets),
+            ]
+            client.send(client.headers(stream, fields, pieces=3))
+            self.turn()
+        found = [getattr(asked.request, "status", 0) for asked in self.asked]
+        self.assertEqual(found, [431])
+        self.assertEqual(client.next(GoAwayFrame).error_code, COMPRESSION_ERROR)
+
     def test_no_http2(self) -> None:
         """What does not begin as HTTP/2 does gets GOAWAY."""
         self.line.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")

@@ -32,7 +32,7 @@ TABLE_SIZE: Final = 4096
 6.5.2), which the gateway leaves as it is."""
 
 MAX_LIST: Final = 32768
-"""Octets of a header list at most, counted as RFC 7541 section 4.1 says: a longer one ends the connection."""
+"""Octets of a header list at most, where nothing else is said: a longer one ends the connection."""
 
 _STATIC: Final[tuple[Header, ...]] = ((b"", b""), *HeaderTable.STATIC_TABLE)  # index 0 is none (RFC 7541 section 6.1)
 _DYNAMIC: Final = len(_STATIC)  # index of the newest field that came

@@ -247,33 +247,6 @@ class RequestTranslator:
         )
 
 
-class BodyLength:
-    """Counts the DATA of a request: as many octets as its head says, and no more than the gateway takes.
-
-    Args:
-        head: of the request.
-        max_body_bytes: octets of a body at most.
-    """
-
-    __slots__ = ("_left", "_said")
-
-    def __init__(self, head: RequestHead, max_body_bytes: int) -> None:
-        self._said = head.framing is not _CHUNKED_BODY
-        self._left = head.content_length if self._said else max_body_bytes
-
-    def take(self, size: int) -> MalformedRequest | BadRequest | None:
-        """So many octets came: what is wrong with that."""
-        self._left -= size
-        if self._left >= 0:
-            return None
-        return MalformedRequest("more DATA than Content-Length says") if self._said else _TOO_MUCH
-
-    def end(self) -> MalformedRequest | None:
-        """No further octet comes: what is wrong with that."""
-        return MalformedRequest("less DATA than Content-Length says") if self._said and self._left else None
-
-
-_CHUNKED_BODY: Final = Framing.CHUNKED  # before Python 3.12 each look at a member of an Enum costs a call
 _NO_BODY: Final = RequestFraming(version=VERSION)
 _EMPTY: Final = RequestFraming(version=VERSION, framing=Framing.LENGTH)
 _CHUNKED: Final = RequestFraming(version=VERSION, framing=Framing.CHUNKED)

@@ -26,7 +26,7 @@ from agwtwisted.core.http.request_reader import RequestReader
 from agwtwisted.core.http2 import requests
 from agwtwisted.core.http2.field_rules import FORBIDDEN, MalformedRequest
 from agwtwisted.core.http2.header_codec import Fields, list_size
-from agwtwisted.core.http2.requests import MAX_FIELD, MAX_FIELD_LIST, BodyLength, RequestTranslator
+from agwtwisted.core.http2.requests import MAX_FIELD, MAX_FIELD_LIST, RequestTranslator
 from tests.memory import kept_after
 from tests.requests import names, parsed, targets, values
 
@@ -326,40 +326,6 @@ class MalformedTests(SynchronousTestCase):
         self.assertIsInstance(judge.trailers(((b"x", b"a\r\n"),)), MalformedRequest)
         self.assertIsInstance(judge.trailers(((b"x", b"y"),) * 101), MalformedRequest)
         self.assertIsInstance(judge.trailers(((b"x", b"y" * MAX_FIELD_LIST),)), MalformedRequest)
-
-
-class BodyLengthTests(SynchronousTestCase):
-    """DATA is as long as Content-Length says."""
-
-    def length(self, *more: Header) -> BodyLength:
-        """Of a POST with these fields; at most 10 octets are taken."""
-        head = outcome(*more, of=with_pseudo(method=b"POST"), end_stream=False)
-        assert isinstance(head, RequestHead)
-        return BodyLength(head, 10)
-
-    def test_said(self) -> None:
-        """Neither more nor less."""
-        for sizes, ends in (((3,), True), ((1, 2), True), ((2,), False), ((), False)):
-            length = self.length((b"content-length", b"3"))
-            self.assertEqual([length.take(size) for size in sizes], [None] * len(sizes))
-            self.assertEqual(length.end() is None, ends)
-        length = self.length((b"content-length", b"3"))
-        self.assertIsNone(length.take(3))
-        self.assertIsInstance(length.take(1), MalformedRequest)
-
-    def test_not_said(self) -> None:
-        """Where nothing is said, no more than the gateway takes."""
-        length = self.length()
-        self.assertIsNone(length.take(10))
-        self.assertIsNone(length.end())
-        self.assertEqual(length.take(1), BadRequest(413, ErrorInfo.INVALID_REQUEST))
-
-    def test_none(self) -> None:
-        """A request that has no body gets none."""
-        head = outcome((b"content-length", b"0"), end_stream=False)
-        assert isinstance(head, RequestHead)
-        self.assertIsNone(BodyLength(head, 10).end())
-        self.assertIsInstance(BodyLength(head, 10).take(1), MalformedRequest)
 
 
 _ODD_NAMES = st.sampled_from(
