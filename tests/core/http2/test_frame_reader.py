@@ -136,6 +136,9 @@ class FrameTests(FaultTestCase):
         for kind in (DATA, HEADERS, SETTINGS, codes.PING, 0xEE):
             self.refused(codes.FRAME_SIZE_ERROR, frame(kind, length=16385))
         self.assertEqual(read(frame(DATA, bytes(16384))), [DataFrame(1, bytes(16384), 16384, False)])
+        self.refused(codes.FRAME_SIZE_ERROR, frame(HEADERS) + frame(CONTINUATION, length=16385))
+        reader = FrameReader(max_block=BLOCK_BYTES)
+        self.ended(codes.FRAME_SIZE_ERROR, reader, PREFACE + frame(SETTINGS, length=16385, stream=0))
         larger = FrameReader(max_block=BLOCK_BYTES, max_frame_size=20_000)
         found = fed([BEGIN + frame(DATA, bytes(20_000)) + frame(DATA, length=20_001)], larger)
         self.assertEqual([type(each) for each in found], [SettingsFrame, DataFrame, ConnectionFault])
@@ -250,7 +253,13 @@ class HeadersTests(FaultTestCase):
 
     def test_on_a_stream(self) -> None:
         """HEADERS are about a stream."""
-        for flags, payload in ((END_HEADERS, b"a"), (0, b"a"), (END_HEADERS | PADDED, b"\0a")):
+        forms = (
+            (0, b""),
+            (END_HEADERS, b""),
+            (END_HEADERS | PADDED, b"\0"),
+            (END_HEADERS | HAS_PRIORITY, b"\0\0\0\3\0"),
+        )
+        for flags, payload in forms:
             self.refused(codes.PROTOCOL_ERROR, frame(HEADERS, payload, flags=flags, stream=0))
 
     def test_padding_and_priority(self) -> None:

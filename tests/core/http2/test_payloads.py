@@ -47,9 +47,9 @@ class PayloadTests(SynchronousTestCase):
     def test_on_which_streams(self) -> None:
         """RFC 9113 section 6: some are about a stream, some about the connection, and WINDOW_UPDATE about either."""
         for kind, size in ((codes.PRIORITY, 5), (codes.RST_STREAM, 4)):
-            self.refused(PROTOCOL, kind, bytes(size))
+            self.refused(PROTOCOL, kind, b"\1" * size)
         for kind, size in ((codes.SETTINGS, 0), (codes.PING, 8), (codes.GOAWAY, 8), (codes.PRIORITY_UPDATE, 4)):
-            self.refused(PROTOCOL, kind, bytes(size), stream=1)
+            self.refused(PROTOCOL, kind, b"\1" * size, stream=1)
 
     def test_lengths(self) -> None:
         """A frame that is shorter or longer than its type allows is a frame size error, on a stream too."""
