@@ -117,9 +117,9 @@ class ExchangeContext:
         """32 hex digits: the product's form of a transaction id."""
         return b"%032x" % self._random.getrandbits(128)
 
-    def standard(self, status: int, advice: str = "") -> Page:
-        """The plain page of a status, with advice below the heading."""
-        return pages.standard(status, advice=advice, server=self.gateway.server_header)
+    def standard(self, status: int) -> Page:
+        """The plain page of a status."""
+        return pages.standard(status, server=self.gateway.server_header)
 
     def plain_http(self) -> Page:
         """For HTTP on a port that wants TLS."""
@@ -138,8 +138,8 @@ class ExchangeContext:
         return pages.certificate_error(verdict.reason, server=server)
 
     def shown(self, page: Page, listener: str) -> Page:
-        """The page, or the operator's own for its status."""
-        own = self.error_pages.page(listener, page.status)
+        """The page, or the operator's own for its status; an answer without a body stays one."""
+        own = self.error_pages.page(listener, page.status) if page.body else None
         return page if own is None else attrs.evolve(page, body=own)
 
     def page_head(self, page: Page, more: Sequence[Header] = ()) -> ResponseHead:
@@ -147,7 +147,9 @@ class ExchangeContext:
         server = self.gateway.server_header.encode()
         headers: list[Header] = [(b"Server", server)] if server else []
         headers.append((b"Date", format_date_time(self.wall()).encode()))
-        headers += [(b"Content-Type", b"text/html"), *more]
+        if page.body:
+            headers.append((b"Content-Type", b"text/html"))
+        headers += more
         return ResponseHead(
             status=page.status,
             reason=page.phrase,

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from agwtwisted.core.exchange.decisions import CertificateRequired, Forwarded, Redirected, Unauthenticated, decide
 from agwtwisted.core.http.messages import RequestHead, UnfitRequest
-from agwtwisted.core.http.pages import ErrorInfo
+from agwtwisted.core.http.pages import ErrorInfo, without_body
 from agwtwisted.core.identity.clients import Admitted, Client, TurnedAway
 from agwtwisted.core.plan.routing import Site, Sites
 from agwtwisted.core.resources.resources import SslProfile
@@ -58,7 +58,7 @@ def _route(
     strict: Client | None,
 ) -> RequestOutcome:
     if isinstance(request, UnfitRequest):
-        page = context.standard(request.status, request.advice) if request.advice else None
+        page = None if request.page else without_body(request.status)
         return OwnAnswer(request.status, request.error_info, page, headers=request.headers)
     site = sites.select(request.host)
     if site is None:

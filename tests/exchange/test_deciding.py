@@ -70,16 +70,14 @@ class RouteTests(SynchronousTestCase):
         self.assert_answer(outcome, 414, ErrorInfo.REQUEST_URI_INVALID)
         self.assertEqual((record.listener, record.site), ("connection's", None))
 
-    def test_advice(self) -> None:
-        """The page of an unfit request says what is known about it, and the answer has its headers."""
+    def test_unfit_without_page(self) -> None:
+        """The answer to an unfit request has its headers, and no body where it is to have none."""
         headers = ((b"grpc-status", b"12"),)
-        unfit = UnfitRequest(
-            status=415, error_info=ErrorInfo.INVALID_REQUEST, advice="Use another one.", headers=headers
-        )
+        unfit = UnfitRequest(status=415, error_info=ErrorInfo.INVALID_REQUEST, page=False, headers=headers)
         outcome, _ = self.decide(site(), request=unfit)
         assert isinstance(outcome, OwnAnswer)
         assert outcome.page is not None
-        self.assertIn(b"Use another one.", outcome.page.body)
+        self.assertEqual(outcome.page.body, b"")
         self.assertEqual((outcome.status, outcome.headers), (415, headers))
 
     def test_no_site(self) -> None:

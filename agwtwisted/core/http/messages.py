@@ -88,7 +88,7 @@ class UnfitRequest:
     user_agent: bytes = b""
     size: int = 0
     keep_alive: bool = False
-    advice: str = ""  # a line of its page
+    page: bool = True  # whether the answer has one; without, it ends with its head
     headers: Sequence[Header] = ()  # that the answer has besides
 
 

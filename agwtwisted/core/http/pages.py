@@ -99,9 +99,14 @@ def page(status: int, *, title: str = "", text: str = "", server: str) -> bytes:
     return "\r\n".join(lines).encode("ascii", "xmlcharrefreplace")
 
 
-def standard(status: int, *, advice: str = "", server: str) -> Page:
-    """The plain page of a status, with advice below the heading; raises KeyError for a status that has no phrase."""
-    return _titled(status, "", advice, server)
+def standard(status: int, *, server: str) -> Page:
+    """The plain page of a status; raises KeyError for one that has no phrase."""
+    return _titled(status, "", "", server)
+
+
+def without_body(status: int) -> Page:
+    """An answer that is its head alone; raises KeyError for a status that has no phrase."""
+    return Page(status=status, phrase=PHRASES[status], body=b"")
 
 
 def no_certificate(*, server: str) -> Page:

@@ -282,7 +282,10 @@ def _with_one_cookie(lines: Fields) -> Fields:
 
 
 def _unfit(bad: BadRequest, pseudo: PseudoFields, lines: Fields, size: int) -> UnfitRequest:
-    """A request that is answered with a page, with what it says."""
+    """A request that the gateway itself answers: with a page, or gRPC in the way that its clients understand.
+
+    They read a status only of an answer that is its head alone ("Trailers-Only" in the protocol of gRPC over HTTP/2).
+    """
     is_grpc = bad is _NO_GRPC
     return UnfitRequest(
         status=bad.status,
@@ -293,7 +296,7 @@ def _unfit(bad: BadRequest, pseudo: PseudoFields, lines: Fields, size: int) -> U
         authority=pseudo.get(AUTHORITY, value_of(lines, HOST)),
         user_agent=value_of(lines, b"user-agent"),
         size=size,
-        advice=_ADVICE if is_grpc else "",
+        page=not is_grpc,
         headers=_GRPC_HEADERS if is_grpc else (),
     )
 

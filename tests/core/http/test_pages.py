@@ -19,6 +19,7 @@ from agwtwisted.core.http.pages import (
     page,
     plain_http,
     standard,
+    without_body,
 )
 
 AZURE = "Microsoft-Azure-Application-Gateway/v2"
@@ -104,10 +105,10 @@ class PageTests(SynchronousTestCase):
             self.assertIn(b"<h1>%d %b</h1>" % (status, phrase), standard(status, server="").body)
         self.assertRaises(KeyError, standard, 299, server="")
 
-    def test_advice(self) -> None:
-        """A page can say more below its heading."""
-        body = standard(415, advice="Use <b>", server="x").body
-        self.assertIn(b"</h1></center>\r\n<center>Use &lt;b&gt;</center>\r\n<hr>", body)
+    def test_without_body(self) -> None:
+        """An answer may be its head alone."""
+        page = without_body(415)
+        self.assertEqual((page.status, page.phrase, page.body), (415, b"Unsupported Media Type", b""))
 
     def test_every_status_of_the_product(self) -> None:
         """There is a page for each status that the product itself answers with."""

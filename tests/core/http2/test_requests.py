@@ -272,14 +272,15 @@ class UnfitTests(SynchronousTestCase):
                         self.check(431, ErrorInfo.INVALID_REQUEST, found)
 
     def test_grpc(self) -> None:
-        """gRPC gets a page that says why, and the status that its clients look for; gRPC-Web is forwarded."""
+        """gRPC gets the status that its clients look for, and a message that says why; gRPC-Web is forwarded."""
         for kind in (b"application/grpc", b"application/grpc+proto", b"Application/gRPC;x=y"):
             lines = ((b"content-type", kind), (b"te", b"trailers"))
             found = outcome(*lines, of=with_pseudo(method=b"POST"), end_stream=False)
             self.check(415, ErrorInfo.INVALID_REQUEST, found)
             assert isinstance(found, UnfitRequest)
             self.assertIn((b"grpc-status", b"12"), found.headers)
-            self.assertIn("gRPC is not forwarded", found.advice)
+            self.assertIn(b"gRPC is not forwarded", dict(found.headers)[b"grpc-message"])
+            self.assertFalse(found.page)
         for kind in (b"application/grpc-web", b"application/grpc-web+proto", b"application/grpcx", b"a"):
             self.assertIsInstance(outcome((b"content-type", kind), end_stream=False), RequestHead)
 
