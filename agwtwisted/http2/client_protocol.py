@@ -222,6 +222,11 @@ class Http2ClientProtocol:
         """The client has more to be answered than it reads."""
         self._calm("unread_answers")
 
+    def sending_broken(self) -> None:
+        """A defect of the gateway while frames were sent: none may be left out."""
+        self.log.failure("Unexpected error while sending to a client of HTTP/2")
+        self._connection.abort()
+
     # -- from the deadlines, as deadlines.DeadlineOwner says
 
     def body_late(self, stream: Http2Stream) -> None:
@@ -254,7 +259,7 @@ class Http2ClientProtocol:
             if isinstance(frame, HeadersFrame):
                 fault = self._headers(frame)
             elif isinstance(frame, DataFrame):
-                fault = self._data(frame)
+                fault = streams.data(frame)
             else:
                 fault = take_other(frame)
             if fault is not None:
@@ -264,6 +269,8 @@ class Http2ClientProtocol:
                 self._calm(spending.overdrawn)
                 return
         streams.end_turn()
+        if connection.closing:
+            return
         if self._reader.block_open or self._deadlines.head_open:
             self._deadlines.head(opened=self._reader.block_open)
 
@@ -275,10 +282,6 @@ class Http2ClientProtocol:
         if frame.frames > 1:
             self._spending.spend(CONTINUATION, frame.frames - 1)
         return self._streams.headers(frame, fields)
-
-    def _data(self, frame: DataFrame) -> ConnectionFault | None:
-        self._spending.data(len(frame.data), counts=not (frame.end_stream or frame.part))
-        return self._streams.data(frame)
 
     # -- the end
 

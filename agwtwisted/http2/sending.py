@@ -302,8 +302,15 @@ class Http2Sender:
             self._call = self._connection.next_turn(self._end_turn)
 
     def _end_turn(self) -> None:
-        """Writes, and calls the owner, who may have more to be written."""
         self._call = None
+        try:
+            self._send_turn()
+        except Exception:
+            self._owner.sending_broken()
+        self._waking = False
+
+    def _send_turn(self) -> None:
+        """Writes, and calls the owner, who may have more to be written."""
         events = self._events
         while True:
             if not self.full:
@@ -318,7 +325,6 @@ class Http2Sender:
             for call, stream in events:  # which grows, and is cleared where the connection ends
                 call(stream)
             events.clear()
-        self._waking = False
 
     def _write(self) -> None:
         """Gives the connection what there is, until that is all, or the connection is full."""

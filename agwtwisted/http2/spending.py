@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from twisted.internet.interfaces import IReactorTime
 
-from agwtwisted.core.http2.budgets import TINY_DATA, AbuseBudget, CheapFrame
+from agwtwisted.core.http2.budgets import TINY_DATA, TINY_MESSAGE, AbuseBudget, CheapFrame
+from agwtwisted.core.http2.frame_values import DataFrame
 
 
 class Spending:
@@ -25,9 +26,10 @@ class Spending:
         """So many of a kind came."""
         self.overdrawn = self.budget.spend(kind, self._clock.seconds(), times) or self.overdrawn
 
-    def data(self, size: int, *, counts: bool) -> None:
-        """DATA came with so many octets; whether it `counts` where they are few."""
-        if counts and size < TINY_DATA:
+    def data(self, frame: DataFrame, *, in_tunnel: bool) -> None:
+        """DATA came; in a tunnel messages are short, and elsewhere bodies are not."""
+        size = len(frame.data)
+        if size < (TINY_MESSAGE if in_tunnel else TINY_DATA) and not (frame.end_stream or frame.part):
             self.overdrawn = self.budget.data(size, self._clock.seconds()) or self.overdrawn
         self.budget.received += size
 

@@ -38,6 +38,9 @@ class Http2SenderOwner(Protocol):
     def control_overflow(self) -> None:
         """The client does not read, and has had more to be answered than is kept: the connection is to be ended."""
 
+    def sending_broken(self) -> None:
+        """A defect of the gateway, which is being handled: what was to be sent may be lost."""
+
 
 class _NoOwner:
     """Of a connection that is gone."""
@@ -55,6 +58,9 @@ class _NoOwner:
         """It does not flow."""
 
     def control_overflow(self) -> None:
+        """There is nothing to end."""
+
+    def sending_broken(self) -> None:
         """There is nothing to end."""
 
 

@@ -131,6 +131,7 @@ class StreamTable:
         if not self._credit.take(frame.size):
             return ConnectionFault(FLOW_CONTROL_ERROR, "more DATA than the connection's window has room for")
         stream = self.open.get(frame.stream)
+        self._spending.data(frame, in_tunnel=stream is not None and stream.phase is TUNNEL)
         if stream is None:
             self._credit.dropped(frame.size)
             return self.closed.data(frame.stream)
@@ -363,7 +364,7 @@ class StreamTable:
 
     def _take_out(self, stream: Http2Stream) -> Exchange:
         """The stream is closed at once; returns what has to know."""
-        del self.open[stream.number]
+        self.open.pop(stream.number, None)
         if stream.phase is WAITING:
             self.waiting.remove(stream)
         exchange = stream.close()

@@ -160,7 +160,7 @@ class Http2Stream:
         if request.upgrade:
             self.phase = UPGRADING
         exchange.begin()
-        fault = None if request.upgrade else body.expect(_length_of(request), max_body_bytes)
+        fault = body.expect(_length_of(request), max_body_bytes) if self.phase is RUNNING else None
         if fault is None:
             self.go_on()
         return fault

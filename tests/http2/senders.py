@@ -95,6 +95,10 @@ class NotingOwner:
         """Noted."""
         self.heard.append(("flowing", stream))
 
+    def sending_broken(self) -> None:
+        """Notes it."""
+        self.heard.append(("broken", 0))
+
     def control_overflow(self) -> None:
         """Noted."""
         self.heard.append(("overflow", 0))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 from hyperframe.frame import (
     GoAwayFrame,
     HeadersFrame,
@@ -19,6 +22,7 @@ from agwtwisted.core.verification.verdicts import Missing
 from tests.http2.connections import Http2Case
 from tests.http2_clients import get
 from tests.identities import turned_away
+from tests.wires import Network
 
 
 class EndTests(Http2Case):
@@ -156,3 +160,26 @@ class TurnedAwayTests(Http2Case):
         self.assertEqual(client.finished(response).text, "page")
         client.rest()
         self.assertTrue(client.goaways)
+
+
+class MemoryTests(Http2Case):
+    """What a connection leaves behind."""
+
+    def test_it_is_freed_at_once(self) -> None:
+        """A connection that has ended is freed without the garbage collector, streams and all."""
+        gc.collect()
+        gc.disable()
+        self.addCleanup(gc.enable)
+        client = self.browser()
+        self.answers_at_once()
+        client.fetch()
+        self.begun = lambda asked: None
+        client.request("/open", method="POST", body=b"x", end=False)
+        self.protocol.hold()
+        client.request("/waits")
+        kept = [weakref.ref(self.protocol), weakref.ref(self.protocol._streams)]
+        self.line.hang_up()
+        self.asked.clear()
+        del self.protocol, self.connection, self.line, client
+        self.network = Network()
+        self.assertEqual([each() for each in kept], [None] * 2)

@@ -146,3 +146,14 @@ class DefectTests(Http2Case):
         self.assertEqual(client.goaways[0].error_code, INTERNAL_ERROR)
         self.assertTrue(self.asked[0].lost)
         self.assertEqual(self.session.misuses, [])
+
+    def test_of_sending(self) -> None:
+        """A defect while frames are sent ends the connection: none of them may be left out."""
+        client = self.browser()
+        client.more()
+        with mock.patch.object(self.connection, "write", side_effect=ZeroDivisionError):
+            client.request()
+            self.last.answer()
+            self.turn()
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertFalse(self.line.connected)

@@ -368,3 +368,11 @@ class TunnelTests(Http2Case):
         self.last.reply.resume_body()
         self.turn()
         self.assertEqual(len(self.last.data), 100)
+
+    def test_short_messages(self) -> None:
+        """Messages of WebSocket are short, and cost nothing for that."""
+        self.switch()
+        self.turn()
+        for _ in range(5000):
+            self.client.body(self.tunnel, b"message")
+        self.assertEqual((len(self.last.data), self.session.misuses), (35_000, []))

@@ -69,6 +69,19 @@ class WaitingTests(Http2Case):
         self.assertEqual((self.last.refused, self.last.data), ((400, ErrorInfo.INVALID_REQUEST), b""))
         self.assertEqual(client.next(RstStreamFrame).error_code, PROTOCOL_ERROR)
 
+    def test_answered_at_once(self) -> None:
+        """Where such a request is answered before its body is looked at, the answer stands."""
+        self.answers_at_once()
+        client = self.frames()
+        self.protocol.hold()
+        client.send(
+            client.headers(1, get("/", ("content-length", "3"), method="POST"), "END_HEADERS"),
+            DataFrame(1, b"four", flags=["END_STREAM"]),
+        )
+        self.protocol.go_on()
+        self.assertEqual(client.next(DataFrame).data, b"ok")
+        self.assertIsNone(self.last.refused)
+
     def test_what_waits_is_bounded(self) -> None:
         """More fields than there is room for are refused, and the client may ask again."""
         client = self.frames()
