@@ -12,6 +12,8 @@ from agwtwisted.core.base.errors import printable
 from agwtwisted.core.exchange.forwarding import IdentityBlocks
 from agwtwisted.core.http.header_names import HeaderNames
 from agwtwisted.core.http.heads import RequestParser
+from agwtwisted.core.http2 import frames
+from agwtwisted.core.http2.codes import INADEQUATE_SECURITY
 from agwtwisted.core.http2.requests import RequestTranslator
 from agwtwisted.core.http2.responses import ResponseBlocks
 from agwtwisted.core.identity.clients import NOT_CHECKED, Admitted, Client, PendingClient, TurnedAway, identify
@@ -19,12 +21,15 @@ from agwtwisted.core.operations.records import RecordFrame
 from agwtwisted.core.plan.plan import PortPlan
 from agwtwisted.core.plan.routing import Site
 from agwtwisted.core.resources.gateway import Gateway
+from agwtwisted.core.tls.policies import suits_http2
 from agwtwisted.exchange.exchange import HttpExchanges, PlainHttpExchanges
 from agwtwisted.http.session import HttpSession
 from agwtwisted.interfaces import RequestHandling
 from agwtwisted.listening.ports import Port, PortEnvironment
+from agwtwisted.tls.contexts import HTTP2
 from agwtwisted.tls.port_contexts import PortContexts
 from agwtwisted.transport.connection import Connection
+from agwtwisted.transport.receiver import NO_RECEIVER
 
 
 class HttpPort(Port[Site]):
@@ -76,6 +81,10 @@ class HttpPort(Port[Site]):
         self.live.stand_behind(connection, HttpSession(self, connection, turned_away, None, handling=handling))
 
     def _serve(self, connection: Connection, client: Client, site: Site | None) -> None:
+        facts = client.connection
+        if facts.protocol == HTTP2 and not suits_http2(facts.cipher):
+            _refuse_suite(connection)
+            return
         session = HttpSession(self, connection, client, site, handling=self.handling, silent=self._contexts is None)
         self.live.stand_behind(connection, session)
         if self.draining:
@@ -99,6 +108,16 @@ class HttpPort(Port[Site]):
     def frame(self, listener: str) -> RecordFrame:
         """What the records of failed handshakes of a listener have in common."""
         return self.exchanges.route(listener, None).frame
+
+
+def _refuse_suite(connection: Connection) -> None:
+    """HTTP/2 is not spoken over this cipher suite (RFC 9113 section 9.2.2).
+
+    It was agreed on all the same where OpenSSL has chosen another suite than was expected: `tls.contexts`.
+    """
+    connection.receiver = NO_RECEIVER
+    connection.write(frames.settings(()) + frames.goaway(0, INADEQUATE_SECURITY))
+    connection.close(linger=True)
 
 
 def _parser(gateway: Gateway, names: HeaderNames) -> RequestParser:

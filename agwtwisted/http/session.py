@@ -25,10 +25,12 @@ from agwtwisted.core.resources.gateway import Gateway
 from agwtwisted.core.resources.resources import SslProfile
 from agwtwisted.core.verification.verdicts import Refusing
 from agwtwisted.http1.frontend import Frontend
+from agwtwisted.http2.client_protocol import Http2ClientProtocol
 from agwtwisted.identity.revalidation import Check, Revalidation, StrictClient
 from agwtwisted.interfaces import ClientProtocol, Exchange, KeptForClient, RequestHandling
 from agwtwisted.listening.succession import Belonging, Succession, Turns
 from agwtwisted.operations.refusals import RefusedParty
+from agwtwisted.tls.contexts import HTTP2
 from agwtwisted.transport.clocks import WallClock
 from agwtwisted.transport.connection import Connection
 
@@ -100,16 +102,22 @@ class HttpSession:
         self._successor: Belonging | None = None  # on the port that has taken over, until the session has gone there
         self._settling = False
         self._unjudged = False  # the client is judged by another profile, and the verdict is not in
-        seconds = port.gateway.silent_timeout if silent else port.gateway.header_timeout
-        frontend = Frontend(connection, self, handling, seconds)
         self._revalidation: Revalidation | None = None
         self._strict: StrictClient | None = None
         self._ending: IDelayedCall | None = None
-        connection.receiver = frontend
-        self._protocol: ClientProtocol = frontend
+        self._is_http2 = client.connection.protocol == HTTP2
+        protocol: Http2ClientProtocol | Frontend
+        if self._is_http2:
+            protocol = Http2ClientProtocol(connection, self, handling, port.clock)
+        else:
+            seconds = port.gateway.silent_timeout if silent else port.gateway.header_timeout
+            protocol = Frontend(connection, self, handling, seconds)
+        connection.receiver = protocol
+        self._protocol: ClientProtocol = protocol
         if isinstance(client, Admitted):
             check = port.check_of(self.profile)
             self._revalidation = Revalidation.of(port.clock, port.wall, self, client, check)
+        self._leave_if_unspoken(site)
 
     def strict_client(self) -> Deferred[Client]:
         """The client as a Strict profile takes it, for a path that requires a certificate; may be cancelled."""
@@ -162,7 +170,7 @@ class HttpSession:
         return LiveClient.of(
             client,
             listener=self.listener,
-            protocol=self._port.protocol,
+            protocol="h2" if self._is_http2 else self._port.protocol,
             state=state,
             requests=self.requests,
             host=self.host,
@@ -262,6 +270,12 @@ class HttpSession:
             self._strict.check_by(check)
         self.client = attrs.evolve(self.client)  # those under way keep theirs, and what it remembers of the old port
         self._protocol.serve_by(port.handling)
+        self._leave_if_unspoken(site)
+
+    def _leave_if_unspoken(self, site: Site | None) -> None:
+        """HTTP/2 that the listener does not speak any more ends as on one that was removed; requests are served."""
+        if self._is_http2 and not (site is not None and site.listener.http2):
+            self._retire()
 
     # -- whether the client is trusted
 

@@ -143,9 +143,10 @@ class ClientCertificates:
         return strict_verdict(rules, self.evidence(), self._time())
 
     @property
-    def relays(self) -> bool:
-        """Whether the site is one of L4, whose servers speak what the client has agreed on."""
-        return self.site_context is not None and isinstance(self.site_context.site, RelaySite)
+    def agrees_on_protocol(self) -> bool:
+        """Whether it counts what the client has agreed on: on L4 its server speaks it, in HTTP where there are two."""
+        chosen = self.site_context
+        return chosen is not None and (isinstance(chosen.site, RelaySite) or chosen.site.listener.http2)
 
     def certificate(self, *, trusted: bool) -> CertificateVariables | None:
         """The leaf's variables, None when it was not seen; they are remembered where the client is trusted."""
@@ -224,7 +225,7 @@ def pending_client(
         cipher=tls.get_cipher_name() or "",
         server_name=notes.server_name,
         session_reused=notes.session_reused,
-        protocol=tls.get_alpn_proto_negotiated() if notes.relays and not failure else b"",
+        protocol=tls.get_alpn_proto_negotiated() if notes.agrees_on_protocol and not failure else b"",
     )
     return PendingClient(connection=connection, proof=proof)
 

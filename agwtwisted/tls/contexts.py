@@ -11,16 +11,24 @@ from functools import partial
 from typing import Any, Final, TypeAlias
 
 import attrs
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from OpenSSL import SSL, crypto
 
 from agwtwisted.core.base.errors import SectionError
 from agwtwisted.core.base.remembering import remembering_within
 from agwtwisted.core.certificates.variables import CertificateVariables, certificate_variables
 from agwtwisted.core.configuration.trust_coherence import names_of
-from agwtwisted.core.plan.routing import AnySite, RelaySite, Site
+from agwtwisted.core.plan.routing import AnySite, RelaySite
 from agwtwisted.core.resources.resources import ClientAuth, MissingClientAuthEku, Refusal, SslProfile
+from agwtwisted.core.tls.client_hello import offered_suites
 from agwtwisted.core.tls.extensions import openssl_groups
-from agwtwisted.core.tls.policies import TlsPolicy, openssl_cipher_list, openssl_ciphersuites
+from agwtwisted.core.tls.policies import (
+    TlsPolicy,
+    expected_suite,
+    openssl_cipher_list,
+    openssl_ciphersuites,
+    suits_http2,
+)
 from agwtwisted.core.verification.handshake import ClientRules
 from agwtwisted.core.verification.judging import Anchors
 from agwtwisted.tls.codec import error_text
@@ -32,6 +40,9 @@ _VERSIONS = {"TLSv1_2": SSL.TLS1_2_VERSION, "TLSv1_3": SSL.TLS1_3_VERSION}
 
 PROTOCOLS = (b"http/1.1", b"http/1.0")
 """What may be chosen of the protocols that a client offers (ALPN), the better one first."""
+
+HTTP2: Final = b"h2"
+"""What comes before these where a listener speaks it (RFC 9113 section 3.2)."""
 
 _ASK = SSL.VERIFY_PEER
 _INSIST = _ASK | SSL.VERIFY_FAIL_IF_NO_PEER_CERT
@@ -184,8 +195,8 @@ def site_context(site: AnySite, basis: Basis) -> SiteContext:
         context.set_session_id(basis.session_id_context)
         # Sessions are kept by the context with which a connection begins; OpenSSL asks this one for leave to name them.
         context.set_session_cache_mode(SSL.SESS_CACHE_SERVER)
-    if protocols := PROTOCOLS if isinstance(site, Site) else site.listener.alpn_protocols:
-        context.set_alpn_select_callback(partial(_choose_protocol, protocols))
+    if choose := _choice_of_protocol(site):
+        context.set_alpn_select_callback(choose)
         own_callbacks(context)
     context.set_verify_depth(basis.trusts.max_depth)
     _use_server_certificate(context, site)
@@ -250,6 +261,43 @@ def restrict(context: SSL.Context, *, resumable: bool = False) -> None:
         context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     context.set_options(options)
     context.set_mode(SSL.MODE_RELEASE_BUFFERS)  # 20 KiB less for an idle connection
+
+
+ChooseProtocol: TypeAlias = Callable[[SSL.Connection, list[bytes]], bytes]
+"""Chooses one of the protocols that a client offers; raises SSL.Error where there is none."""
+
+
+def _choice_of_protocol(site: AnySite) -> ChooseProtocol | None:
+    """By what a protocol is chosen for the clients of a site; None: none is, whatever they offer."""
+    if isinstance(site, RelaySite):
+        return partial(_choose_protocol, site.listener.alpn_protocols) if site.listener.alpn_protocols else None
+    listener = site.listener
+    if not listener.http2 or listener.ssl_policy is None or listener.ssl_certificate is None:
+        return partial(_choose_protocol, PROTOCOLS)
+    return partial(_choose_version, listener.ssl_policy, isinstance(listener.ssl_certificate.key, RSAPrivateKey))
+
+
+def _choose_version(policy: TlsPolicy, with_rsa_key: bool, connection: SSL.Connection, offered: list[bytes]) -> bytes:
+    """HTTP/2 where it is offered and the cipher suite suits it."""
+    if HTTP2 in offered and _suits_http2(connection, policy, with_rsa_key=with_rsa_key):
+        return HTTP2
+    return _choose_protocol(PROTOCOLS, connection, offered)
+
+
+def _suits_http2(connection: SSL.Connection, policy: TlsPolicy, *, with_rsa_key: bool) -> bool:
+    """Whether the cipher suite of a handshake, whose protocol is being chosen, suits HTTP/2.
+
+    In TLS 1.2 OpenSSL has chosen it, too, and does not say it before the end, except that of a session which is
+    resumed. So it is found as OpenSSL finds it. A client that has no group in common with us gets another one, and may
+    not speak HTTP/2 then, as `http.port` sees.
+    """
+    if connection.get_protocol_version() == SSL.TLS1_3_VERSION:
+        return True
+    suite = connection.get_cipher_name()
+    if suite is None:
+        hello = connection.get_app_data().hello
+        suite = expected_suite(policy, offered_suites(hello), with_rsa_key=with_rsa_key)
+    return suits_http2(suite)
 
 
 def _choose_protocol(protocols: Sequence[bytes], connection: SSL.Connection, offered: list[bytes]) -> bytes:

@@ -168,7 +168,7 @@ class _Making:
         """The context of a site."""
         listener = site.listener
         made_of = (listener.ssl_certificate, listener.ssl_policy, listener.ssl_profile, self._max_depth)
-        protocols = site.listener.alpn_protocols if isinstance(site, RelaySite) else ()
+        protocols = site.listener.alpn_protocols if isinstance(site, RelaySite) else (site.listener.http2,)
         content = self._fingerprints.of((*made_of, isinstance(site, RelaySite), protocols, self._resumes))
         content += self._session_id_context.hex()
         if site is self._begins:

@@ -8,8 +8,24 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from agwtwisted.core.operations.live_clients import ClientState
 from tests import configurations
-from tests.clients import GET, VERSIONS, Client, Gateway, Transport, client_context, device, files, partner, plain, text
+from tests.clients import (
+    GET,
+    VERSIONS,
+    Client,
+    Gateway,
+    Transport,
+    client_context,
+    device,
+    files,
+    partner,
+    plain,
+    stranger,
+    text,
+)
+from tests.http import http2_sessions
+from tests.http2_clients import Http2Client, Response
 from tests.relays import Check
 
 OK = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"
@@ -34,10 +50,10 @@ SAFE_UPGRADE = UPGRADE.replace(b"s.example", b"localhost").replace(b" / ", b" /s
 
 
 class Backend:
-    """The connection to a backend that was begun last."""
+    """The connection to a backend that was begun last, or as number so and so."""
 
-    def __init__(self, gateway: Gateway) -> None:
-        _, _, factory, _, _ = gateway.reactor.tcpClients[-1]
+    def __init__(self, gateway: Gateway, number: int = -1) -> None:
+        _, _, factory, _, _ = gateway.reactor.tcpClients[number]
         self.transport = Transport()
         self.connection: Any = factory.buildProtocol(None)
         self.transport.owner = self.connection
@@ -772,3 +788,198 @@ CHECKED = SAME.replace("[gateway]\n", "[gateway]\nmax_client_chain_depth = 9\n")
 
 def _breaks(*arguments: Any) -> Any:
     return 1 / 0
+
+
+HTTP2 = "enable_http2 = true"
+KEPT = OK.replace(b"Connection: close\r\n", b"")
+
+
+class Http2Tests(SynchronousTestCase):
+    """Connections of HTTP/2, which have several requests under way."""
+
+    def gateway(self, *listeners: str, credential: Any = None, **others: Any) -> tuple[Gateway, Client, Http2Client]:
+        """A gateway, and a client that has shaken hands."""
+        gateway = Gateway(text(*(listeners or ("s strict s.example",)), gateway=HTTP2), **others)
+        client, browser = http2_sessions.browser(gateway, credential or device())
+        return gateway, client, browser
+
+    def asked(self, browser: Http2Client, path: str = "/") -> Response:
+        """A request on a stream of its own."""
+        return browser.request(path, authority="s.example")
+
+    def test_shown(self) -> None:
+        """The state of a client says how many requests are under way, and all their servers, each once."""
+        gateway, _, browser = self.gateway()
+        [session] = gateway.port.live.behind()
+        self.assertEqual((session.shown().protocol, session.shown().state), ("h2", ClientState.IDLE))
+        responses = [self.asked(browser) for _ in range(3)]
+        shown = session.shown()
+        self.assertEqual((shown.requests, shown.under_way, shown.state), (3, 3, ClientState.ACTIVE))
+        self.assertEqual(shown.backend, "127.0.0.1:9000")
+        for backend in [Backend(gateway, number) for number in range(3)]:
+            backend.answers(KEPT)
+        self.assertEqual([browser.finished(each).status for each in responses], [200, 200, 200])
+        self.assertEqual((session.shown().under_way, session.shown().backend), (0, ""))
+        self.assertEqual({each["httpVersion"] for each in gateway.log.records}, {"HTTP/2.0"})
+
+    def test_under_way(self) -> None:
+        """A request under way ends as it began, and beside it the next one is the new port's at once."""
+        gateway, _, browser = self.gateway()
+        before = self.asked(browser, "/before")
+        old = Backend(gateway)
+        following = gateway.reloaded(text("renamed strict s.example", gateway=HTTP2).replace(":9000", ":9001"))
+        during = self.asked(browser, "/during")
+        turn(gateway)
+        after = self.asked(browser, "/after")
+        self.assertEqual([dial[1] for dial in gateway.reactor.tcpClients], [9000, 9001, 9001])
+        for number in (1, 2):
+            Backend(gateway, number).answers(KEPT)
+        self.assertEqual([browser.finished(each).status for each in (during, after)], [200, 200])
+        old.answers(OK)
+        self.assertEqual(browser.finished(before).text, "ok")
+        records = [(each["listenerName"], each["requestUri"]) for each in gateway.log.records]
+        self.assertEqual(records, [("renamed", "/during"), ("renamed", "/after"), ("s", "/before")])
+        self.assertEqual((browser.goaways, len(following.port.connections)), ([], 1))
+
+    def test_old_port_is_free(self) -> None:
+        """Nothing of the old configuration is left once its last request is over, although the connection is not."""
+        gateway, _, browser = self.gateway()
+        before = self.asked(browser)
+        old = Backend(gateway)
+        port, action = gateway.port, gateway.port.sites.exact["s.example"].actions.default
+        kept: list[weakref.ref[Any]] = [weakref.ref(each) for each in (port, gateway.exchanges, action)]
+        following = gateway.reloaded(text("s strict s.example", gateway=HTTP2))
+        turn(gateway)
+        old.answers(OK)
+        self.assertEqual(browser.finished(before).status, 200)
+        after = self.asked(browser)
+        Backend(following).answers(KEPT)
+        self.assertEqual(browser.finished(after).status, 200)
+        following.reactor.tcpClients.clear()
+        del gateway, port, action, old
+        gc.collect()
+        self.assertEqual([each() for each in kept], [None] * 3)
+
+    def test_other_profile(self) -> None:
+        """Requests wait until the client is judged by the changed profile of its site; those under way go on."""
+        for good in (True, False):
+            check = Check()
+            gateway, client, browser = self.gateway()
+            before = self.asked(browser, "/before")
+            old = Backend(gateway)
+            changed = text("s strict s.example", gateway=f"{HTTP2}\nmax_client_chain_depth = 9")
+            following = gateway.reloaded(changed, check_of=check.of)
+            waiting = self.asked(browser, "/waiting")
+            turn(gateway)
+            self.assertEqual((gateway.forwarded, len(check.asked)), (1, 1))
+            check.answer(good=good)
+            turn(gateway)
+            self.assertEqual(gateway.forwarded, 2 if good else 1)
+            if good:
+                Backend(following).answers(KEPT)
+                self.assertEqual(browser.finished(waiting).status, 200)
+            else:
+                self.assertTrue(browser.may_be_repeated(browser.finished(waiting)))
+            old.answers(KEPT)
+            self.assertEqual(browser.finished(before).status, 200)
+            client.talk()
+            self.assertEqual(client.closed, not good)
+            client.lose()
+            self.assertEqual(check.watching, [])
+
+    def test_not_spoken_any_more(self) -> None:
+        """Where the listener speaks no HTTP/2 any more, what has come is served by the new port, and GOAWAY ends it."""
+        gateway, client, browser = self.gateway()
+        before = self.asked(browser, "/before")
+        old = Backend(gateway)
+        following = gateway.reloaded(text("s strict s.example").replace(":9000", ":9001"))
+        turn(gateway)
+        late = self.asked(browser, "/late")
+        self.assertEqual([dial[1] for dial in gateway.reactor.tcpClients], [9000, 9001])
+        Backend(following).answers(KEPT)
+        old.answers(KEPT)
+        self.assertEqual([browser.finished(each).status for each in (late, before)], [200, 200])
+        browser.rest()
+        self.assertEqual([each.last_stream_id for each in browser.goaways], [(1 << 31) - 1, late.stream])
+        self.assertTrue(client.closed)
+        client.lose()
+        self.assertEqual(len(following.port.connections), 0)
+
+    def test_never_spoken_by_this_port(self) -> None:
+        """A client whose handshake agreed on HTTP/2 under the configuration before is served, and sent away."""
+        gateway = Gateway(text("s strict s.example", gateway=HTTP2))
+        client = gateway.client(client_context(device(), protocols=http2_sessions.PROTOCOLS), "s.example")
+        client.give(client.hello())
+        following = gateway.reloaded(text("s strict s.example"))
+        client.talk()
+        self.assertEqual(client.tls.get_alpn_proto_negotiated(), b"h2")
+        browser = http2_sessions.over(following, client)
+        response = self.asked(browser)
+        Backend(following).answers(KEPT)
+        self.assertEqual(browser.finished(response).status, 200)
+        browser.rest()
+        self.assertEqual((len(browser.goaways), client.closed), (2, True))
+
+    def test_site_removed(self) -> None:
+        """A connection whose site is there no more is drained; what takes too long is cut."""
+        gateway, client, browser = self.gateway("s strict s.example", "o - o.example")
+        whole, late = self.asked(browser), self.asked(browser)
+        quick = Backend(gateway, 0)
+        gateway.reloaded(text("o - o.example", gateway=HTTP2))
+        turn(gateway)
+        quick.answers(KEPT)
+        self.assertEqual(browser.finished(whole).status, 200)
+        browser.round_trip()
+        self.assertEqual([each.last_stream_id for each in browser.goaways], [(1 << 31) - 1, late.stream])
+        self.assertEqual(client.transport.ended, "")
+        gateway.reactor.advance(gateway.config.gateway.drain_timeout)
+        self.assertEqual(client.transport.ended, "aborted")
+
+    def test_expelled(self) -> None:
+        """An operator's end: events are cut, other requests answered, none is begun, and the connection closes."""
+        gateway, client, browser = self.gateway()
+        stream, usual = self.asked(browser, "/events"), self.asked(browser)
+        Backend(gateway, 0).answers(EVENTS)
+        [session] = gateway.port.live.behind()
+        self.assertEqual(session.shown().state, ClientState.STREAMING)
+        session.dismiss()
+        session.dismiss()
+        self.assertIsNotNone(browser.finished(stream).reset)
+        late = self.asked(browser)
+        Backend(gateway, 1).answers(KEPT)
+        self.assertEqual(browser.finished(usual).status, 200)
+        self.assertTrue(browser.may_be_repeated(browser.finished(late)))
+        self.assertEqual((gateway.forwarded, client.closed), (2, True))
+        client.lose()
+        self.assertEqual([call for call in gateway.reactor.getDelayedCalls() if "_too_late" in str(call)], [])
+
+    def test_drained(self) -> None:
+        """The gateway stops: GOAWAY twice, and what has come before the second is answered."""
+        gateway, client, browser = self.gateway()
+        first = self.asked(browser)
+        gateway.port.drain()
+        second = self.asked(browser)
+        for number in (0, 1):
+            Backend(gateway, number).answers(KEPT)
+        self.assertEqual([browser.finished(each).status for each in (first, second)], [200, 200])
+        browser.rest()
+        self.assertEqual([each.last_stream_id for each in browser.goaways], [(1 << 31) - 1, second.stream])
+        self.assertTrue(client.closed)
+
+    def test_other_host(self) -> None:
+        """A host of another profile gets 421 on its stream, and the connection lives."""
+        gateway, _, browser = self.gateway("s strict s.example", "o - o.example")
+        self.assertEqual(browser.fetch("/", authority="o.example").status, 421)
+        response = self.asked(browser)
+        Backend(gateway).answers(KEPT)
+        self.assertEqual((browser.finished(response).status, browser.goaways), (200, []))
+
+    def test_refused(self) -> None:
+        """A client that is refused after its handshake reads why on its first stream, and GOAWAY follows."""
+        gateway, client, browser = self.gateway("s http400 s.example", credential=stranger())
+        page, other = self.asked(browser), self.asked(browser)
+        self.assertEqual(browser.finished(page).status, 400)
+        self.assertIn("certificate", page.text)
+        browser.rest()
+        self.assertTrue(browser.may_be_repeated(other))
+        self.assertEqual((gateway.forwarded, client.closed, len(browser.goaways)), (0, True, 1))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+from random import Random
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from OpenSSL import SSL
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.base import limits
-from agwtwisted.core.tls.policies import TlsPolicy, custom, openssl_cipher_list, predefined
-from agwtwisted.tls.contexts import AuthorityError
+from agwtwisted.core.tls.policies import TlsPolicy, custom, expected_suite, openssl_cipher_list, predefined
+from agwtwisted.tls.contexts import HTTP2, AuthorityError
 from tests import clients, configurations, pki
 from tests.clients import FATAL, GET, TLS_1_2, TLS_1_3, VERSIONS, Gateway, client_context, device, text
 
@@ -73,6 +75,78 @@ class ProtocolTests(SynchronousTestCase):
                 self.assertEqual(client.alerts, [(FATAL, 120)])
                 self.assertEqual(len(gateway.limits.handshakes), 0)
                 self.assertEqual(gateway.log.records[-1]["handshakeError"], "no application protocol")
+
+
+class Http2Tests(SynchronousTestCase):
+    """ALPN where HTTP/2 may be spoken."""
+
+    def agreed(self, gateway: Gateway, name: str = "", *offered: bytes, **client: Any) -> bytes:
+        """The protocol that a client gets; what is known of it says the same."""
+        shaken = gateway.shake_hands(client_context(protocols=offered or (b"http/1.1", HTTP2), **client), name)
+        agreed = shaken.tls.get_alpn_proto_negotiated()
+        [session] = gateway.port.live.behind()
+        shaken.lose()
+        known = session.client.connection.protocol  # type: ignore[attr-defined]
+        self.assertIn(known, (agreed, b""))
+        self.assertEqual(known == HTTP2, agreed == HTTP2)
+        return agreed
+
+    def test_of_the_site(self) -> None:
+        """The site of the name in the handshake decides; HTTP/2 comes first, and who does not offer it has HTTP/1.1."""
+        for version in VERSIONS:
+            gateway = Gateway(text("basic -", "o - o.example; enable_http2 = true"))
+            self.assertEqual(self.agreed(gateway, "", version=version), b"http/1.1")
+            self.assertEqual(self.agreed(gateway, "o.example", version=version), HTTP2)
+            self.assertEqual(self.agreed(gateway, "o.example", b"http/1.1", version=version), b"http/1.1")
+            whole = Gateway(text("basic -", "o - o.example; enable_http2 = false", gateway="enable_http2 = true"))
+            self.assertEqual(self.agreed(whole, "", version=version), HTTP2)
+            self.assertEqual(self.agreed(whole, "o.example", version=version), b"http/1.1")
+            client = whole.shake_hands(client_context(version=version, protocols=[HTTP2]), "o.example")
+            self.assertEqual(client.alerts, [(FATAL, 120)])
+
+    def test_suites(self) -> None:
+        """Over TLS 1.2 it is agreed on with suites that suit it alone, whatever else both sides have."""
+        policy = "ssl_policy = AppGwSslPolicy20170401S"
+        keys = clients.files(site_pem=_rsa_site().chain_pem, site_key=_rsa_site().key_pem)
+        offers = (
+            (b"ECDHE+AESGCM", HTTP2),
+            (b"ALL:@SECLEVEL=0", HTTP2),
+            (b"AES128-GCM-SHA256:AES256-SHA", b"http/1.1"),
+            (b"ECDHE+AES128:!AESGCM", b"http/1.1"),
+        )
+        for source in (None, keys):
+            gateway = Gateway(text("basic -; enable_http2 = true", gateway=policy), source)
+            for ciphers, protocol in offers if source else (offers[0], offers[1], offers[3]):
+                agreed = self.agreed(gateway, version=SSL.TLS1_2_VERSION, ciphers=ciphers)
+                self.assertEqual(agreed, protocol, (ciphers, source is None))
+            only = client_context(version=SSL.TLS1_2_VERSION, ciphers=b"ECDHE+AES128:!AESGCM", protocols=[HTTP2])
+            self.assertEqual(gateway.shake_hands(only).alerts, [(FATAL, 120)])
+
+    def test_expected(self) -> None:
+        """The suite that is expected is the one that OpenSSL chooses, whatever a client offers and whichever key."""
+        policy = predefined("AppGwSslPolicy20170401S")
+        assert isinstance(policy, TlsPolicy)
+        configuration = text("basic -", gateway="ssl_policy = AppGwSslPolicy20170401S")
+        chance, suites = Random(1), openssl_cipher_list(policy).decode().split(":")
+        keys = clients.files(site_pem=_rsa_site().chain_pem, site_key=_rsa_site().key_pem)
+        for source, with_rsa_key in ((keys, True), (clients.files(), False)):
+            gateway = Gateway(configuration, source)
+            for _ in range(30):
+                ciphers = ":".join(chance.sample(suites, 3)).encode()
+                client = gateway.shake_hands(client_context(version=TLS_1_2, ciphers=ciphers))
+                chosen = client.tls.get_cipher_name() if client.established else ""
+                offered = client.connection.offered_suites
+                self.assertEqual(expected_suite(policy, offered, with_rsa_key=with_rsa_key), chosen, ciphers)
+
+    def test_reload(self) -> None:
+        """A configuration that speaks it, or no more, has contexts of its own."""
+        off, on = text("basic -"), text("basic -; enable_http2 = true")
+        gateway = Gateway(off)
+        self.assertEqual(self.agreed(gateway), b"http/1.1")
+        gateway = gateway.reloaded(on)
+        self.assertEqual(self.agreed(gateway), HTTP2)
+        gateway = gateway.reloaded(off)
+        self.assertEqual(self.agreed(gateway), b"http/1.1")
 
 
 class TrustTests(SynchronousTestCase):

@@ -96,6 +96,23 @@ def found(client: Client) -> Any:
 class ResumedTests(SynchronousTestCase):
     """Clients that may come back."""
 
+    def test_http2(self) -> None:
+        """HTTP/2 is agreed on in a resumed handshake, too, unless the suite of the session does not suit it."""
+        gateway = Gateway(text("basic -; enable_http2 = true"))
+        for version, ciphers, protocol in (
+            (TLS_1_3, b"", b"h2"),
+            (TLS_1_2, b"ECDHE+AESGCM", b"h2"),
+            (TLS_1_2, b"ECDHE+AES256:!AESGCM", b"http/1.1"),
+        ):
+            session: Any = session_of(
+                gateway, client_context(version=version, ciphers=ciphers, protocols=[b"http/1.1"])
+            )
+            session._context = client_context(version=version, protocols=[b"h2", b"http/1.1"])
+            client = come_back(gateway, session._context, session)
+            self.assertTrue(session_reused(client.tls))
+            self.assertEqual(client.tls.get_alpn_proto_negotiated(), protocol)
+            client.leave()
+
     def test_the_same_as_in_full(self) -> None:
         """What is known of a client is the same after a resumed handshake as after a full one, and the log says so."""
         for profile, verdict in (("strict", Trusted()), ("http400", Trusted()), ("lenient", Unchecked())):

@@ -57,7 +57,7 @@ class ClientConnection:
     tls_version: str = ""  # "TLSv1.3"; empty on plain HTTP
     cipher: str = ""  # OpenSSL's name
     server_name: str = ""  # SNI, lower case
-    protocol: bytes = b""  # agreed on by ALPN; looked at on L4 alone
+    protocol: bytes = b""  # agreed on by ALPN; looked at on L4, and where HTTP/2 may be spoken
     reached: Endpoint | None = None  # the destination that a proxy ahead names; None: the gateway's own address
     offered_suites: bytes = b""  # of the ClientHello: `core.tls.client_hello`
     ja4: bytes = b""  # its fingerprint: `core.tls.ja4`; empty on L4 and without TLS

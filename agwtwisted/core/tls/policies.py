@@ -13,6 +13,8 @@ from typing import Final
 
 import attrs
 
+from agwtwisted.core.tls.client_hello import suite_names
+
 TLS_1_2: Final = "TLSv1_2"
 TLS_1_3: Final = "TLSv1_3"
 
@@ -100,6 +102,29 @@ def predefined_names() -> tuple[str, ...]:
 def available_cipher_suites() -> tuple[str, ...]:
     """Every suite that a policy can name, those of TLS 1.3 first."""
     return (*_TLS_1_3_SUITES, *_OPENSSL_NAMES)
+
+
+def expected_suite(policy: TlsPolicy, offered: bytes, *, with_rsa_key: bool) -> str:
+    """The suite of TLS 1.2 that a server chooses, by OpenSSL's name: the first of its own that fits client and key.
+
+    Args:
+        policy: the server's.
+        offered: by the client, as `client_hello.offered_suites` has it.
+        with_rsa_key: whether the key of the server's certificate is one of RSA.
+    """
+    names = suite_names(offered).decode().split(":")
+    for suite in policy.tls12_cipher_suites:
+        if ("_ECDSA_" not in suite) is with_rsa_key and _OPENSSL_NAMES[suite] in names:
+            return _OPENSSL_NAMES[suite]
+    return ""
+
+
+def suits_http2(suite: str) -> bool:
+    """Whether HTTP/2 may be spoken over a suite, given by OpenSSL's name (RFC 9113 section 9.2.2 and appendix A).
+
+    Of TLS 1.2 those may be used that have an ephemeral key exchange and authenticate what they encrypt.
+    """
+    return suite.startswith("TLS_") or (suite.startswith("ECDHE-") and "-GCM-" in suite)
 
 
 def _version_problem(policy_type: str, version: str) -> str:

@@ -22,6 +22,19 @@ def offered(policy: TlsPolicy) -> list[str]:
     return SSL.Connection(context, None).get_cipher_list()
 
 
+class Http2Tests(SynchronousTestCase):
+    """What HTTP/2 may be spoken over."""
+
+    def test_suites(self) -> None:
+        """Of all suites there are those with an ephemeral key exchange that authenticate what they encrypt."""
+        fit = {"ECDHE-RSA-AES256-GCM-SHA384", "ECDHE-RSA-AES128-GCM-SHA256"}
+        fit |= {name.replace("RSA", "ECDSA") for name in fit} | {"TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384"}
+        every = custom("CustomV2", "TLSv1_2", tuple(policies._OPENSSL_NAMES))
+        assert isinstance(every, TlsPolicy), every
+        self.assertEqual({name for name in offered(every) if policies.suits_http2(name)}, fit)
+        self.assertFalse(policies.suits_http2(""))
+
+
 class OpensslTests(SynchronousTestCase):
     """`openssl_cipher_list` and `openssl_ciphersuites`."""
 
