@@ -139,12 +139,15 @@ class StreamQueue:
 
     # -- from its stream
 
-    def fields(self, fields: FieldList, *, end: bool = False) -> int:
-        """Sends a header block, ahead of all DATA that waits, with END_STREAM at the `end`; returns its octets."""
+    def fields(self, fields: FieldList, *, end: bool = False, reset: ErrorCode | None = None) -> int:
+        """Sends a header block, ahead of all DATA that waits, with END_STREAM at the `end`; returns its octets.
+
+        A `reset` follows such an end as `end` says.
+        """
         size = self._sender.send_fields(self.stream, fields, end)
         if end:
             self._ending = _OVER
-            self._sender.send_last(self, b"")
+            self._sender.send_last(self, b"" if reset is None else rst_stream(self.stream, reset))
         return size
 
     def data(self, data: bytes) -> None:

@@ -48,7 +48,7 @@ class NoQueue:
     full = blocked = False
     sent = queued = 0
 
-    def fields(self, fields: FieldList, *, end: bool = False) -> int:
+    def fields(self, fields: FieldList, *, end: bool = False, reset: ErrorCode | None = None) -> int:
         """Nothing is sent."""
         return 0
 
@@ -277,9 +277,15 @@ class Http2Stream:
         What the client still sends is not waited for; NO_ERROR says that the answer stands (RFC 9113 section 8.1).
         """
         whole = self.body_of_request.whole
-        if not (whole and self.queue is NO_QUEUE and self._sent_at_once()):
+        if whole and self.queue is NO_QUEUE and self._sent_at_once():
+            return
+        reset = None if whole else NO_ERROR
+        if self._fields and not any(self._out):  # no empty DATA: clients of gRPC read a refusal of fields alone
+            fields, self._fields = self._fields, b""
+            self.bytes_sent += self._open_queue().fields(fields, end=True, reset=reset)
+        else:
             self.flush()
-            self.queue.end(None if whole else NO_ERROR)
+            self.queue.end(reset)
 
     def _sent_at_once(self) -> bool:
         """The whole answer in one, which most are: whether nothing was in the way."""

@@ -134,6 +134,8 @@ class QueueTests(SenderTestCase):
         self.sender.open(1).fields(OK, end=True)
         self.assertEqual(self.sent(), [(HEADERS, 4 | END_STREAM, 1, 3)])
         self.assertEqual(self.sending.heard(), [("sent", 1)])
+        self.sender.open(3).fields(OK, end=True, reset=NO_ERROR)
+        self.assertEqual(self.sent(), [(HEADERS, 4 | END_STREAM, 3, 3), (RST_STREAM, 0, 3, 4)])
 
     def test_early_answer(self) -> None:
         """RST_STREAM behind a whole answer comes after its last DATA, however long that waits."""

@@ -269,6 +269,15 @@ class BodyTests(Http2Case):
         self.assertEqual((data.data, "END_STREAM" in data.flags), (b"enough", True))
         self.assertEqual(client.next(RstStreamFrame, 1).error_code, NO_ERROR)
 
+    def test_early_answer_without_body(self) -> None:
+        """One without a body ends with its head: an empty DATA frame would be a body to clients of gRPC."""
+        client = self.frames()
+        client.send(client.headers(1, get(method="POST"), "END_HEADERS"), DataFrame(1, b"part"))
+        self.last.answer(b"")
+        self.assertIn("END_STREAM", client.next(HeadersFrame, 1).flags)
+        self.assertEqual(client.next(RstStreamFrame, 1).error_code, NO_ERROR)
+        self.assertFalse(any(isinstance(frame, DataFrame) for frame in client.frames))
+
     def test_late_body(self) -> None:
         """A body that does not come in time is answered with 408."""
         client = self.frames()
