@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import attrs
+from hyperframe.frame import GoAwayFrame, RstStreamFrame
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from agwtwisted.core.http.messages import Framing
+from agwtwisted.core.http2.codes import CANCEL, CONTINUATION, DATA, END_HEADERS, END_STREAM, SETTINGS
 from agwtwisted.core.listening.admission import Awaited
 from agwtwisted.http2.deadlines import StreamDeadlines
 from agwtwisted.transport.deadlines import Deadline
+from tests.http2.connections import Http2Case, limits
+from tests.http2.raw_frames import GET, POST, frame, request, streams, update
+from tests.http2_clients import FrameClient
 
 HEADER, BODY, IDLE, RATE = 50.0, 60.0, 180.0, 100
 
@@ -290,3 +296,168 @@ class StreamDeadlinesTests(SynchronousTestCase):
         self.deadlines.body_due(self.busy())
         self.deadlines.stop()
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+
+class DeadlinesOfConnectionTests(Http2Case):
+    """What a client does not send, or does not read."""
+
+    gateway = limits(header_timeout=50.0, http2_idle_timeout=180.0, min_response_rate=100)
+
+    def assert_ends(self, seconds: float, kind: str = "") -> None:
+        """The connection ends then, and not before."""
+        self.network.advance(seconds - 0.5)
+        self.assertFalse(self.line.eof)
+        self.network.pump([0.5, 0.1])
+        self.assertTrue(self.line.eof)
+        self.assertEqual([each for each, _ in self.session.misuses], [kind] if kind else [])
+        self.line.hang_up()
+        self.assertEqual(self.network.timers(), [])
+
+    def test_silent(self) -> None:
+        """A client that says nothing after its handshake has the time of a head."""
+        self.assertEqual(self.protocol.awaited(1.0), (Awaited.HEAD, 0.0))
+        self.assert_ends(50, "late_head")
+
+    def test_preface(self) -> None:
+        """So has one whose preface comes byte by byte."""
+        for byte in b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n":
+            self.line.send(bytes((byte,)))
+            self.network.advance(1)
+        self.assert_ends(50 - 24, "late_head")
+
+    def test_preface_with_a_head(self) -> None:
+        """A preface with the beginning of a head behind it: once that is whole, nothing is due."""
+        head = request(1)
+        self.line.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(SETTINGS) + head[:-1])
+        self.network.advance(40)
+        self.line.send(head[-1:])
+        self.network.advance(500)
+        self.assertFalse(self.line.eof)
+        self.assertEqual(len(self.asked), 1)
+
+    def test_head(self) -> None:
+        """A header block without its end has its time, byte by byte or with CONTINUATION, though a stream runs."""
+        for rest in (b"", frame(CONTINUATION, 0, 3)):
+            self.setUp()
+            client = self.frames()
+            client.send(request(1), request(3, GET, END_STREAM))
+            for _ in range(5):
+                self.network.advance(9)
+                self.line.send(rest)
+            self.assert_ends(5, "late_head")
+            self.assertTrue(self.last.lost)
+        self.setUp()
+        client = self.frames()
+        for byte in request(1)[:-1]:
+            self.line.send(bytes((byte,)))
+            self.network.advance(1)
+        self.assertEqual(self.protocol.awaited(23.0)[0], Awaited.HEAD)
+        self.assert_ends(50 + 8 - 22, "late_head")  # the kind of a frame shows with the ninth
+
+    def test_idle(self) -> None:
+        """A connection without requests ends in good order; PINGs do not keep it, and it gives way before."""
+        client = self.frames()
+        self.answers_at_once()
+        client.send(request(1))
+        self.assertEqual(self.protocol.awaited(5.0), (Awaited.REQUEST, 0.0))
+        for _ in range(17):
+            self.network.advance(10)
+            client.round_trip()
+        self.assert_ends(10)
+        self.assertEqual(client.next(GoAwayFrame).error_code, 0)
+
+    def test_body(self) -> None:
+        """A body that does not come, or byte by byte, gets 408; the connection and its other streams live."""
+        for pieces in (0, 60):
+            self.setUp()
+            client = self.frames()
+            client.send(request(1, POST, END_HEADERS), request(3))
+            late = self.asked[0]
+            self.assertEqual(self.protocol.awaited(5.0)[0], Awaited.NOTHING)
+            for _ in range(pieces):
+                self.line.send(frame(DATA, 0, 1, b"x" * 64))
+                self.network.advance(1)
+            self.network.advance(0.5 if pieces else 60.5)
+            self.assertIsNone(late.refused)
+            self.network.pump([1.0] * 100)
+            assert late.refused is not None
+            self.assertEqual(late.refused[0], 408)
+            self.assertFalse(self.asked[1].lost)
+            client.round_trip()
+
+    def test_body_that_is_not_wanted(self) -> None:
+        """A body that the server does not take is not due."""
+        client = self.frames()
+        client.send(request(1, POST, END_HEADERS))
+        self.last.reply.pause_body()
+        self.network.pump([60.0] * 10)
+        self.assertIsNone(self.last.refused)
+        self.last.reply.resume_body()
+        self.network.pump([60.0, 1.0, 1.0])
+        self.assertIsNotNone(self.last.refused)
+        client.round_trip()
+
+    def stall(self, *, of_stream: bool) -> FrameClient:
+        """A client that takes nothing of a response."""
+        client = self.frames(INITIAL_WINDOW_SIZE=0 if of_stream else 1 << 20)
+        client.send(request(1), request(3))
+        self.asked[0].head(framing=Framing.CHUNKED)
+        self.asked[0].reply.body(b"x" * 100_000)
+        self.asked[0].reply.flush()
+        self.turn()
+        return client
+
+    def test_window_of_0(self) -> None:
+        """A window that is not opened, the stream's or the connection's, ends the stream as if it were not read."""
+        for of_stream in (True, False):
+            self.setUp()
+            client = self.stall(of_stream=of_stream)
+            self.network.advance(60.5)
+            self.assertFalse(self.asked[0].lost)
+            self.network.advance(1)
+            self.assertEqual((self.asked[0].lost, self.asked[1].lost), (True, False))
+            self.assertEqual(client.next(RstStreamFrame, 1).error_code, CANCEL)
+            client.round_trip()
+
+    def test_window_of_an_octet(self) -> None:
+        """So does one that is opened by an octet at a time."""
+        for number in (1, 0):
+            self.setUp()
+            client = self.stall(of_stream=bool(number))
+            for _ in range(62):
+                self.network.advance(1)
+                self.line.send(update(number))
+            self.network.advance(1)
+            self.assertTrue(self.asked[0].lost)
+            self.assertEqual(client.next(RstStreamFrame, 1).error_code, CANCEL)
+
+    def test_slow_reader(self) -> None:
+        """A client that reads at the lowest rate gets all of it."""
+        for number in (1, 0):
+            self.setUp()
+            client = self.stall(of_stream=bool(number))
+            for _ in range(300):
+                self.network.advance(1)
+                self.line.send(update(number, 150))
+            self.assertFalse(self.asked[0].lost)
+            client.round_trip()
+
+    def test_windows_that_are_never_opened(self) -> None:
+        """A hundred responses that wait for their windows end all, and the connection after its idle time."""
+        client = self.frames(INITIAL_WINDOW_SIZE=0)
+        client.send(*map(request, streams(100)))
+        self.network.pump([0.0] * 4)
+        self.assertEqual(len(self.asked), 100)
+        for number, asked in enumerate(self.asked):
+            asked.head(framing=Framing.CHUNKED)
+            asked.reply.body(b"x" * 10_000)
+            asked.reply.flush()
+            if number % 10 == 0:
+                self.network.advance(0.1)
+        self.turn()
+        self.assertEqual(self.protocol.awaited(7.0)[0], Awaited.MORE)
+        self.network.pump([1.0] * 63)
+        self.assertEqual([asked.lost for asked in self.asked], [True] * 100)
+        client.round_trip()
+        self.network.pump([60.0] * 3)
+        self.assertTrue(self.line.eof)
