@@ -18,6 +18,7 @@ from typing import Any
 
 import attrs
 from cryptography.hazmat.primitives.asymmetric import ec
+from hpack import Encoder
 from OpenSSL import SSL, crypto
 
 from agwtwisted.core.arm.certificate_data import VirtualFile
@@ -46,6 +47,8 @@ from agwtwisted.core.http.response_reader import ResponseReader
 from agwtwisted.core.http2 import codes, frames
 from agwtwisted.core.http2.frame_reader import MAX_CONTINUATIONS, FrameReader
 from agwtwisted.core.http2.frame_values import ConnectionFault, HeadersFrame
+from agwtwisted.core.http2.header_codec import encoded as encoded_fields
+from agwtwisted.core.http2.requests import RequestTranslator
 from agwtwisted.core.identity.clients import Admitted, CertificateProof, ClientConnection, Identity
 from agwtwisted.core.listening.proxy_protocol import HeaderReader, NoHeader, ProxyHeader, Tlv, encoded, joined, split
 from agwtwisted.core.operations.control_requests import body_arguments, matched
@@ -68,7 +71,7 @@ from agwtwisted.core.verification.verdicts import Refused, Trusted, Unchecked
 from agwtwisted.resource_manager.sign_in import SignIn
 from agwtwisted.resource_manager.tokens import TENANT, Tokens
 from agwtwisted.tls.path_search import PathSearch
-from tests import arm_gateways, configurations, frame_oracle, pki
+from tests import arm_gateways, configurations, field_oracle, frame_oracle, pki
 from tests.core.tls.hellos import RECORDED
 from tests.differential import demands_policy
 from tests.handshakes import evidence_from
@@ -715,6 +718,35 @@ def _http2_seeds() -> Iterator[bytes]:
 HTTP2_FRAMES = [*_http2_seeds()]
 
 
+def _http2_fields(data: bytes) -> None:
+    blocks = [block[1:] for block in re.findall(rb"(?s)\xfe[^\xfe]*", b"\xfe" + data)]
+    translator = RequestTranslator(HeaderNames(), lambda: b"dGhlIHNhbXBsZSBub25jZQ==")
+    for fields in field_oracle.blocks_agree(blocks):
+        is_sound, are_trailers = field_oracle.h2_takes(fields), field_oracle.h2_takes(fields, trailers=True)
+        assert are_trailers or translator.trailers(fields) is not None, fields
+        for end_stream in (False, True):
+            found = [translator.request(fields, end_stream=end_stream, size=len(data)) for _ in range(2)]
+            assert found[0] == found[1], found
+            if isinstance(found[0], RequestHead):
+                assert is_sound, fields
+                field_oracle.is_one_head(found[0])
+
+
+def _http2_field_seeds() -> Iterator[bytes]:
+    usual = [(b":method", b"GET"), (b":scheme", b"https"), (b":authority", b"a:80"), (b":path", b"/b?c")]
+    lines = [(b"cookie", b"d=e"), (b"cookie", b"f=g"), (b"x_y", b"z"), (b"te", b"trailers"), (b"user-agent", b"h")]
+    encoder = Encoder()
+    for more in (lines, lines, [(b"host", b"a:80"), (b"content-length", b"3"), (b"expect", b"100-continue")]):
+        yield encoder.encode([*usual, *more])
+        yield b"\xfe".join(encoder.encode([*usual, *more], huffman=False) for _ in range(3))
+    connect = [(b":method", b"CONNECT"), (b":protocol", b"websocket"), *usual[1:], (b"origin", b"https://a")]
+    trailers = encoded_fields([(b"x-sum", b"1")])
+    yield encoded_fields(connect) + b"\xfe\x20\x3f\xe1\x1f" + encoded_fields(usual) + b"\xfe" + trailers
+
+
+HTTP2_FIELDS = [*_http2_field_seeds()]
+
+
 def _response_events(pieces: list[bytes], *, to_head_request: bool) -> tuple[list[Any], tuple[Any, ...]]:
     """What is read of these pieces, and how the reader stands then."""
     reader = ResponseReader(to_head_request=to_head_request, max_header_bytes=8192)
@@ -963,6 +995,21 @@ TARGETS = {
     "judge": Target(run=_judge, seeds=_chains, is_der=True),
     "search": Target(run=_search, seeds=_handshakes, is_der=True),
     "handshake": Target(run=_handshake, seeds=_handshakes, is_der=True),
+    "http2_fields": Target(
+        run=_http2_fields,
+        seeds=lambda: HTTP2_FIELDS,
+        words=(
+            "\\xfe",
+            "\\x82\\x84\\x87",
+            "\\x41\\x01a",
+            "\\x00\\x01",
+            "\\x7f",
+            "\\x20",
+            "content-length",
+            "connection",
+        ),
+        longest=4000,
+    ),
     "http2_frames": Target(
         run=_http2_frames,
         seeds=lambda: HTTP2_FRAMES,

@@ -5,30 +5,25 @@ Two oracles: h2 refuses no header list that is forwarded, and the reader of HTTP
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from unittest import mock
 
 import attrs
-from h2.exceptions import ProtocolError
-from h2.utilities import HeaderValidationFlags, validate_headers
 from hypothesis import example, given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.exchange.forwarding import request_bytes
 from agwtwisted.core.http.framing import request_head
 from agwtwisted.core.http.header_lines import Header
 from agwtwisted.core.http.header_names import HeaderNames
-from agwtwisted.core.http.heads import RequestParser
 from agwtwisted.core.http.messages import MAX_TARGET, METHODS, BadRequest, Framing, RequestHead, UnfitRequest
 from agwtwisted.core.http.pages import ErrorInfo
-from agwtwisted.core.http.request_reader import RequestReader
 from agwtwisted.core.http2 import requests
 from agwtwisted.core.http2.field_rules import FORBIDDEN, MalformedRequest
 from agwtwisted.core.http2.header_codec import Fields, list_size
 from agwtwisted.core.http2.requests import MAX_FIELD, MAX_FIELD_LIST, RequestTranslator
+from tests.field_oracle import h2_takes, is_one_head
 from tests.memory import kept_after
-from tests.requests import names, parsed, targets, values
+from tests.requests import names, targets, values
 
 GET: Fields = ((b":method", b"GET"), (b":scheme", b"https"), (b":authority", b"a.example"), (b":path", b"/a?b"))
 KEY = b"dGhlIHNhbXBsZSBub25jZQ=="
@@ -100,11 +95,11 @@ class RequestTests(SynchronousTestCase):
     def test_memory_is_bounded(self) -> None:
         """What is remembered takes no more than is stated, however short the fields are, and however long."""
         short = tuple((b"%02d" % number, b"%02d" % number) for number in range(90))
-        for more in ((), short, ((b"x", b"x" * 3900),), ((b"user-agent", b"x" * 3900),)):
+        for more in (short, ((b"user-agent", b"x" * 3900),)):
             judge = translator()
 
             def read(judge: RequestTranslator = judge, more: Fields = more) -> None:
-                for number in range(1500):
+                for number in range(250):
                     fields = (*GET, *[(name, b"%b%d" % (value, 7)) for name, value in more], (b"y", b"%d" % number))
                     assert isinstance(judge.request(fields, end_stream=True, size=9), RequestHead)
 
@@ -353,16 +348,6 @@ _SPOILT = st.lists(st.tuples(_ODD_NAMES, _ODD_VALUES), max_size=3)
 _DROPPED = st.sets(st.integers(0, 3), max_size=2)
 
 
-def h2_takes(fields: Sequence[Header], *, trailers: bool = False) -> bool:
-    """Whether h2 takes a header list of a request, or its trailers."""
-    flags = HeaderValidationFlags(is_client=False, is_trailer=trailers, is_response_header=False, is_push_promise=False)
-    try:
-        list(validate_headers(fields, flags))
-    except ProtocolError:
-        return False
-    return True
-
-
 class OracleTests(SynchronousTestCase):
     """What others make of the same."""
 
@@ -376,6 +361,8 @@ class OracleTests(SynchronousTestCase):
         found = outcome(of=tuple(fields), end_stream=end_stream)
         if not h2_takes(fields):
             self.assertNotIsInstance(found, RequestHead)
+        elif isinstance(found, RequestHead):
+            is_one_head(found)
         if not h2_takes(more, trailers=True):
             self.assertIsNotNone(translator().trailers(tuple(more)))
 
@@ -414,18 +401,4 @@ class OracleTests(SynchronousTestCase):
         expected = request_head(method, target, b"1.1", [(b"host", host), *framed], HeaderNames())
         self.assertEqual(without_version(found), without_version(expected))
         if isinstance(found, RequestHead):
-            self.read_again(found)
-
-    def read_again(self, head: RequestHead) -> None:
-        """What a backend gets is one head, which says the same."""
-        octets = request_bytes(head, head.authority, b"", b"192.0.2.1", b"0" * 32)
-        words, lines = parsed(octets)
-        self.assertEqual(words, [head.method, head.target, b"HTTP/1.1"])
-        self.assertEqual(
-            [line for line in lines if line[0] not in (b"X-Forwarded-For",)].count((b"Host", head.authority)), 1
-        )
-        reader = RequestReader(RequestParser(HeaderNames()), max_body_bytes=100)
-        reader.feed(octets)
-        again = reader.next_event()
-        assert isinstance(again, RequestHead), again
-        self.assertEqual((again.framing, again.content_length), (head.framing, head.content_length))
+            is_one_head(found)
