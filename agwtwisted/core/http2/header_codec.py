@@ -47,7 +47,7 @@ SENSITIVE: Final = frozenset((b"set-cookie", b"authorization", b"proxy-authoriza
 
 _STATIC_INDEXES: Final = HeaderTable.STATIC_TABLE_MAPPING  # by name: the first index, and those of values
 _NEVER_INDEXED: Final = 0x10
-_LONGEST_REMEMBERED: Final = 128
+_LONGEST_REMEMBERED: Final = 128  # octets of a field
 _NO_TABLE: Final = b"\x20"  # a table update to 0
 
 
@@ -217,7 +217,7 @@ def encoded(fields: Sequence[Header]) -> bytes:
 
 
 def _remembered(field: Header) -> bytes:
-    return _known_octets(field) if len(field[1]) <= _LONGEST_REMEMBERED else _octets(field)
+    return _known_octets(field) if len(field[0]) + len(field[1]) <= _LONGEST_REMEMBERED else _octets(field)
 
 
 def _octets(field: Header) -> bytes:

@@ -36,7 +36,8 @@ def informational_fields(status: int, headers: Sequence[Header]) -> Fields:
 
 
 def _end_to_end(headers: Sequence[Header]) -> list[Header]:
-    lower = [(name.lower(), value) for name, value in headers]
+    """Fields as RFC 9113 section 8.2.1 wants them: rules of the configuration may have put white space at ends."""
+    lower = [(name.lower(), value.strip(b" \t")) for name, value in headers]
     return [line for line in lower if line[0] not in _NOT_SENT]
 
 

@@ -7,6 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from agwtwisted.core.http2 import header_codec
 from agwtwisted.core.http2.header_codec import (
     TABLE_SIZE,
     Fields,
@@ -166,6 +167,14 @@ class EncoderTests(SynchronousTestCase):
     def test_sensitive(self) -> None:
         """Cookies that are set must not be put in a table by an intermediary, either."""
         self.assertEqual(encoded(((b"set-cookie", b"a=b"),)), b"\x1f\x28\x03a=b")
+
+    def test_memory(self) -> None:
+        """Fields that are long, or may be secrets, are not remembered: the memory is that of all connections."""
+        known = header_codec._known_octets.cache_info
+        for name, value in ((b"x" * 200, b""), (b"x", b"y" * 200), (b"set-cookie", b"a=b"), (b"authorization", b"c")):
+            before = known()
+            encoded(((name, value),))
+            self.assertEqual(known(), before)
 
     def test_smaller_table(self) -> None:
         """Where the client allows less than what may be in use the next block says so, and no further one."""

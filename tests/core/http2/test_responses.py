@@ -53,6 +53,11 @@ class FieldsTests(SynchronousTestCase):
         )
         self.assertEqual(response_fields(head), ((b":status", b"200"),))
 
+    def test_white_space(self) -> None:
+        """A rewrite rule may set a value with white space at its ends, which a client would take for malformed."""
+        head = ResponseHead(status=200, reason=b"", headers=((b"A", b" b c\t"), (b"D", b" ")), framing=Framing.CLOSE)
+        self.assertEqual(response_fields(head)[1:], ((b"a", b"b c"), (b"d", b"")))
+
     def test_length(self) -> None:
         """To HEAD, and with 304, it is that of the body that is not sent; with 204 there is none."""
         length = b"Content-Length: 5\r\n"
