@@ -22,6 +22,7 @@ from agwtwisted.core.verification.handshake_failures import HandshakeFailure
 from agwtwisted.core.verification.verdicts import Missing, Refused, Trusted
 from agwtwisted.identity.revalidation import CHECK_FAILED, Answer
 from agwtwisted.listening.ports import QUIET
+from agwtwisted.tls import contexts
 from agwtwisted.transport.connection import LINGER
 from tests import clients, configurations, pki
 from tests.clients import (
@@ -36,6 +37,8 @@ from tests.clients import (
     stranger,
     text,
 )
+from tests.http import http2_sessions
+from tests.http2_clients import PREFACE
 
 SITES = text("basic -", "s strict s.example", "h http400 h.example", "p passthrough p.example")
 
@@ -682,3 +685,40 @@ class _Refusing(Recheck):
     def __call__(self, client: PendingClient) -> Answer:
         """Refused."""
         return succeed(RevocationFinding(ocsp_status=OcspStatus.REVOKED, refusal=REVOKED))
+
+
+class Http2Tests(SynchronousTestCase):
+    """What a port does about HTTP/2 beside serving it."""
+
+    def test_unfit_suite(self) -> None:
+        """Where a suite was chosen that does not suit it, the connection ends with INADEQUATE_SECURITY, unread."""
+        self.patch(contexts, "expected_suite", lambda *_, **__: "ECDHE-ECDSA-AES128-GCM-SHA256")
+        gateway = Gateway(text("basic -", gateway="enable_http2 = true"))
+        ciphers = b"ECDHE+AES128:!AESGCM"
+        context = client_context(version=TLS_1_2, ciphers=ciphers, protocols=http2_sessions.PROTOCOLS)
+        client = gateway.shake_hands(context)
+        self.assertEqual(client.tls.get_alpn_proto_negotiated(), b"h2")
+        browser = http2_sessions.over(gateway, client)
+        browser.rest()
+        self.assertEqual([(each.last_stream_id, each.error_code) for each in browser.goaways], [(0, 12)])
+        self.assertEqual((client.closed, gateway.forwarded, gateway.port.live.behind()), (True, 0, ()))
+        gateway.reactor.advance(2 * LINGER)
+        client.lose()
+        self.assertEqual((len(gateway.port.connections), gateway.log.records), (0, []))
+
+    def test_plain_text(self) -> None:
+        """A client that speaks HTTP/2 without TLS on a port of TLS reads why not, in HTTP/1.1."""
+        gateway = Gateway(text("basic -", gateway="enable_http2 = true"))
+        client = gateway.client()
+        client.give(PREFACE)
+        self.assertTrue(client.transport.sent.startswith(b"HTTP/1.1 400 Bad Request\r\n"))
+        self.assertIn(b"plain HTTP request was sent to HTTPS port", client.transport.sent)
+
+    def test_fingerprint(self) -> None:
+        """The fingerprint of a client's TLS is that of its hello, whatever is agreed on."""
+        found = []
+        for gateway in (Gateway(text("basic -")), Gateway(text("basic -", gateway="enable_http2 = true"))):
+            client = gateway.shake_hands(client_context(protocols=http2_sessions.PROTOCOLS))
+            found.append(client.connection.ja4)
+        self.assertEqual(found[0], found[1])
+        self.assertIn(b"h2_", found[0])

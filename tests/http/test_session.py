@@ -966,6 +966,25 @@ class Http2Tests(SynchronousTestCase):
         self.assertEqual([each.last_stream_id for each in browser.goaways], [(1 << 31) - 1, second.stream])
         self.assertTrue(client.closed)
 
+    def test_version(self) -> None:
+        """Rules and the log have the version as the product writes it, of requests that are answered here, too."""
+        rules = "\n[rewrite_rule set/version]\nrequest_header.X-Version = {var_http_version}\n"
+        configuration = text("s strict s.example", gateway=HTTP2) + rules
+        keys = "rewrite_rule_set = set\ndeny_unless.1 = var_http_version == HTTP/2.0\n"
+        gateway = Gateway(configuration.replace("[request_routing_rule s]\n", f"[request_routing_rule s]\n{keys}"))
+        _, browser = http2_sessions.browser(gateway, device())
+        response = self.asked(browser)
+        backend = Backend(gateway)
+        self.assertIn(b"\r\nX-Version: HTTP/2.0\r\n", backend.sent)
+        backend.answers(KEPT)
+        self.assertEqual(browser.finished(response).status, 200)
+        self.assertEqual(browser.fetch(authority="s.example", method="TRACE").status, 405)
+        older = gateway.shake_hands(client_context(device()), "s.example")
+        older.say(request())
+        self.assertIn(b"HTTP/1.1 403", older.received)
+        versions = [each["httpVersion"] for each in gateway.log.records]
+        self.assertEqual(versions, ["HTTP/2.0", "HTTP/2.0", "HTTP/1.1"])
+
     def test_other_host(self) -> None:
         """A host of another profile gets 421 on its stream, and the connection lives."""
         gateway, _, browser = self.gateway("s strict s.example", "o - o.example")

@@ -131,7 +131,7 @@ class AccessRecord:
     method: bytes
     target: bytes  # as it came, with its query
     rewritten_target: bytes  # as it was forwarded
-    version: bytes  # b"1.1"
+    version: bytes  # b"1.0", b"1.1" or b"2.0"
     original_host: bytes
     host: bytes  # as it was forwarded
     user_agent: bytes = b""
@@ -185,7 +185,7 @@ ACCESS: Final = Line(
     outside("requestQuery", "", "the query as forwarded"),
     outside("userAgent", "user_agent", "User-Agent"),
     number("httpStatus", "status", "the status that the client got; 499 if it disconnected before"),
-    outside("httpVersion", "version", "`HTTP/1.0` or `HTTP/1.1`", b"HTTP/%b"),
+    outside("httpVersion", "version", "`HTTP/1.0`, `HTTP/1.1` or `HTTP/2.0`", b"HTTP/%b"),
     number("receivedBytes", "received_bytes", "bytes of the request, head and body"),
     number("sentBytes", "sent_bytes", "bytes of the response, head and body"),
     seconds("clientResponseTime", "client_response_time", "seconds from the first to the last byte of the response"),

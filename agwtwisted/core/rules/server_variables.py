@@ -219,9 +219,9 @@ _TABLE: Final = (
     _product(
         "http_version",
         About.REQUEST,
-        "HTTP/1.0 or HTTP/1.1",
+        "HTTP/1.0, HTTP/1.1 or HTTP/2.0",
         lambda context: b"HTTP/" + context.head.version,
-        r"HTTP/1\.[01]",
+        r"HTTP/(1\.[01]|2\.0)",
     ),
     _product("query_string", About.REQUEST, "the query of the URL, without ?", _query),
     _product(

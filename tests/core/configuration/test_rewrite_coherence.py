@@ -184,6 +184,8 @@ class RewriteRuleSetTests(SynchronousTestCase):
             ("ssl_enabled == on", True),
             ("ssl_connection_protocol == TLSv1.1", True),
             ("http_version == 1.1", True),
+            ("http_version == HTTP/2", True),
+            ("http_version == HTTP/2.0", False),
         ):
             for text in (
                 f"deny_unless.1 = var_{condition}",
