@@ -16,9 +16,11 @@ PROGRAMS = (
     "curl",
     "faketime",
     "gnutls-cli",
+    "h2load",
     "haproxy",
     "javac",
     "mosquitto",
+    "nghttp",
     "nginx",
     "openssl",
     "promtool",
@@ -27,7 +29,18 @@ PROGRAMS = (
 )
 """What a complete run of the suite finds; `AGW_REQUIRE_PROGRAMS=1` makes it a condition."""
 
-EXTRAS = ("bash", "git", "groff", "mandoc", "systemd-analyze", "systemd-socket-activate", "systemd-tmpfiles")
+EXTRAS = (
+    "bash",
+    "git",
+    "go",
+    "groff",
+    "h2spec",
+    "mandoc",
+    "node",
+    "systemd-analyze",
+    "systemd-socket-activate",
+    "systemd-tmpfiles",
+)
 """What a test uses besides, and a complete run may lack."""
 
 

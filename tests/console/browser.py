@@ -43,10 +43,10 @@ SWITCHES: Final = (
 class Browser:
     """Chromium with one window."""
 
-    def __init__(self) -> None:
+    def __init__(self, *switches: str) -> None:
         options = ChromeOptions()
         options.binary_location = path_of("chromium") or ""
-        for switch in SWITCHES:
+        for switch in (*SWITCHES, *switches):
             options.add_argument(switch)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
         service = Service(path_of("chromedriver") or "", log_output=os.devnull)
@@ -161,9 +161,9 @@ class Browser:
 
 
 @contextmanager
-def browsing() -> Iterator[Browser]:
-    """A browser, ended with the block."""
-    browser = Browser()
+def browsing(*switches: str) -> Iterator[Browser]:
+    """A browser with more switches, ended with the block."""
+    browser = Browser(*switches)
     try:
         yield browser
     finally:

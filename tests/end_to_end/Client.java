@@ -4,11 +4,13 @@
 //
 //     new PORT    GET / on a new connection, with the session of an earlier one where there is any; then the connection closes
 //     keep PORT   GET / by java.net.http.HttpClient, which keeps its connections
+//     many PORT   GET / fifty times at once by java.net.http.HttpClient over HTTP/2, then a POST of 300000 bytes of unknown length
 //
 // The key is PKCS #8; "-" for the chain: no client certificate. An answer is `STATUS new|resumed BODY`, the body without its ends of
-// lines, or `failed REASON`.
+// lines, or `failed REASON`; that of `many` has the number of answers by their version and status, and the body of the last one.
 
 import java.io.BufferedReader;
+import java.io.ByteArrayInputStream;
 import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
@@ -32,7 +34,11 @@ import java.util.ArrayList;
 import java.util.Base64;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
 import javax.net.ssl.KeyManagerFactory;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLParameters;
@@ -61,12 +67,20 @@ public class Client {
         for (String line; (line = commands.readLine()) != null;) {
             String[] words = line.split(" ");
             try {
-                System.out.println(words[0].equals("keep") ? client.kept(words[1]) : client.anew(Integer.parseInt(words[1])));
+                System.out.println(client.answer(words[0], words[1]));
             } catch (IOException error) {
                 System.out.println("failed " + inOneLine(error.toString()));
             }
         }
         System.exit(0); // the threads of HttpClient would go on
+    }
+
+    private String answer(String how, String port) throws IOException {
+        switch (how) {
+            case "keep": return kept(port);
+            case "many": return many(port);
+            default: return anew(Integer.parseInt(port));
+        }
     }
 
     private String anew(int port) throws IOException {
@@ -91,6 +105,30 @@ public class Client {
         } catch (InterruptedException error) {
             throw new IOException(error);
         }
+    }
+
+    private String many(String port) throws IOException {
+        SSLParameters parameters = new SSLParameters();
+        parameters.setProtocols(new String[] {protocol});
+        HttpClient client = HttpClient.newBuilder().version(HttpClient.Version.HTTP_2).sslContext(context).sslParameters(parameters).build();
+        HttpRequest.Builder request = HttpRequest.newBuilder(URI.create("https://localhost:" + port + "/"));
+        Map<String, Integer> seen = new TreeMap<>();
+        List<CompletableFuture<HttpResponse<String>>> asked = new ArrayList<>();
+        try {
+            count(seen, client.send(request.build(), HttpResponse.BodyHandlers.ofString())); // so that the others share its connection
+            for (int each = 0; each < 50; each++) asked.add(client.sendAsync(request.build(), HttpResponse.BodyHandlers.ofString()));
+            for (CompletableFuture<HttpResponse<String>> each : asked) count(seen, each.get());
+            HttpRequest.BodyPublisher body = HttpRequest.BodyPublishers.ofInputStream(() -> new ByteArrayInputStream(new byte[300_000]));
+            HttpResponse<String> posted = client.send(request.POST(body).build(), HttpResponse.BodyHandlers.ofString());
+            count(seen, posted);
+            return posted.statusCode() + " new " + seen + " " + inOneLine(posted.body());
+        } catch (InterruptedException | ExecutionException error) {
+            throw new IOException(error);
+        }
+    }
+
+    private static void count(Map<String, Integer> seen, HttpResponse<String> answer) {
+        seen.merge(answer.version() + " " + answer.statusCode(), 1, Integer::sum);
     }
 
     private static String inOneLine(String text) {

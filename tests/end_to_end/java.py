@@ -54,6 +54,10 @@ class JavaClient:
         """A request on the connection that java.net.http keeps, or on a new one where it keeps none."""
         return self._ask(f"keep {port}")
 
+    def many(self, port: int) -> JavaAnswer:
+        """Fifty-one requests over HTTP/2, most of them at once, and a POST; the body says how many came how."""
+        return self._ask(f"many {port}")
+
     def _ask(self, command: str) -> JavaAnswer:
         assert self._process.stdin
         assert self._process.stdout
