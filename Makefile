@@ -57,8 +57,9 @@ coverage: $(VENV)/.dev     ## lines and branches that no test runs
 differential: $(VENV)/.test ## three verifiers before many generated chains, ten times as many as in the suite
 	AGW_DIFFERENTIAL=30000 $(BIN)/python -m pytest tests/test_differential.py
 
-explore: $(VENV)/.test      ## the property tests with many more examples, other ones in every run
+explore: $(VENV)/.test      ## the property tests with many more examples, other ones in every run; h2spec and Go as clients, where found
 	AGW_EXAMPLES=2000 $(BIN)/python -m pytest -m 'hypothesis'
+	AGW_EXAMPLES=2000 $(BIN)/python -m pytest tests/end_to_end/test_h2spec.py tests/end_to_end/test_http2_programs.py
 
 reference: $(VENV)/.test   ## docs/reference and the page of the manual, from the code
 	$(BIN)/agw reference docs/reference --man deploy/man/agw.1
