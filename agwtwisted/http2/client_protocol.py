@@ -278,7 +278,7 @@ class Http2ClientProtocol:
         try:
             fields = self._decoder.decode(frame.block)
         except HeaderCodecError as error:
-            return ConnectionFault(COMPRESSION_ERROR, str(error))
+            return ConnectionFault(COMPRESSION_ERROR, f"a header block that cannot be decoded: {error}")
         if frame.frames > 1:
             self._spending.spend(CONTINUATION, frame.frames - 1)
         return self._streams.headers(frame, fields)

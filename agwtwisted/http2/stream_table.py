@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Final, Protocol
 
-from agwtwisted.core.http.header_lines import HeaderBlock
 from agwtwisted.core.http.messages import RequestHead, UnfitRequest
 from agwtwisted.core.http.pages import ErrorInfo
 from agwtwisted.core.http2.budgets import STREAM_ERROR
@@ -23,7 +22,6 @@ from agwtwisted.core.http2.codes import (
 from agwtwisted.core.http2.field_rules import MalformedRequest
 from agwtwisted.core.http2.frame_values import ConnectionFault, DataFrame, HeadersFrame
 from agwtwisted.core.http2.header_codec import Fields
-from agwtwisted.core.http2.priorities import priority_of
 from agwtwisted.core.http2.request_bodies import NO_BODY, AbsentBody, BodyFault, RequestBody
 from agwtwisted.core.http2.stream_states import IDLE
 from agwtwisted.core.http2.windows import STREAM_WINDOW, ReceiveWindow
@@ -100,6 +98,11 @@ class StreamTable:
     def count(self) -> int:
         """How many streams are open."""
         return len(self.open)
+
+    @property
+    def expelled(self) -> bool:
+        """Whether the client is trusted no more."""
+        return self._session.expelled
 
     # -- frames of the client
 
@@ -310,10 +313,6 @@ class StreamTable:
             self.refuse_waiting()
 
     def _ask(self, stream: Http2Stream, request: RequestHead | UnfitRequest) -> None:
-        if isinstance(request, RequestHead):
-            headers = request.headers
-            if isinstance(headers, HeaderBlock) and b"priority:" in headers.octets:
-                stream.priority = priority_of(headers.value(b"priority"))
         exchange = self._exchanges.exchange(request, stream, self._session)
         self._touched.append(stream)
         fault = stream.begin(request, exchange, self._max_body_bytes)

@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import Final, Protocol
 
-from agwtwisted.core.http.header_lines import Header
+from agwtwisted.core.http.header_lines import Header, value_of
 from agwtwisted.core.http.messages import Framing, RequestHead, ResponseHead, UnfitRequest, is_event_stream
 from agwtwisted.core.http2.codes import INTERNAL_ERROR, NO_ERROR, ErrorCode
 from agwtwisted.core.http2.frame_values import DataFrame
 from agwtwisted.core.http2.header_codec import FieldList
-from agwtwisted.core.http2.priorities import UNSIGNALLED
+from agwtwisted.core.http2.priorities import UNSIGNALLED, Priority, priority_of
 from agwtwisted.core.http2.request_bodies import ANY_LENGTH, AbsentBody, BodyFault, RequestBody
 from agwtwisted.core.http2.responses import ResponseBlocks, informational_fields
 from agwtwisted.core.http2.send_bounds import read_size
@@ -75,6 +75,10 @@ class StreamOwner(Protocol):
     def count(self) -> int:
         """How many streams are open."""
 
+    @property
+    def expelled(self) -> bool:
+        """Whether the client is trusted no more, so that no tunnel is opened."""
+
     def consumed(self, stream: Http2Stream, size: int) -> None:
         """So many octets of its DATA were handed on: their room in both windows is free again."""
 
@@ -110,7 +114,6 @@ class Http2Stream:
         "head_sent",
         "number",
         "phase",
-        "priority",
         "queue",
     )
 
@@ -123,7 +126,6 @@ class Http2Stream:
         self.exchange: Exchange = NO_EXCHANGE
         self.bytes_sent = 0
         self.head_sent: ResponseHead | None = None
-        self.priority = UNSIGNALLED
         self._owner = owner
         self._sender = sender
         self.queue: StreamQueue | NoQueue = NO_QUEUE
@@ -232,11 +234,16 @@ class Http2Stream:
         return read_size(self._owner.count)
 
     def misleads(self, head: ResponseHead) -> bool:
-        """Whether a tunnel would open that there is not: by any 2xx but for a 101 that proves the server's consent."""
+        """Whether a tunnel would open that there is not: by any 2xx, and by a 101 that proves no consent of the server.
+
+        Nor is one opened for a client that was expelled meanwhile: nothing would end it.
+        """
         request = self._request
         if not isinstance(request, RequestHead):
             return False
-        return tunnel_fields(request, head.headers) is None if head.status == 101 else looks_open(request, head)
+        if head.status == 101:
+            return self._owner.expelled or tunnel_fields(request, head.headers) is None
+        return looks_open(request, head)
 
     def informational(self, status: int, reason: bytes, headers: Sequence[Header]) -> None:
         """Sends a 1xx other than 101 ahead of the response."""
@@ -338,8 +345,14 @@ class Http2Stream:
 
     def _open_queue(self) -> StreamQueue | NoQueue:
         if self.queue is NO_QUEUE:
-            self.queue = self._sender.open(self.number, self.priority)
+            self.queue = self._sender.open(self.number, self._priority())
         return self.queue
+
+    def _priority(self) -> Priority:
+        """What the client says of the answer with its request (RFC 9218 section 4)."""
+        request = self._request
+        field = value_of(request.headers, b"priority") if isinstance(request, RequestHead) else b""
+        return priority_of(field) if field else UNSIGNALLED
 
 
 def _length_of(request: RequestHead) -> int:

@@ -129,6 +129,18 @@ class AnswerTests(Http2Case):
             client.next(DataFrame, 19)
         self.assertEqual(write.call_count, 1)
 
+    def test_priority(self) -> None:
+        """What the client says of the priority decides which of two answers is sent first."""
+        client = self.frames(INITIAL_WINDOW_SIZE=0)
+        for stream, urgency in ((1, "u=5"), (3, "u=1")):
+            client.send(client.headers(stream, get("/", ("priority", urgency))))
+            self.last.answer(bytes(30_000))
+        self.turn()
+        client.send(SettingsFrame(0, settings={4: 1 << 20}))
+        client.next(DataFrame, 1)
+        streams = [frame.stream_id for frame in client.frames if isinstance(frame, DataFrame)]
+        self.assertEqual(streams[0], 3)
+
     def test_cut(self) -> None:
         """A response that cannot be completed is reset behind what came of it; the connection goes on."""
         client = self.browser()
@@ -366,6 +378,8 @@ class TunnelTests(Http2Case):
             self.assertEqual(reply.misleads(head), misleads, status)
         head = ResponseHead(status=101, reason=b"", headers=(self.accept,), framing=Framing.NONE)
         self.assertFalse(reply.misleads(head))
+        self.session.expelled = True
+        self.assertTrue(reply.misleads(head))
 
     def test_not_before_it_is_open(self) -> None:
         """A paused tunnel keeps what comes, within the window."""
