@@ -19,7 +19,9 @@ from agwtwisted.core.http2.codes import (
 )
 from agwtwisted.core.listening.admission import Awaited
 from agwtwisted.core.verification.verdicts import Missing
+from agwtwisted.http2.client_protocol import BLOCKS_A_TURN
 from tests.http2.connections import Http2Case
+from tests.http2.raw_frames import GET, request, streams
 from tests.http2_clients import get
 from tests.identities import turned_away
 from tests.wires import Network
@@ -160,6 +162,35 @@ class TurnedAwayTests(Http2Case):
         self.assertEqual(client.finished(response).text, "page")
         client.rest()
         self.assertTrue(client.goaways)
+
+
+class LongBlocksTests(Http2Case):
+    """Much to decode that comes at once."""
+
+    block = GET + b"\x10\x01a\x7f\x81\x0e" + b"x" * (127 + 14 * 128 + 1)
+
+    def test_turns(self) -> None:
+        """Of header blocks that come in one read some are decoded in a turn, and the others follow in the next ones."""
+        self.frames()
+        block = self.block
+        self.protocol.received(b"".join(request(number, block) for number in streams(30)))
+        before = len(self.asked)
+        self.assertLess((before - 1) * len(block), BLOCKS_A_TURN)
+        self.assertTrue(self.connection.paused)
+        self.line.send(request(61))
+        self.turn()
+        self.assertGreater(len(self.asked), before)
+        self.network.pump([0.0] * 10)
+        self.assertEqual([asked.request.size for asked in self.asked], [len(block)] * 30 + [len(GET)])
+        self.assertFalse(self.connection.paused)
+
+    def test_end_in_between(self) -> None:
+        """A client that is gone before the rest leaves no timer."""
+        self.frames()
+        self.protocol.received(b"".join(request(number, self.block) for number in streams(30)))
+        self.assertTrue(self.connection.paused)
+        self.line.crash()
+        self.assertEqual(self.network.timers(), [])
 
 
 class MemoryTests(Http2Case):

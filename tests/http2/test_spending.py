@@ -191,6 +191,11 @@ class FloodTests(Http2Case):
         self.assertEqual([kind for kind, _ in self.session.misuses], ["protocol"])
         self.assertEqual(len(self.asked), 1)
 
+    def test_many_fields(self) -> None:
+        """Header lists with more fields than a request may have, which are the dearest to decode, count by these."""
+        block = GET + b"\x10\x01a\x01b" * 900
+        self.assert_calmed("stream_errors", (request(each, block) for each in streams(FLOOD)), 10, at_once=1)
+
     def test_mixed(self) -> None:
         """A little of everything is as much as a lot of one."""
         parts = (request(each) + reset(each) + update(0) + frame(PING, payload=bytes(8)) for each in streams(FLOOD))
