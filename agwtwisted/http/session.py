@@ -101,6 +101,7 @@ class HttpSession:
         self._trust = port.trust_of(site)  # by what the client was judged last
         self._successor: Belonging | None = None  # on the port that has taken over, until the session has gone there
         self._settling = False
+        self._overlaps = False  # requests were under way as it took on the configuration in force
         self._unjudged = False  # the client is judged by another profile, and the verdict is not in
         self._revalidation: Revalidation | None = None
         self._strict: StrictClient | None = None
@@ -146,8 +147,13 @@ class HttpSession:
             identity = self._port.identities.block(
                 client, action.certificate_headers, fingerprinted=action.fingerprinted
             )
-            client.remembered[action] = identity
+            if not self._overlaps or self._is_in_force(action):
+                client.remembered[action] = identity
         return identity
+
+    def _is_in_force(self, action: Action) -> bool:
+        """Whether an action is none of a request that began under another configuration, of which nothing is kept."""
+        return any(action in site.actions.all() for site in self.sites.all())
 
     def drain(self) -> None:
         """The gateway stops: the next answer, or the one in progress, is the last."""
@@ -268,6 +274,7 @@ class HttpSession:
             self._revalidation.check_by(check)
         if self._strict is not None:
             self._strict.check_by(check)
+        self._overlaps = bool(self._protocol.under_way)
         self.client = attrs.evolve(self.client)  # those under way keep theirs, and what it remembers of the old port
         self._protocol.serve_by(port.handling)
         self._leave_if_unspoken(site)

@@ -860,6 +860,24 @@ class Http2Tests(SynchronousTestCase):
         gc.collect()
         self.assertEqual([each() for each in kept], [None] * 3)
 
+    def test_late_verdict(self) -> None:
+        """Nor does a request keep anything of it that was let in later, on a path that requires a certificate."""
+        check = Check()
+        configuration = SAME.replace("[gateway]\n", f"[gateway]\n{HTTP2}\n")
+        gateway = Gateway(configuration, files(), check_of=check.of)
+        _, browser = http2_sessions.browser(gateway, device(), "localhost")
+        response = browser.request("/safe/1")
+        action = weakref.ref(gateway.port.sites.all()[0].actions.for_path(b"/safe/1"))
+        following = gateway.reloaded(configuration, check_of=check.of)
+        turn(gateway)
+        check.answer()
+        Backend(gateway).answers(OK)
+        self.assertEqual(browser.finished(response).status, 200)
+        following.reactor.tcpClients.clear()
+        del gateway
+        gc.collect()
+        self.assertIsNone(action())
+
     def test_other_profile(self) -> None:
         """Requests wait until the client is judged by the changed profile of its site; those under way go on."""
         for good in (True, False):
