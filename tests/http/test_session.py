@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import weakref
+from base64 import b64encode
+from hashlib import sha1
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -27,6 +29,7 @@ from tests.clients import (
 from tests.http import http2_sessions
 from tests.http2_clients import Http2Client, Response
 from tests.relays import Check
+from tests.requests import parsed
 
 OK = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"
 """An answer after which each further request needs a connection of its own, which is counted."""
@@ -791,6 +794,9 @@ def _breaks(*arguments: Any) -> Any:
 
 
 HTTP2 = "enable_http2 = true"
+GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+"""Of RFC 6455 section 1.3."""
+
 KEPT = OK.replace(b"Connection: close\r\n", b"")
 
 
@@ -970,6 +976,23 @@ class Http2Tests(SynchronousTestCase):
         self.assertEqual((gateway.forwarded, client.closed), (2, True))
         client.lose()
         self.assertEqual([call for call in gateway.reactor.getDelayedCalls() if "_too_late" in str(call)], [])
+
+    def test_tunnels_to_be(self) -> None:
+        """A WebSocket that the backend agrees to after its client was expelled is cut; no byte of it is passed on."""
+        fields = [(":method", "CONNECT"), (":protocol", "websocket"), (":scheme", "https"), (":path", "/")]
+        fields += [(":authority", "s.example"), ("sec-websocket-version", "13")]
+        for expelled in (False, True):
+            gateway, _, browser = self.gateway()
+            tunnel = browser.send_fields(fields, b"frame", end=False)
+            backend = Backend(gateway)
+            key = {name.lower(): value for name, value in parsed(backend.sent)[1]}[b"sec-websocket-key"]
+            [session] = gateway.port.live.behind()
+            if expelled:
+                session.dismiss()
+            accept = b"Sec-WebSocket-Accept: " + b64encode(sha1(key + GUID, usedforsecurity=False).digest())
+            backend.answers(SWITCHED.replace(b"\r\n\r\n", b"\r\n%b\r\n\r\n" % accept))
+            browser.round_trip() if not expelled else browser.finished(tunnel)
+            self.assertEqual((b"frame" in backend.sent, tunnel.status == 200), (not expelled, not expelled))
 
     def test_drained(self) -> None:
         """The gateway stops: GOAWAY twice, and what has come before the second is answered."""
