@@ -17,6 +17,7 @@ from tests.arm_gateways import gateway as body_of
 from tests.end_to_end import clients, gateway
 from tests.end_to_end.backends import Backend, Named, echo
 from tests.end_to_end.lines import Line
+from tests.http2_clients import over_tls
 
 DOORS: Final = ("strict", "passthrough", "shared", "relayed", "dedicated")
 FIRST: Final = 4430
@@ -24,6 +25,9 @@ CLIENTS: Final = ("ecdsa", "rsa", "stranger", "expired", "self-signed", "")
 GET: Final = b"GET /a?b HTTP/1.1\r\nHost: localhost\r\nX-Client-Certificate-Subject: forged\r\n\r\n"
 OWN: Final = ("x-appgw-trace-id", "x-forwarded-for", "x-forwarded-port")
 """Headers that differ from request to request, or by the port."""
+
+JA4: Final = "x-azure-ja4-fingerprint"
+"""That of a client's TLS, which has the protocols that it offers in it."""
 
 
 def document() -> dict[str, Any]:
@@ -36,6 +40,7 @@ def document() -> dict[str, Any]:
     strict = tls | {"sslProfile": reference("sslProfiles", "strict")}
     mode = {"verifyClientCertIssuerDN": False, "verifyClientRevocation": "None"}
     return body_of(
+        enableHttp2=True,
         sslCertificates=[child("site", data=text_of(pfx("hunter2", found["server"])), password="hunter2")],
         trustedClientCertificates=[child("devices", data=text_of(found["devices-root"].pem))],
         sslProfiles=[
@@ -208,6 +213,16 @@ class AlikeTests(gateway.SceneCase):
                 headers = str(self.answer(port, certificate))
                 self.assertIn(f"x-verified: {verified}", headers)
                 self.assertEqual(bool(certificate), "x-print: " in headers, headers)
+
+    def test_http2(self) -> None:
+        """A client that speaks HTTP/2 has the same answer with it as with HTTP/1.1."""
+        for port in self.both("strict"):
+            with closing(over_tls(self.gateway.call(port, "ecdsa"))) as client:
+                response = client.fetch("/a?b", ("x-client-certificate-subject", "forged"))
+            mine = response.text.lower().split("\r\n")
+            _, _, theirs = self.answer(port, "ecdsa")
+            found = [sorted(each for each in lines if not each.startswith((*OWN, JA4))) for lines in (mine, theirs)]
+            self.assertEqual((response.status, found[0]), (200, found[1]))
 
     def test_weights(self) -> None:
         """Pools of a policy share requests by their weights."""

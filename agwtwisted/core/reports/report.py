@@ -114,7 +114,7 @@ def _listener_row(listener: AnyListener, *, is_bound: bool) -> tuple[str, ...]:
     return (
         listener.name,
         place(listener) if is_bound else f"{place(listener)}\n{NOT_BOUND}",
-        spoken(listener),
+        spoken(listener).replace(", ", "\n"),
         "\n".join(listener.host_names) or ANY_HOST,
         profile.name if profile else "-",
         mode(as_used(listener)),

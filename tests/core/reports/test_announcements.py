@@ -65,7 +65,7 @@ class LinesTests(SynchronousTestCase):
         """Each says where it listens, its section, what it speaks, and what it asks of clients."""
         made = plan(
             http("shop", 3, port=443, more="host_names = shop.example, *.shop.example\nssl_profile = devices"),
-            http("bare", 1, port=444),
+            http("bare", 1, port=444, more="enable_http2 = true"),
             http("open", 2, port=445, more="ssl_profile = open"),
             http("plain", 4, port=80, protocol="Http"),
             L4,
@@ -75,8 +75,8 @@ class LinesTests(SynchronousTestCase):
             [
                 "Listening on 0.0.0.0:443: http_listener shop (Https, shop.example, *.shop.example; ssl_profile"
                 " devices: Strict, Http400, OCSP)",
-                "Listening on 0.0.0.0:444: http_listener bare (Https, any host; no ssl_profile: clients are asked for"
-                " no certificate)",
+                "Listening on 0.0.0.0:444: http_listener bare (Https, HTTP/2, any host; no ssl_profile: clients are"
+                " asked for no certificate)",
                 "Listening on 0.0.0.0:445: http_listener open (Https, any host; ssl_profile open: Passthrough)",
                 "Listening on 0.0.0.0:80: http_listener plain (Http, any host)",
                 "Listening on [::1]:8883: listener mqtt (Tls, any host; ssl_profile devices: Strict, Handshake, OCSP)",

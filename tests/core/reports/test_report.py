@@ -53,7 +53,7 @@ class ReportTests(SynchronousTestCase):
             "b -",
             "s strict s.example *.s.example",
             "h http400 h.example",
-            "p passthrough p.example",
+            "p passthrough p.example; enable_http2 = true",
             "w weak w.example",
         )
         rows = cells(report(text), "Listeners")[1:]
@@ -65,6 +65,7 @@ class ReportTests(SynchronousTestCase):
                 ["*.s.example"],
                 ["h", "0.0.0.0:8443", "Https", "h.example", "http400", "Strict, Http400", "any"],
                 ["p", "0.0.0.0:8443", "Https", "p.example", "passthrough", "Passthrough", "-"],
+                ["HTTP/2"],
                 ["w", "0.0.0.0:8443", "Https", "w.example", "weak", "Strict, Handshake, weak", "any"],
                 ["keys"],
             ],
