@@ -330,6 +330,9 @@ class Transport:
     def bound_reads(self, size: int) -> None:
         """It brings what it is given."""
 
+    def bound_unsent(self, size: int) -> None:
+        """It takes all."""
+
     def shut_down_output(self) -> None:
         """Ends one direction."""
         self.ended = self.ended or "half"

@@ -62,6 +62,10 @@ class End:
         """The next reads bring so many bytes at most."""
         self._line.read_size = size or READ
 
+    def bound_unsent(self, size: int) -> None:
+        """Noted."""
+        self._line.unsent = size
+
     def shut_down_output(self) -> None:
         """FIN."""
         self._line.eof = True
@@ -122,6 +126,7 @@ class Line:
         self.eof = False  # the peer knows that nothing more will come
         self.reset = False  # and that something may be lost
         self.room: float = float("inf")  # bytes that the kernel takes before the peer reads them
+        self.unsent = 0  # bytes beyond those under way that the kernel takes; 0: not bounded
         self.sent_on = 0  # bytes of the peer that the connection has read
         self._inbox = bytearray()
         self._hung_up = False

@@ -30,6 +30,7 @@ from agwtwisted.core.http2.codes import (
 from agwtwisted.core.http2.frame_reader import FrameReader
 from agwtwisted.core.http2.frame_values import ConnectionFault, DataFrame, HeadersFrame
 from agwtwisted.core.http2.header_codec import HeaderCodecError, HeaderDecoder, HeaderEncoder
+from agwtwisted.core.http2.send_bounds import UNSENT
 from agwtwisted.core.http2.windows import CONNECTION_WINDOW, STREAM_WINDOW
 from agwtwisted.core.identity.clients import TurnedAway
 from agwtwisted.core.listening.admission import Awaited
@@ -150,7 +151,7 @@ class Http2ClientProtocol:
         self._deadlines.count_by(gateway)
         self._max_requests = gateway.http2_max_requests
         self._max_lines = gateway.max_header_lines
-        self._connection.bound_sending(gateway.body_timeout, gateway.min_response_rate)
+        self._connection.bound_sending(gateway.body_timeout, gateway.min_response_rate, unsent=UNSENT)
 
     # -- from the connection
 

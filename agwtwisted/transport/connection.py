@@ -22,12 +22,11 @@ from agwtwisted.transport.codec import TLS_PENDING, Codec
 from agwtwisted.transport.deadlines import Deadline
 from agwtwisted.transport.outbox import Outbox
 from agwtwisted.transport.receiver import NO_RECEIVER, Receiver
-from agwtwisted.transport.send_queue import SendQueue
+from agwtwisted.transport.send_queue import QUEUE_LIMIT, SendQueue
 from agwtwisted.transport.sockets import Socket
 
 CLOSE_TIMEOUT: Final = 60.0  # seconds that the peer of a closing connection has for what is queued, beside those that
 MIN_RATE: Final = 240  # it earns by reading, one for so many bytes
-
 LINGER: Final = 5.0
 """Lingering close (RFC 9112 section 9.6): seconds in which input is discarded after our FIN, so that no reset overtakes
 the last answer; as many again while the peer still acknowledges data."""
@@ -246,16 +245,17 @@ class Connection:
         self._outbox.before_sending(write)
 
     def bound_reads(self, size: int) -> None:
-        """From now on one read brings so many bytes at most, TLS included; 0: as many as is usual."""
+        """From now on one read brings so many bytes at most, TLS included, and as many queued are enough; 0: as usual."""
         self._socket.bound_reads(size)
+        self._queue.limit = size or QUEUE_LIMIT
 
-    def bound_sending(self, seconds: float, min_rate: int) -> None:
+    def bound_sending(self, seconds: float, min_rate: int, *, unsent: int = 0) -> None:
         """From now on the peer has to read: while something is queued it has `seconds`, and earns more by taking bytes.
 
         It earns a second with each `min_rate` bytes, `seconds` at most; where that is 0, with any byte all of them. A
-        peer whose time is over is cut off.
+        peer whose time is over is cut off. `unsent`: as `SendQueue.bound` says.
         """
-        self._queue.bounds = seconds, min_rate
+        self._queue.bound(seconds, min_rate, unsent)
 
     def pause(self) -> None:
         """Stops reading; at most what was read already still comes."""

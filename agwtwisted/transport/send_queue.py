@@ -2,7 +2,8 @@
 
 Bytes wait in up to three places, in this order: those that are being sent, as far as the kernel took no more; those
 behind them; those that are held until the reactor's turn ends, while nothing of the first two kinds is there. While
-more than `QUEUE_LIMIT` lies behind what is being sent the queue is `full`, and its source has to stop.
+more than `QUEUE_LIMIT`, or another limit, lies behind what is being sent the queue is `full`, and its source has to
+stop.
 """
 
 from __future__ import annotations
@@ -60,11 +61,13 @@ class SendQueue:
         "_timeout",
         "bounds",
         "full",
+        "limit",
         "sending",
     )
 
     def __init__(self, clock: IReactorTime, outbox: Outbox, sender: Sender) -> None:
         self.full = False
+        self.limit = QUEUE_LIMIT
         self.sending = False  # whether the kernel has refused something
         self.bounds: tuple[float, int] | None = None
         """Seconds and rate (bytes a second, 0 for any) of `SendTimeout`, from when on something is queued; or none."""
@@ -125,6 +128,17 @@ class SendQueue:
             self._held, self._held_size = [], 0
             self._send_now(held[0] if len(held) == 1 else b"".join(held))
 
+    def bound(self, seconds: float, min_rate: int, unsent: int = 0) -> None:
+        """The peer has to read, as `bounds` has it.
+
+        `unsent`: nothing lies behind what is being sent, and the kernel takes no more than so many bytes beyond those
+        under way: what is more urgent than the rest, and comes later, need not wait for all of it.
+        """
+        self.bounds = seconds, min_rate
+        if unsent and self._socket is not None:
+            self.limit = 0
+            self._socket.bound_unsent(unsent)
+
     def start_timeout(self, seconds: float, min_rate: int) -> None:
         """From now on the peer has to read, as `SendTimeout` has it."""
         if self._timeout is None and self._socket is not None:
@@ -156,6 +170,7 @@ class SendQueue:
         sent = self._send(data)
         if sent < len(data) and self._socket is not None:
             self.sending = True
+            self.full = self.full or not self.limit
             self._sending = memoryview(bytes(data[sent:]))
             if self.bounds is not None:
                 self.start_timeout(*self.bounds)
@@ -163,7 +178,7 @@ class SendQueue:
 
     def _append(self, data: bytes | memoryview) -> None:
         self._behind += data
-        if len(self._behind) > QUEUE_LIMIT:
+        if len(self._behind) > self.limit:
             self.full = True
 
     def _all_sent(self) -> None:

@@ -1,9 +1,8 @@
 """TCP sockets, listening or connected, as a reactor watches them and a connection uses them; `dialing` makes them, too.
 
-They stand on the public interfaces of Twisted's reactors alone: `IReactorFDSet` there, `IReadWriteDescriptor` and
-`IHalfCloseableDescriptor` here. Twisted's own transports do the same in three times as many steps. These two
-modules and `reactor` are the only ones that know how a reactor treats what it watches; all others know a socket by
-`Socket`, and what a socket calls by `Owner`.
+They stand on the public interfaces of Twisted's reactors: `IReactorFDSet` there, `IReadWriteDescriptor` and
+`IHalfCloseableDescriptor` here; Twisted's own transports take three times as many steps. Only these two modules and
+`reactor` know how a reactor treats what it watches; all others know `Socket`, and what a socket calls: `Owner`.
 """
 
 from __future__ import annotations
@@ -27,21 +26,16 @@ from zope.interface import implementer
 _log = Logger()
 
 READ: Final = 64 * 1024  # bytes of one read
-
-LONG_READ: Final = 256 * 1024
-"""Bytes of a read of one whose last read was full: a large body costs a tenth less than with 64 KiB."""
+LONG_READ: Final = 256 * 1024  # of one whose last read was full: a large body costs a tenth less than with 64 KiB
 
 CLOSED: Final = Failure(ConnectionDone())  # the reason of an end that both sides wanted
-
 _INFO_SIZE: Final = 128
 _TCP_CLOSE: Final = 7  # the state, tcpi_state, of a socket whose connection is gone
-
 _ROUND_TRIP_TIME: Final = slice(68, 72)
 _BYTES_ACKNOWLEDGED: Final = slice(120, 128)
 """The places of tcpi_rtt and tcpi_bytes_acked in Linux's struct tcp_info, since Linux 4.1."""
 
-_RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
-"""SO_LINGER with no time: close(2) drops what is queued and sends a reset."""
+_RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)  # SO_LINGER with no time: close(2) drops what is queued, with a reset
 
 
 class Reactor(Protocol):
@@ -105,6 +99,9 @@ class Socket(Protocol):
 
     def bound_reads(self, size: int) -> None:
         """Has one read bring so many bytes at most; 0: `LONG_READ`."""
+
+    def bound_unsent(self, size: int) -> None:
+        """Has the kernel take no more than so many bytes beyond those that are under way."""
 
     def shut_down_output(self) -> None:
         """Sends FIN behind what was sent."""
@@ -212,6 +209,11 @@ class StreamSocket:
     def bound_reads(self, size: int) -> None:
         """As `Socket` says."""
         self._longest_read, self.read_size = size or LONG_READ, min(self.read_size, size or READ)
+
+    def bound_unsent(self, size: int) -> None:
+        """As `Socket` says."""
+        with suppress(OSError):  # it is gone
+            self._connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, size)
 
     def shut_down_output(self) -> None:
         """As `Socket` says."""
@@ -333,8 +335,6 @@ class StreamSocket:
                 self._connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
         self._connected.close()
         owner.connectionLost(reason)
-
-    # -- how
 
     @property
     def _is_open(self) -> bool:

@@ -39,6 +39,36 @@ class QueueTests(_Case):
         self.line.read()
         self.assertEqual((len(self.line.received), self.recorder.drained_count), (2 * QUEUE_LIMIT, 0))
 
+    def test_little_is_queued(self) -> None:
+        """Where reads are bounded, as much is queued before the connection is full; where they are not, as usual."""
+        self.connection.bound_reads(1000)
+        self.line.stall(0)
+        self.connection.write(b"x")
+        self.connection.write(bytes(1000))
+        self.assertFalse(self.connection.full)
+        self.connection.write(b"x")
+        self.assertTrue(self.connection.full)
+        self.line.read()
+        self.connection.bound_reads(0)
+        self.line.stall(0)
+        self.connection.write(b"x")
+        self.connection.write(bytes(QUEUE_LIMIT))
+        self.assertFalse(self.connection.full)
+
+    def test_nothing_is_queued(self) -> None:
+        """Where little is to wait in the kernel, what that does not take makes the connection full until it has left."""
+        self.connection.bound_sending(60, 0, unsent=1000)
+        self.assertEqual(self.line.unsent, 1000)
+        self.connection.write(b"all of it")
+        self.assertFalse(self.connection.full)
+        self.line.stall(5)
+        self.connection.write(b"not all")
+        self.assertTrue(self.connection.full)
+        self.line.read(1)
+        self.assertEqual((self.connection.full, self.recorder.drained_count), (True, 0))
+        self.line.read()
+        self.assertEqual((self.connection.full, self.recorder.drained_count), (False, 1))
+
     def test_order(self) -> None:
         """Bytes leave in the order they were written, whatever piece the kernel takes at a time."""
         self.line.stall(1)

@@ -166,6 +166,23 @@ class StreamTests(TestCase):
             await until(lambda whole=before + sent: len(owner.data) == whole)
             self.assertEqual(owner.socket.read_size, longest)
 
+    async def test_bounded_unsent(self) -> None:
+        """The kernel takes little more than what is under way, of a peer that does not read; a closed socket is none."""
+        owner, client = await self.pair()
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        owner.socket.bound_unsent(READ)
+        taken = 0
+        while count := owner.socket.send(bytes(READ)):
+            taken += count
+        more, other = await self.pair()
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        usual = 0
+        while count := more.socket.send(bytes(READ)):
+            usual += count
+        self.assertLess(taken, usual // 2)
+        owner.socket.close_now()
+        owner.socket.bound_unsent(READ)
+
     async def test_defect_of_the_owner(self) -> None:
         """An owner that raises at FIN, or when it gets its socket, loses the connection."""
         owner, client = await self.pair()

@@ -21,6 +21,10 @@ STREAM_SHARE: Final = 16384
 MAX_CONTROL: Final = 16384
 """Octets of control frames that wait for a client that does not read."""
 
+UNSENT: Final = 128 * 1024
+"""Octets that the kernel takes beyond those that are under way to the client: what it has taken, no urgent stream can
+overtake any more. Without a bound that is megabytes, seconds of a slow client's time."""
+
 _FEW: Final = 8
 _FEW_READ: Final = 65536
 
