@@ -245,7 +245,7 @@ class Connection:
         self._outbox.before_sending(write)
 
     def bound_reads(self, size: int) -> None:
-        """From now on one read brings so many bytes at most, TLS included, and as many queued are enough; 0: as usual."""
+        """From now on a read brings so many bytes at most, TLS included, and as many queued are enough; 0: as usual."""
         self._socket.bound_reads(size)
         self._queue.limit = size or QUEUE_LIMIT
 

@@ -56,7 +56,7 @@ class QueueTests(_Case):
         self.assertFalse(self.connection.full)
 
     def test_nothing_is_queued(self) -> None:
-        """Where little is to wait in the kernel, what that does not take makes the connection full until it has left."""
+        """Where little is to wait in the kernel, what it does not take makes the connection full until it has left."""
         self.connection.bound_sending(60, 0, unsent=1000)
         self.assertEqual(self.line.unsent, 1000)
         self.connection.write(b"all of it")
