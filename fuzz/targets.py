@@ -71,7 +71,7 @@ from agwtwisted.core.verification.verdicts import Refused, Trusted, Unchecked
 from agwtwisted.resource_manager.sign_in import SignIn
 from agwtwisted.resource_manager.tokens import TENANT, Tokens
 from agwtwisted.tls.path_search import PathSearch
-from tests import arm_gateways, configurations, field_oracle, frame_oracle, pki
+from tests import arm_gateways, configurations, connection_oracle, field_oracle, frame_oracle, pki
 from tests.core.tls.hellos import RECORDED
 from tests.differential import demands_policy
 from tests.handshakes import evidence_from
@@ -711,11 +711,16 @@ def _http2_seeds() -> Iterator[bytes]:
     priority = frame_oracle.frame(codes.PRIORITY, b"\0\0\0\3\xff") + frame_oracle.frame(0xEE, b"x")
     update = frame_oracle.frame(codes.PRIORITY_UPDATE, b"\0\0\0\1u=3, i", stream=0)
     yield frame_oracle.BEGIN + settings + credit + ends + pings + priority + update
-    yield frame_oracle.BEGIN + frames.data(1, bytes(1200), False) + frames.data(1, bytes(1100), True) + pings
+    yield frame_oracle.BEGIN + frames.data(1, bytes(1100), True) + pings
     yield b"GET / HTTP/1.1\r\n\r\n"
 
 
 HTTP2_FRAMES = [*_http2_seeds()]
+
+
+def _http2_connections(data: bytes) -> None:
+    for answers in (False, True):
+        connection_oracle.connections_agree(data, answers=answers)
 
 
 def _http2_fields(data: bytes) -> None:
@@ -907,6 +912,8 @@ _HTTP_WORDS = (
     *("PRI * HTTP/2.0\\x0d\\x0a\\x0d\\x0aSM\\x0d\\x0a\\x0d\\x0a", " 101 Switching", " 204 ", " 304 ", " 100 "),
 )
 
+_FRAME_WORDS = ("PRI * HTTP/2.0", "\\x00\\x00\\x04\\x08\\x00\\x00\\x00\\x00\\x01", "\\x00\\x00\\x00\\x09\\x04")
+
 TARGETS = {
     "ini": Target(run=_ini, seeds=_config_seeds, words=("\\\\;", " ;", "[gateway]", "[path_rule a/b]", " = ")),
     "arm_document": Target(
@@ -1010,11 +1017,21 @@ TARGETS = {
         ),
         longest=4000,
     ),
+    "http2_connections": Target(
+        run=_http2_connections,
+        seeds=lambda: [
+            connection_oracle.Conversation(random.Random(seed), right=bool(seed % 2)).octets() for seed in range(40)
+        ],
+        is_http2=True,
+        words=(*_FRAME_WORDS, "\\x82\\x87", ":path", "content-length", "cookie", "host", "trailers"),
+        longest=3000,
+    ),
     "http2_frames": Target(
         run=_http2_frames,
         seeds=lambda: HTTP2_FRAMES,
         is_http2=True,
-        words=("PRI * HTTP/2.0", "\\x00\\x00\\x04\\x08\\x00\\x00\\x00\\x00\\x01", "\\x00\\x00\\x00\\x09\\x04"),
+        longest=1500,
+        words=_FRAME_WORDS,
     ),
     "requests": Target(run=_requests, seeds=lambda: REQUESTS, words=_HTTP_WORDS, longest=1024),
     "paths": Target(

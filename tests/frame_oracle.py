@@ -91,7 +91,7 @@ def frames_agree(octets: bytes) -> int:
         fault = next((each for each in ours if isinstance(each, ConnectionFault | StreamFault)), None)
         said = _theirs(buffer, raw)
         if isinstance(said, ProtocolError):
-            assert fault or _h2_is_too_strict(raw), (raw, ours, said)
+            assert fault or h2_is_too_strict(raw), (raw, ours, said)
             break
         if fault:
             assert _may_be_stricter(fault.reason, raw), (raw, fault, said)
@@ -196,13 +196,13 @@ def _plain(found: Frame | ConnectionFault) -> tuple[Any, ...]:
             raise AssertionError(found)
 
 
-def _h2_is_too_strict(raw: bytes) -> bool:
+def h2_is_too_strict(raw: bytes) -> bool:
     """What hyperframe refuses and RFC 9113 allows.
 
     A reserved bit in WINDOW_UPDATE, a header block fragment of padding alone (sections 6.9 and 6.2), and ALTSVC, which
     has no meaning from a client and is ignored like every unknown type (RFC 7838 section 4).
     """
-    if not _is_whole(raw):
+    if not is_whole(raw):
         return True  # it has looked at the head alone, we wait for the rest
     kind, flags = raw[3], raw[4]
     if kind == codes.WINDOW_UPDATE:
@@ -226,12 +226,13 @@ STRICTER = {
 """Reasons for which we refuse frames that h2's frame buffer takes, and in which of them that happens."""
 
 
-def _is_whole(raw: bytes) -> bool:
+def is_whole(raw: bytes) -> bool:
+    """Whether a frame has all the octets that its head speaks of."""
     return len(raw) >= codes.FRAME_HEAD and len(raw) - codes.FRAME_HEAD >= unpack_from(">I", raw)[0] >> 8
 
 
 def _may_be_stricter(reason: str, raw: bytes) -> bool:
-    if not _is_whole(raw):
+    if not is_whole(raw):
         return True  # we have looked at the head alone, it waits for the rest
     kinds = [kind for text, kind in STRICTER.items() if text in reason]
     return bool(kinds) and kinds[0] in (None, raw[3])

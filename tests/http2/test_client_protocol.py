@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import gc
+import random
 import weakref
 
 from hyperframe.frame import (
     GoAwayFrame,
     HeadersFrame,
 )
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.http.messages import Framing
 from agwtwisted.core.http2.codes import (
@@ -20,6 +24,7 @@ from agwtwisted.core.http2.codes import (
 from agwtwisted.core.listening.admission import Awaited
 from agwtwisted.core.verification.verdicts import Missing
 from agwtwisted.http2.client_protocol import BLOCKS_A_TURN
+from tests.connection_oracle import Conversation, OurServer, connections_agree
 from tests.http2.connections import Http2Case
 from tests.http2.raw_frames import GET, request, streams
 from tests.http2_clients import get
@@ -214,3 +219,25 @@ class MemoryTests(Http2Case):
         del self.protocol, self.connection, self.line, client
         self.network = Network()
         self.assertEqual([each() for each in kept], [None] * 2)
+
+
+class OracleTests(SynchronousTestCase):
+    """h2 as a second server."""
+
+    @given(st.integers(0, 1 << 32), st.booleans())
+    def test_what_is_right(self, seed: int, answers: bool) -> None:
+        """Of a client that keeps to the rules both servers read the same requests, and none is refused."""
+        octets = Conversation(random.Random(seed), right=True).octets()
+        taken, stricter = connections_agree(octets, answers=answers)
+        self.assertEqual(stricter, set())
+        at_once, in_pieces = OurServer(answers=False), OurServer(answers=False)
+        at_once.take(octets)
+        for at in range(0, len(octets), 7):
+            in_pieces.take(octets[at : at + 7])
+        self.assertEqual(at_once.requests(), in_pieces.requests())
+        self.assertLessEqual(taken, len(at_once.requests()))
+
+    @given(st.integers(0, 1 << 32), st.booleans())
+    def test_what_is_wrong(self, seed: int, answers: bool) -> None:
+        """What h2 refuses is refused, by an end, a reset or a page; what both take are the same requests."""
+        connections_agree(Conversation(random.Random(seed), right=False).octets(), answers=answers)
