@@ -68,9 +68,14 @@ def _route(
     if site.profile is not profile:
         # The connection was judged by another profile than this host asks for (RFC 9110 section 15.5.20).
         return OwnAnswer(421, ErrorInfo.INVALID_HOST, last=True)
-    if site.listener.require_server_name_indication and not client.connection.server_name:
+    listener = site.listener
+    if listener.require_server_name_indication and not client.connection.server_name:
         return OwnAnswer(421, ErrorInfo.INVALID_HOST, last=True)
-    record.site, record.listener = site, site.listener.name
+    if not listener.http2 and request.version == b"2.0" and listener.name != record.listener:
+        # The host is not to be reached by HTTP/2, be the connection that of another one. One of its own listener, which
+        # spoke it when that began, is on its end, and loses no request.
+        return OwnAnswer(421, ErrorInfo.INVALID_HOST)
+    record.site, record.listener = site, listener.name
     return _for_site(context, site, request, client, record, strict)
 
 

@@ -913,21 +913,23 @@ class Http2Tests(SynchronousTestCase):
 
     def test_not_spoken_any_more(self) -> None:
         """Where the listener speaks no HTTP/2 any more, what has come is served by the new port, and GOAWAY ends it."""
-        gateway, client, browser = self.gateway()
-        before = self.asked(browser, "/before")
-        old = Backend(gateway)
-        following = gateway.reloaded(text("s strict s.example").replace(":9000", ":9001"))
-        turn(gateway)
-        late = self.asked(browser, "/late")
-        self.assertEqual([dial[1] for dial in gateway.reactor.tcpClients], [9000, 9001])
-        Backend(following).answers(KEPT)
-        old.answers(KEPT)
-        self.assertEqual([browser.finished(each).status for each in (late, before)], [200, 200])
-        browser.rest()
-        self.assertEqual([each.last_stream_id for each in browser.goaways], [(1 << 31) - 1, late.stream])
-        self.assertTrue(client.closed)
-        client.lose()
-        self.assertEqual(len(following.port.connections), 0)
+        for at_once in (True, False):
+            gateway, client, browser = self.gateway()
+            before = self.asked(browser, "/before")
+            old = Backend(gateway)
+            following = gateway.reloaded(text("s strict s.example").replace(":9000", ":9001"))
+            if not at_once:
+                turn(gateway)
+            late = self.asked(browser, "/late")
+            self.assertEqual([dial[1] for dial in gateway.reactor.tcpClients], [9000, 9001])
+            Backend(following).answers(KEPT)
+            old.answers(KEPT)
+            self.assertEqual([browser.finished(each).status for each in (late, before)], [200, 200])
+            browser.rest()
+            self.assertEqual([each.last_stream_id for each in browser.goaways], [(1 << 31) - 1, late.stream])
+            self.assertTrue(client.closed)
+            client.lose()
+            self.assertEqual(len(following.port.connections), 0)
 
     def test_never_spoken_by_this_port(self) -> None:
         """A client whose handshake agreed on HTTP/2 under the configuration before is served, and sent away."""
@@ -1033,6 +1035,16 @@ class Http2Tests(SynchronousTestCase):
         response = self.asked(browser)
         Backend(gateway).answers(KEPT)
         self.assertEqual((browser.finished(response).status, browser.goaways), (200, []))
+
+    def test_host_without_it(self) -> None:
+        """So does a host whose listener speaks no HTTP/2; one of the same profile that does is served."""
+        more = "t strict t.example", "n strict n.example; enable_http2 = false"
+        gateway, _, browser = self.gateway("s strict s.example", *more)
+        self.assertEqual(browser.fetch(authority="n.example").status, 421)
+        response = browser.request(authority="t.example")
+        Backend(gateway).answers(KEPT)
+        self.assertEqual((browser.finished(response).status, browser.goaways), (200, []))
+        self.assertEqual([each["listenerName"] for each in gateway.log.records], ["s", "t"])
 
     def test_refused(self) -> None:
         """A client that is refused after its handshake reads why on its first stream, and GOAWAY follows."""

@@ -251,7 +251,8 @@ HTTP_LISTENER = Kind(
         ),
         "enable_http2": Key(
             boolean,
-            "Whether clients of the listener may speak HTTP/2; `Https` only. Unset: as `[gateway]` says.",
+            "Whether clients of the listener may speak HTTP/2; `Https` only. Unset: as `[gateway]` says. With `false`, "
+            "requests for its hosts get 421 on connections of HTTP/2 to other listeners.",
         ),
         "accept_proxy_protocol": _PROXIES,
     },
