@@ -27,6 +27,7 @@ from agwtwisted.http2.client_protocol import BLOCKS_A_TURN
 from tests.connection_oracle import Conversation, OurServer, connections_agree
 from tests.http2.connections import Http2Case
 from tests.http2.raw_frames import GET, request, streams
+from tests.http2.storms import STEPS, Storm
 from tests.http2_clients import get
 from tests.identities import turned_away
 from tests.wires import Network
@@ -241,3 +242,18 @@ class OracleTests(SynchronousTestCase):
     def test_what_is_wrong(self, seed: int, answers: bool) -> None:
         """What h2 refuses is refused, by an end, a reset or a page; what both take are the same requests."""
         connections_agree(Conversation(random.Random(seed), right=False).octets(), answers=answers)
+
+
+class StormTests(SynchronousTestCase):
+    """Anything, in any order, with real exchanges."""
+
+    @given(st.integers(0, 1 << 32), st.lists(st.sampled_from(STEPS), min_size=20, max_size=60))
+    def test_storms(self, seed: int, steps: list[str]) -> None:
+        """Whatever client, server and clock do: no defect, no frame that RFC 9113 forbids, nothing left at the end."""
+        storm = Storm(seed)
+        for step in steps:
+            storm.step(step)
+        storm.end()
+        self.assertEqual(self.flushLoggedErrors(), [])
+        self.assertFalse(storm.line.connected)
+        self.assertEqual(storm.stand.exchanges.running, [])
