@@ -406,6 +406,16 @@ class FeedingTests(SynchronousTestCase):
         whole = joined(fed([octets]))
         self.assertEqual(joined(fed(octets[at : at + 1] for at in range(len(octets)))), whole)
 
+    def test_work_is_linear(self) -> None:
+        """A frame that comes octet by octet is put together twice: once its head is there, and once all of it is."""
+        for octets in (frame(0xEE, bytes(16_384)), frame(HEADERS, bytes(16_384), flags=END_HEADERS)):
+            reader = begun()
+            pieces = {}
+            for at in range(len(octets)):
+                fed([octets[at : at + 1]], reader)
+                pieces[id(reader._data)] = reader._data
+            self.assertLess(len(pieces), 6)
+
     def test_what_is_kept(self) -> None:
         """Nothing of frames that were handed on, and no more than what came of one that is not whole."""
         readers = [begun() for _ in range(10)]
