@@ -26,6 +26,7 @@ from agwtwisted.core.http2.codes import (
     MAX_CONCURRENT_STREAMS,
     MAX_HEADER_LIST_SIZE,
     NO_RFC7540_PRIORITIES,
+    SettingPair,
 )
 from agwtwisted.core.http2.frame_reader import FrameReader
 from agwtwisted.core.http2.frame_values import ConnectionFault, DataFrame, HeadersFrame
@@ -92,8 +93,10 @@ class Http2ClientProtocol:
         self._control = ControlFrames(sender, self._streams, self._leave, self._deadlines, self._spending)
         self._answers_one = isinstance(session.client, TurnedAway)
         self._next_turn: IDelayedCall | None = None
+        self._settings = _settings(gateway)  # as the client knows them
         self.serve_by(handling)
-        sender.control(_greeting(gateway))
+        # The server's preface (RFC 9113 section 3.4), and the room of the connection.
+        sender.control(frames.settings(self._settings) + frames.window_update(0, CONNECTION_WINDOW - DEFAULT_WINDOW))
 
     # -- from the session, as interfaces.ClientProtocol says
 
@@ -148,6 +151,9 @@ class Http2ClientProtocol:
         """The next requests are read and answered by this; those under way end as they began."""
         gateway = handling.gateway
         self._streams.serve_by(handling)
+        before, self._settings = self._settings, _settings(gateway)
+        if self._settings != before:
+            self._sender.control(frames.settings([each for each in self._settings if each not in before]))
         self._deadlines.count_by(gateway)
         self._max_requests = gateway.http2_max_requests
         self._max_lines = gateway.max_header_lines
@@ -378,13 +384,12 @@ def _kind_of(fault: ConnectionFault) -> str:
     return "limit" if fault.code == ENHANCE_YOUR_CALM else "protocol"
 
 
-def _greeting(gateway: Gateway) -> bytes:
-    """The server's preface (RFC 9113 section 3.4), and the room of the connection."""
-    values = (
+def _settings(gateway: Gateway) -> tuple[SettingPair, ...]:
+    """What the client is to keep to."""
+    return (
         (MAX_CONCURRENT_STREAMS, gateway.http2_max_concurrent_streams),
         (INITIAL_WINDOW_SIZE, STREAM_WINDOW),
         (MAX_HEADER_LIST_SIZE, gateway.http2_max_header_list),
         (ENABLE_CONNECT_PROTOCOL, 1),
         (NO_RFC7540_PRIORITIES, 1),
     )
-    return frames.settings(values) + frames.window_update(0, CONNECTION_WINDOW - DEFAULT_WINDOW)

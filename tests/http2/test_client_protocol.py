@@ -9,6 +9,8 @@ import weakref
 from hyperframe.frame import (
     GoAwayFrame,
     HeadersFrame,
+    RstStreamFrame,
+    SettingsFrame,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,7 +27,7 @@ from agwtwisted.core.listening.admission import Awaited
 from agwtwisted.core.verification.verdicts import Missing
 from agwtwisted.http2.client_protocol import BLOCKS_A_TURN
 from tests.connection_oracle import Conversation, OurServer, connections_agree
-from tests.http2.connections import Http2Case
+from tests.http2.connections import Http2Case, limits
 from tests.http2.raw_frames import GET, request, streams
 from tests.http2.storms import STEPS, Storm
 from tests.http2_clients import get
@@ -62,6 +64,20 @@ class EndTests(Http2Case):
         self.session.on_settled = self.protocol.finish
         response = client.request()
         self.assertEqual((client.finished(response).reset, self.asked), (REFUSED_STREAM, []))
+
+    def test_other_limits(self) -> None:
+        """Under another configuration the client learns what is different, and what is under way goes on."""
+        client = self.frames()
+        client.send(client.headers(1, get()), client.headers(3, get()))
+        self.protocol.serve_by(self.handling(limits(http2_max_concurrent_streams=2)))
+        settings = client.next(SettingsFrame)
+        while "ACK" in settings.flags:
+            settings = client.next(SettingsFrame)
+        self.assertEqual(settings.settings, {3: 2})
+        client.send(SettingsFrame(0, flags=["ACK"]), client.headers(5, get()))
+        self.assertEqual(client.next(RstStreamFrame, 5).error_code, REFUSED_STREAM)
+        self.last.answer()
+        self.assertEqual(client.next(HeadersFrame).stream_id, 3)
 
     def test_idle(self) -> None:
         """A connection without a stream ends after http2_idle_timeout."""
