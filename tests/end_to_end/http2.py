@@ -68,7 +68,7 @@ class Actor:
         elif target.startswith("/bytes/"):
             size = int(target.rpartition("/")[2])
             line.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
-            for at in range(0, size, len(PIECE)):
+            for at in range(0, 0 if head.start.startswith("HEAD") else size, len(PIECE)):
                 line.send(PIECE[: size - at])
         else:
             told = json.dumps({"start": head.start, "headers": head.headers, "size": len(body), "sum": sum(body)})
