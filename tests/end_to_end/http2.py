@@ -36,11 +36,19 @@ ANSWERS = {
 }
 """Whole answers; after the last two the server closes."""
 
+EVENT = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\nd\r\ndata: here\n\n\n\r\n"
+)
+"""The first event of a stream that goes on until the other side ends it."""
+
 PIECE = bytes(range(256)) * 64
 
 
 class Actor:
-    """A server: answers by `ANSWERS`, `/bytes/N` with so many, `/slow` when it may, all else with what was asked."""
+    """A server: answers by `ANSWERS`, `/bytes/N` with so many, `/events` without end, all else with what was asked.
+
+    The answer to /slow waits until the test says so.
+    """
 
     def __init__(self) -> None:
         self.asked = threading.Semaphore(0)  # released by each request for /slow
@@ -65,6 +73,9 @@ class Actor:
             assert self.go_on.wait(DEADLINE)
         if target in ANSWERS:
             line.send(ANSWERS[target])
+        elif target == "/events":
+            line.send(EVENT)
+            line.rest()
         elif target.startswith("/bytes/"):
             size = int(target.rpartition("/")[2])
             line.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)

@@ -24,6 +24,10 @@ AT_ONCE = 4
 """Streams that are open at once on each connection."""
 
 
+MAX_REQUESTS = 120
+"""Of a connection, where a test has them end."""
+
+
 @attrs.define
 class Asking:
     """A client that always has some requests under way, on a thread of its own, until it is stopped or cannot connect.
@@ -140,6 +144,34 @@ class LoadTests(Http2Case):
         )
 
 
+class TrustTests(Http2Case):
+    """A client whose trust a reload takes away while streams are under way."""
+
+    def test_distrusted(self) -> None:
+        """GOAWAY: no further request is served; what is under way is answered, and an endless stream ends at once."""
+        changing = Changing(self.gateway)
+        self.addCleanup(changing.reload, changing.first)
+        actor = self.scene.backend
+        actor.go_on.clear()
+        client = self.client("strict", "ecdsa")
+        slow, events = client.request("/slow"), client.request("/events")
+        client.until(lambda: events.body, "an event comes")
+        self.assertTrue(actor.asked.acquire(timeout=DEADLINE))
+        profile = "[ssl_profile strict]\nverify_client_auth_mode = Strict\ntrusted_client_certificates = "
+        self.assertIn(profile + "devices", changing.first)
+        changing.reload(changing.first.replace(profile + "devices", profile + "partners"))
+        late = client.request("/late")
+        client.until(lambda: events.done and client.may_be_repeated(late), "the client is expelled")
+        self.assertIsNotNone(events.reset)
+        actor.go_on.set()
+        self.told(client.finished(slow))
+        client.rest()
+        self.assertEqual((late.status, client.goaways[-1].error_code), (0, 0))
+        with self.assertRaises(ssl.SSLError):
+            self.client("strict", "ecdsa").fetch("/again")
+        self.assertFalse([each for each in self.gateway.records() if each.get("requestUri") == "/late"])
+
+
 class StoppingTests(SynchronousTestCase):
     """SIGTERM."""
 
@@ -177,8 +209,8 @@ class StoppingTests(SynchronousTestCase):
 
 @contextmanager
 def two() -> Iterator[gateway.Scene]:
-    """Two workers."""
-    with http2.stage(workers=2) as scene:
+    """Two workers, and connections that end early."""
+    with http2.stage(workers=2, http2_max_requests=MAX_REQUESTS) as scene:
         workers(scene.gateway)
         yield scene
 
@@ -200,3 +232,13 @@ class WorkersTests(Http2Case):
             return sum(each["requestUri"] == "/workers" for each in self.gateway.records()) == 800
 
         wait_until(logged, "the log has a line for each stream")
+
+    def test_max_requests(self) -> None:
+        """After `http2_max_requests` a connection ends by GOAWAY twice, and its client loses nothing."""
+        call = self.gateway.call(self.scene.doors["strict"], "ecdsa")
+        asking = Asking(lambda: over_tls(call))
+        wait_until(lambda: asking.failures or asking.answered >= 3 * MAX_REQUESTS, "several connections have ended")
+        asking.stop()
+        self.assertEqual(asking.failures, [])
+        self.assertGreaterEqual(asking.goaways, 2)
+        self.assertLess(asking.answered, asking.connections * (MAX_REQUESTS + 8 * AT_ONCE))
