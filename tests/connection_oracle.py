@@ -40,12 +40,17 @@ class Said:
 
 
 class OurServer:
-    """Http2ClientProtocol in memory, with exchanges that answer once a request is whole, or never."""
+    """Http2ClientProtocol in memory, with exchanges that answer once a request is whole, or never.
 
-    def __init__(self, *, answers: bool) -> None:
+    Unless one `takes` bodies, their octets stay in the windows.
+    """
+
+    def __init__(self, *, answers: bool, takes: bool = True) -> None:
         self.case = Http2Case("setUp")
         self.case.setUp()
         self.answers = answers
+        if not takes:
+            self.case.begun = lambda asked: asked.reply.pause_body()
         self.client = FrameClient(MemoryWire(self.case.line.send, self.case._taken, lambda: True))
 
     def take(self, octets: bytes) -> None:
@@ -107,8 +112,9 @@ def _ours(asked: Asked) -> Said:
 class H2Server:
     """The same by h2."""
 
-    def __init__(self, *, answers: bool) -> None:
+    def __init__(self, *, answers: bool, takes: bool = True) -> None:
         self.answers = answers
+        self.takes = takes
         self.h2 = H2Connection(H2Configuration(client_side=False, header_encoding=None))
         values = {
             SettingCodes.MAX_CONCURRENT_STREAMS: 100,
@@ -136,11 +142,7 @@ class H2Server:
             case RequestReceived():
                 self.requests[event.stream_id] = _theirs(event.headers)
             case DataReceived():
-                said = self.requests[event.stream_id]
-                if said.method != b"CONNECT":  # of a tunnel, which waits until a server has agreed to it
-                    said.body += event.data
-                if event.flow_controlled_length:
-                    self.h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+                self._data(event)
             case StreamEnded():
                 self.requests[event.stream_id].whole = True
                 if self.answers and event.stream_id not in self.left:
@@ -149,6 +151,13 @@ class H2Server:
                 self.left.add(event.stream_id)
             case TrailersReceived() | _:
                 pass
+
+    def _data(self, event: DataReceived) -> None:
+        said = self.requests[event.stream_id]
+        if self.takes and said.method != b"CONNECT":  # a tunnel waits until a server has agreed to it
+            said.body += event.data
+        if self.takes and event.flow_controlled_length:
+            self.h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
 
 
 def _theirs(fields: Fields) -> Said:
@@ -162,12 +171,12 @@ def _theirs(fields: Fields) -> Said:
     )
 
 
-def connections_agree(octets: bytes, *, answers: bool) -> tuple[int, set[str]]:
+def connections_agree(octets: bytes, *, answers: bool, takes: bool = True) -> tuple[int, set[str]]:
     """What h2 refuses is refused, by an end, a reset or a page; what both take are the same requests.
 
     Returns how many requests both took, and the ways in which the gateway was stricter.
     """
-    ours, theirs = OurServer(answers=answers), H2Server(answers=answers)
+    ours, theirs = OurServer(answers=answers, takes=takes), H2Server(answers=answers, takes=takes)
     stricter: set[str] = set()
     given_up: set[int] = set()  # streams that only the gateway has refused
     preface, *raws = split(octets)
@@ -412,3 +421,21 @@ class Conversation:
                 self.parts.append(frame(codes.CONTINUATION, b"a", flags=codes.END_HEADERS, stream=stream))
             case _:
                 self.parts.append(frames.goaway(0, 0))
+
+
+def uploads(chosen: random.Random) -> bytes:
+    """Bodies whose DATA may be more than the windows have room for: of a stream, or of the connection."""
+    parts = [BEGIN, frames.SETTINGS_ACK]
+    encoder = hpack.Encoder()
+    open_streams = [1, 3, 5][: chosen.randrange(1, 4)]
+    for stream in open_streams:
+        parts.append(frames.headers(stream, encoder.encode([(b":method", b"PUT"), *_USUAL[1:]]), False))
+    room = chosen.choice((STREAM_WINDOW, CONNECTION_WINDOW)) + chosen.randrange(-1, 2)
+    stream = open_streams[0]
+    while room > 0:
+        size = min(room, 16_384)
+        room -= size
+        parts.append(frames.data(stream, bytes(size), False))
+        if chosen.random() < 0.1:
+            stream = chosen.choice(open_streams)
+    return b"".join(parts)

@@ -26,7 +26,7 @@ from agwtwisted.core.http2.codes import (
 from agwtwisted.core.listening.admission import Awaited
 from agwtwisted.core.verification.verdicts import Missing
 from agwtwisted.http2.client_protocol import BLOCKS_A_TURN
-from tests.connection_oracle import Conversation, OurServer, connections_agree
+from tests.connection_oracle import Conversation, OurServer, connections_agree, uploads
 from tests.http2.connections import Http2Case, limits
 from tests.http2.raw_frames import GET, request, streams
 from tests.http2.storms import STEPS, Storm
@@ -258,6 +258,12 @@ class OracleTests(SynchronousTestCase):
     def test_what_is_wrong(self, seed: int, answers: bool) -> None:
         """What h2 refuses is refused, by an end, a reset or a page; what both take are the same requests."""
         connections_agree(Conversation(random.Random(seed), right=False).octets(), answers=answers)
+
+    @given(st.integers(0, 1 << 32))
+    def test_windows(self, seed: int) -> None:
+        """DATA that nothing takes is refused by both with the octet for which a window has no room."""
+        _, stricter = connections_agree(uploads(random.Random(seed)), answers=False, takes=False)
+        self.assertEqual(stricter, set())
 
 
 class StormTests(SynchronousTestCase):
