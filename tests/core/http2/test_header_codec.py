@@ -91,6 +91,7 @@ class DecoderTests(SynchronousTestCase):
             b"\x40\x7f\xff\x7fab",
             b"\x3f\xe2\x1f\x82",  # a table of 4097 octets
             b"\x82\x20",  # a table update behind a field
+            b"\x82\x21\x00",
             b"\x20\x20\x20\x82",  # and three of them
             b"\x3f",
             b"\x04\x81\x60",  # Huffman: padding of zeros
@@ -137,6 +138,12 @@ class DecoderTests(SynchronousTestCase):
         long = HeaderDecoder(max_list=8192)
         self.assertRaises(HeaderCodecError, long.decode, encoded(((b"x", b"y" * 8192),)))
         self.assertRaises(HeaderCodecError, long.decode, encoded(((b"x", b""),) * 300))
+
+    def test_early_end(self) -> None:
+        """What is beyond the bound is not even looked at."""
+        for begin in (b"\x82" * 300, b"\x00\x01x\x7f\xa1\x1f" + b"y" * 4000 + b"\x00\x01x\x7f\xa1\x1f" + b"y" * 4000):
+            with self.assertRaisesRegex(HeaderCodecError, "too long"):
+                HeaderDecoder(max_list=8000).decode(begin + b"\x80")
 
     def test_memory(self) -> None:
         """Few blocks are remembered, however many there are."""
