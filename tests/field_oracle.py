@@ -18,7 +18,7 @@ from agwtwisted.core.http.request_reader import RequestReader
 from agwtwisted.core.http2.header_codec import Fields, HeaderCodecError, HeaderDecoder
 from tests.requests import parsed
 
-PARSER = RequestParser(HeaderNames())
+PARSER = RequestParser(HeaderNames(), max_header_bytes=1 << 20, max_header_lines=1000)  # with the lines of the gateway
 
 _MANY_UPDATES = re.compile(rb"(?:[\x20-\x3e]|\x3f[\x80-\xff]*[^\x80-\xff]){3}", re.DOTALL)
 
