@@ -46,6 +46,10 @@ MAX_FIELD: Final = 8192
 
 MAX_BODY: Final = 128 << 20
 
+RECENT: Final = 256
+_LONGEST_RECENT: Final = 1024
+"""Whole requests that are remembered, and the octets of each at most, by `list_size` but for what :path takes."""
+
 _USUAL_PATH: Final = re.compile(rb"/[\x21\x22\x24-\x7e]*")
 _OF_PATH: Final = 37  # what :path takes of a list, beside its value
 _SCHEMES: Final = frozenset((b"https", b"http"))
@@ -104,6 +108,7 @@ class RequestTranslator:
         usual = partial(RequestTranslator._usual, proxy(self))  # not in a circle, as in `RequestParser`
         self._usual_whole = remembering_within(partial(usual, True), REMEMBERED, _weight)
         self._usual_begun = remembering_within(partial(usual, False), REMEMBERED, _weight)
+        self._recent: dict[Fields, RequestHead] = {}  # the same requests, path and all, without a body
 
     def request(self, fields: Fields, *, end_stream: bool, size: int) -> RequestHead | UnfitRequest | MalformedRequest:
         """What a header list asks for.
@@ -116,6 +121,10 @@ class RequestTranslator:
             end_stream: whether no DATA follows.
             size: octets of the block that it came in.
         """
+        if end_stream:
+            recent = self._recent.get(fields)
+            if recent is not None and recent.size == size:
+                return recent
         at = _place_of_path(fields)
         path = fields[at][1] if at >= 0 else b""
         octets = len(path)
@@ -125,7 +134,7 @@ class RequestTranslator:
         said = usual_of(fields[:at] + fields[at + 1 :])
         if said is None or said.size + octets > self._room:
             return self._judged(fields, end_stream, size)
-        return RequestHead(
+        head = RequestHead(
             method=said.method,
             target=path,
             version=VERSION,
@@ -139,6 +148,11 @@ class RequestTranslator:
             expects_continue=said.expects_continue,
             size=size,
         )
+        if end_stream and said.size + octets <= _LONGEST_RECENT:
+            if len(self._recent) == RECENT:
+                self._recent.clear()
+            self._recent[fields] = head
+        return head
 
     def trailers(self, fields: Fields) -> MalformedRequest | None:
         """Why a trailer section is none. It is not forwarded, but must not have what could be taken for a header."""

@@ -92,6 +92,20 @@ class RequestTests(SynchronousTestCase):
         assert isinstance(begun, RequestHead)
         self.assertIs(begun.framing, Framing.CHUNKED)
 
+    def test_same_request(self) -> None:
+        """A request that has come before is the same head; another size, or a body to come, makes it another one."""
+        judge = translator()
+        first = judge.request(GET, end_stream=True, size=9)
+        self.assertIs(judge.request((*GET,), end_stream=True, size=9), first)
+        assert isinstance(first, RequestHead)
+        self.assertEqual(judge.request(GET, end_stream=True, size=8), attrs.evolve(first, size=8))
+        self.assertNotEqual(judge.request(GET, end_stream=False, size=9), first)
+        for number in range(3 * requests.RECENT):
+            judge.request(with_pseudo(path=b"/%d" % number), end_stream=True, size=9)
+        judge.request((*GET, (b"x", b"y" * 2000)), end_stream=True, size=9)
+        self.assertLessEqual(len(judge._recent), requests.RECENT)
+        self.assertLess(max(map(list_size, judge._recent)), 1100)
+
     def test_memory_is_bounded(self) -> None:
         """What is remembered takes no more than is stated, however short the fields are, and however long."""
         short = tuple((b"%02d" % number, b"%02d" % number) for number in range(90))
