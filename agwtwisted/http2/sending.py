@@ -27,7 +27,7 @@ from agwtwisted.core.http2.frames import data_head, headers
 from agwtwisted.core.http2.header_codec import FieldList
 from agwtwisted.core.http2.priorities import UNSIGNALLED, EarlyPriorities, Priority, priority_of
 from agwtwisted.core.http2.schedule import Schedule
-from agwtwisted.core.http2.send_bounds import MAX_CONTROL, STREAM_SHARE, is_full
+from agwtwisted.core.http2.send_bounds import MAX_CONTROL, MAX_HEADS, STREAM_SHARE, is_full
 from agwtwisted.core.http2.windows import SendWindow
 from agwtwisted.http2.stream_queue import NO_OWNER, Http2SenderOwner, StreamQueue
 from agwtwisted.transport.connection import Connection
@@ -65,6 +65,7 @@ class Http2Sender:
         "_early",
         "_encoder",
         "_events",
+        "_heads",
         "_initial_window",
         "_max_frame",
         "_out",
@@ -85,7 +86,7 @@ class Http2Sender:
         self.queued = 0  # octets of DATA of all streams
         self.sent = 0  # the same of those that were sent
         self.frames = 0  # of DATA that were sent; those that a window cut short, from `CUT_FRAME` on
-        self.full = False  # the connection takes no more: no further request is to be begun
+        self.full = False  # the connection takes no more
         self._connection = connection
         self._encoder = encoder
         self._owner: Http2SenderOwner = owner
@@ -95,6 +96,7 @@ class Http2Sender:
         self._out: list[bytes | memoryview] = []  # frames that leave with the next write
         self._out_size = 0  # octets of DATA among them
         self._control = 0  # octets of control frames among them, since the connection is full
+        self._heads = 0  # the same of header blocks
         self._overflow = False  # they were too many
         self._queues: dict[int, StreamQueue] = {}
         self._schedule: Schedule[StreamQueue] = Schedule()  # the queues with data and a window
@@ -197,6 +199,11 @@ class Http2Sender:
     # -- the connection
 
     @property
+    def behind(self) -> bool:
+        """Whether as many heads wait as may: no further request is to be begun."""
+        return self._heads > MAX_HEADS
+
+    @property
     def blocked(self) -> bool:
         """Whether the connection's window keeps back what is queued."""
         return self._window.size <= 0 and self.queued > 0
@@ -204,6 +211,7 @@ class Http2Sender:
     def drained(self) -> None:
         """The connection takes bytes again."""
         self.full = self._overflow = False
+        self._heads = 0  # they leave now
         self._wake()
 
     def flush(self) -> None:
@@ -231,6 +239,8 @@ class Http2Sender:
         """As `StreamsSender` says."""
         block = self._encoder.encode(fields)
         self._out.append(headers(stream, block, end, self._max_frame))
+        if self.full:
+            self._heads += len(block)
         if not self._waking:
             self._wake()
         return len(block)
@@ -341,7 +351,7 @@ class Http2Sender:
         out = self._out
         data = b"".join(out)
         out.clear()
-        self._out_size = self._control = 0
+        self._out_size = self._control = self._heads = 0
         self._connection.write(data)
         self.full = self._connection.full
 

@@ -16,7 +16,7 @@ from agwtwisted.core.http.messages import Framing, RequestHead, ResponseHead, Un
 from agwtwisted.core.http2.codes import INTERNAL_ERROR, NO_ERROR, ErrorCode
 from agwtwisted.core.http2.frame_values import DataFrame
 from agwtwisted.core.http2.header_codec import FieldList
-from agwtwisted.core.http2.priorities import UNSIGNALLED, Priority, priority_of
+from agwtwisted.core.http2.priorities import UNSIGNALLED, Priority, merged, priority_of
 from agwtwisted.core.http2.request_bodies import ANY_LENGTH, AbsentBody, BodyFault, RequestBody
 from agwtwisted.core.http2.responses import ResponseBlocks, informational_fields
 from agwtwisted.core.http2.send_bounds import read_size
@@ -273,6 +273,7 @@ class Http2Stream:
         if self._fields:
             fields, self._fields = self._fields, b""
             self._send_fields(fields)
+            self._follow_backend()
         out = self._out
         if out:
             self._out = []
@@ -353,6 +354,13 @@ class Http2Stream:
         request = self._request
         field = value_of(request.headers, b"priority") if isinstance(request, RequestHead) else b""
         return priority_of(field) if field else UNSIGNALLED
+
+    def _follow_backend(self) -> None:
+        """What the backend says of its response counts before what the client said (RFC 9218 section 8)."""
+        head, queue = self.head_sent, self.queue
+        field = b"" if head is None else value_of(head.headers, b"priority")
+        if field and isinstance(queue, StreamQueue):
+            queue.reprioritize(merged(queue.priority, field))
 
 
 def _length_of(request: RequestHead) -> int:

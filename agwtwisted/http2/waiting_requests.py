@@ -96,4 +96,4 @@ class WaitingRequests:
     def _may_begin(self) -> bool:
         if self.on_hold:
             self.on_hold = not self._session.settled()
-        return not self.on_hold and self._begun_in_turn < ANSWERS_A_TURN and not self._sender.full
+        return not self.on_hold and self._begun_in_turn < ANSWERS_A_TURN and not self._sender.behind

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from struct import pack
+from typing import Any
+
+from hyperframe.frame import DataFrame, WindowUpdateFrame
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.http2.codes import (
@@ -14,13 +18,17 @@ from agwtwisted.core.http2.codes import (
     MAX_FRAME_SIZE,
     NO_ERROR,
     PING,
+    PRIORITY_UPDATE,
     RST_STREAM,
 )
 from agwtwisted.core.http2.frames import ping_ack, rst_stream
 from agwtwisted.core.http2.priorities import priority_of
 from agwtwisted.core.http2.send_bounds import CONNECTION_QUEUE, MAX_CONTROL, STREAM_QUEUE, STREAM_SHARE
 from agwtwisted.http2.sending import PIECE
+from tests.http1.test_frontend import Asked
+from tests.http2.connections import Http2Case
 from tests.http2.senders import Sending
+from tests.http2_clients import get
 
 OK = [(b":status", b"200")]
 PONG = ping_ack(bytes(8))
@@ -498,6 +506,53 @@ class BoundTests(SenderTestCase):
         queue.end()
         self.connection.end_turn()
         self.assertEqual((self.connection.written, self.sending.heard(), self.sender.queued), ([], [], 0))
+
+
+class ContentionTests(Http2Case):
+    """Streams of one connection whose client reads slowly."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.client = self.frames(INITIAL_WINDOW_SIZE=2**24)
+        self.client.send(WindowUpdateFrame(0, window_increment=2**24))
+
+    def begin(self, stream: int, *fields: tuple[str, str], size: int = 40000, **head: Any) -> Asked:
+        """A request, and the head of its answer with `size` octets of body, which follow."""
+        self.client.send(self.client.headers(stream, get("/", *fields)))
+        asked = self.last
+        asked.head(length=size, **head)
+        asked.reply.body(bytes(size))
+        asked.reply.flush()
+        return asked
+
+    def come(self) -> list[int]:
+        """The client reads all: the streams of the DATA frames that come."""
+        self.line.read()
+        for _ in range(20):
+            self.turn()
+            if self.line.received:
+                self.client.more()
+        return [each.stream_id for each in self.client.frames if isinstance(each, DataFrame)]
+
+    def test_large_does_not_starve_small(self) -> None:
+        """A small answer is whole before a large one, that was there first, has sent a write and some pieces more."""
+        self.line.stall(10000)
+        self.assertTrue(self.begin(1, size=2**20).reply.full)
+        self.begin(3, size=100).finish()
+        self.assertLess(self.come().index(3), 12)
+
+    def test_urgency(self) -> None:
+        """What is urgent comes first: by the field of its request, by PRIORITY_UPDATE, or by what the backend says."""
+        self.line.stall(0)
+        self.begin(1, size=2**17)
+        self.begin(3, ("priority", "u=4"))
+        self.begin(5)
+        self.begin(7, ("priority", "u=2"))
+        self.begin(9, headers=((b"priority", b"u=1"),))
+        self.client.send(pack(">IBII", 7 << 8 | PRIORITY_UPDATE, 0, 0, 3) + b"u=0")
+        order = self.come()
+        first = sorted((3, 5, 7, 9), key=order.index)
+        self.assertEqual(first, [3, 9, 7, 5])
 
 
 class TurnTests(SenderTestCase):

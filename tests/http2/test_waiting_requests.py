@@ -13,6 +13,7 @@ from agwtwisted.core.http2.codes import (
     PROTOCOL_ERROR,
     REFUSED_STREAM,
 )
+from agwtwisted.core.http2.send_bounds import MAX_HEADS
 from agwtwisted.http2.waiting_requests import ANSWERS_A_TURN, MAX_WAITING
 from tests.http2.connections import Http2Case
 from tests.http2_clients import get
@@ -105,16 +106,17 @@ class WaitingTests(Http2Case):
         self.assertEqual(self.targets(), [b"/%d" % number for number in range(3 * ANSWERS_A_TURN)])
 
     def test_a_client_that_does_not_read(self) -> None:
-        """While a client does not read no further request of it is begun; its reading begins them."""
+        """While many heads wait for a client that does not read, it asks for no more; its reading begins the next."""
         client = self.frames(INITIAL_WINDOW_SIZE=1 << 20)
         client.send(WindowUpdateFrame(0, 1 << 20), client.headers(1, get()))
         self.line.stall(10_000)
         self.last.head(length=1 << 20)
-        while not self.protocol._sender.full:
-            self.last.reply.body(bytes(65536))
-            self.last.reply.flush()
-            self.turn()
-        self.line.send(client.headers(3, get("/waits")))
-        self.assertEqual(len(self.asked), 1)
+        self.last.reply.body(bytes(65536))
+        self.last.reply.flush()
+        self.line.send(client.headers(3, get("/slow")))
+        self.last.head(headers=((b"x", b"y" * MAX_HEADS),))
+        self.last.reply.flush()
+        self.line.send(client.headers(5, get("/waits")))
+        self.assertEqual(self.targets(), [b"/", b"/slow"])
         self.line.read()
-        self.assertEqual(self.targets(), [b"/", b"/waits"])
+        self.assertEqual(self.targets(), [b"/", b"/slow", b"/waits"])

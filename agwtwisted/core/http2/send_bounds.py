@@ -21,6 +21,9 @@ STREAM_SHARE: Final = 16384
 MAX_CONTROL: Final = 16384
 """Octets of control frames that wait for a client that does not read."""
 
+MAX_HEADS: Final = 65536
+"""Octets of header blocks that wait for such a client before it may ask for more."""
+
 UNSENT: Final = 128 * 1024
 """Octets that the kernel takes beyond those that are under way to the client: what it has taken, no urgent stream can
 overtake any more. Without a bound that is megabytes, seconds of a slow client's time."""
