@@ -34,7 +34,8 @@ def listeners_text(members: Mapping[str, Any], output: Output) -> str:
 def _row(each: Mapping[str, Any]) -> tuple[Value, ...]:
     names = listed(each["host_names"]) or "any host"
     profile = each["ssl_profile"]
-    return each["name"], endpoint(each), each["protocol"], names, profile, _clients(each), each["connections"]
+    protocol = listed([each["protocol"], *(["h2"] if each.get("http2") else [])])
+    return each["name"], endpoint(each), protocol, names, profile, _clients(each), each["connections"]
 
 
 def _clients(each: Mapping[str, Any]) -> str | None:

@@ -35,6 +35,7 @@ LISTENERS: Mapping[str, Any] = {
             "name": "public",
             "kind": "http_listener",
             "protocol": "Https",
+            "http2": True,
             "address": "0.0.0.0",
             "port": 443,
             "host_names": ["a.example", "*.b.example"],

@@ -14,10 +14,10 @@ class ListenersTests(SynchronousTestCase):
     def test_text(self) -> None:
         """Names, addresses, how clients are authenticated and connections."""
         expected = [
-            "LISTENER  ADDRESS      PROTOCOL  HOST NAMES              SSL PROFILE  CLIENTS                  "
+            "LISTENER  ADDRESS      PROTOCOL   HOST NAMES              SSL PROFILE  CLIENTS                  "
             "CONNECTIONS",
-            "public    0.0.0.0:443  Https     a.example, *.b.example  devices      Strict, Handshake, OCSP  7",
-            "plain     [::]:80      Http      any host                -            -                        0",
+            "public    0.0.0.0:443  Https, h2  a.example, *.b.example  devices      Strict, Handshake, OCSP  7",
+            "plain     [::]:80      Http       any host                -            -                        0",
         ]
         self.assertEqual(listeners_text(LISTENERS, PIPE).splitlines(), expected)
         done, asked = answered(LISTENERS, "listeners")

@@ -24,7 +24,7 @@ function list(found, rows) {
     empty: "The configuration has no listener.",
     columns: [
       { label: "Name", cell: (each) => h("span", {}, each.name) },
-      { label: "Protocol", cell: (each) => each.protocol },
+      { label: "Protocol", cell: (each) => (each.http2 ? `${each.protocol}, HTTP/2` : each.protocol) },
       { label: "Address", tone: "address", cell: (each) => code(endpoint(each.address, each.port)) },
       { label: "Host names", cell: (each) => each.host_names.length ? codes(each.host_names) : h("span", { class: "faint" }, each.kind === "listener" ? "–" : "any") },
       { label: "Client certificates", cell: mode },
