@@ -51,7 +51,8 @@ _LONGEST_RECENT: Final = 1024
 """Whole requests that are remembered, and the octets of each at most, by `list_size` but for what :path takes."""
 
 _USUAL_PATH: Final = re.compile(rb"/[\x21\x22\x24-\x7e]*")
-_OF_PATH: Final = 37  # what :path takes of a list, beside its value
+_OF_FIELD: Final = 32  # what each field takes of a list beside its name and its value (RFC 7541 section 4.1)
+_OF_PATH: Final = _OF_FIELD + len(PATH)
 _SCHEMES: Final = frozenset((b"https", b"http"))
 _GRPC: Final = re.compile(rb"application/grpc(?:[+;\t ].*)?", re.IGNORECASE)  # not application/grpc-web
 _WITH_LENGTH: Final = frozenset((b"POST", b"PUT", b"PATCH"))
@@ -211,7 +212,7 @@ class RequestTranslator:
         framing = self._framing(method, lines.special, end_stream)
         if isinstance(framing, MalformedRequest):
             return framing
-        if _GRPC.fullmatch(value_of(lines.headers, b"content-type")):
+        if method == b"POST" and _GRPC.fullmatch(value_of(lines.headers, b"content-type")):
             return _NO_GRPC
         return fit_request(method, pseudo.get(PATH, b""), _authority(pseudo, lines), lines, framing, size)
 
@@ -253,12 +254,17 @@ class RequestTranslator:
 
     def _is_too_large(self, fields: Fields) -> bool:
         """Whether a list is over a limit, or one of its fields."""
-        lines = sum([name[:1] != b":" and name != b"cookie" for name, _ in fields])  # crumbs are of one line
+        octets = [len(name) + len(value) for name, value in fields]
         return (
-            lines > self._max_lines
-            or list_size(fields) > self._max_list
-            or any(list_size((field,)) > self._max_field for field in fields)
+            sum(octets) + _OF_FIELD * len(octets) > self._max_list
+            or max(octets, default=0) + _OF_FIELD > self._max_field
+            or (len(octets) > self._max_lines and _lines_of(fields) > self._max_lines)
         )
+
+
+def _lines_of(fields: Fields) -> int:
+    """Header lines that the fields of a list become; the crumbs of a cookie are in one of them."""
+    return sum([name[:1] != b":" and name != b"cookie" for name, _ in fields])
 
 
 _NO_BODY: Final = RequestFraming(version=VERSION)
@@ -317,4 +323,5 @@ def _unfit(bad: BadRequest, pseudo: PseudoFields, lines: Fields, size: int) -> U
 
 def _weight(others: Fields, head: RequestHead | None) -> int:
     """Bytes that fields and what they say take: each as a tuple of two objects, and its line in a head."""
-    return 1000 + 4 * list_size(others) + 120 * len(others) + (0 if head is None else 140 * len(others))
+    size = list_size(others) if head is None else head.size
+    return 1000 + 4 * size + (120 if head is None else 260) * len(others)
