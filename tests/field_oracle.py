@@ -57,9 +57,11 @@ def _the_library_s(decoder: Decoder, block: bytes) -> Fields | None:
         return None
 
 
-def h2_takes(fields: Sequence[Header], *, trailers: bool = False) -> bool:
-    """Whether h2 takes the header list of a request, or its trailers."""
-    flags = HeaderValidationFlags(is_client=False, is_trailer=trailers, is_response_header=False, is_push_promise=False)
+def h2_takes(fields: Sequence[Header], *, trailers: bool = False, response: bool = False) -> bool:
+    """Whether h2 takes the header list of a request, of its trailers, or of a response."""
+    flags = HeaderValidationFlags(
+        is_client=response, is_trailer=trailers, is_response_header=response, is_push_promise=False
+    )
     try:
         list(validate_headers(fields, flags))
     except ProtocolError:

@@ -5,15 +5,19 @@ from __future__ import annotations
 from unittest import mock
 
 from hpack import Decoder
+from hypothesis import example, given
+from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.http.header_lines import HeaderBlock
+from agwtwisted.core.http.header_lines import Header, HeaderBlock
 from agwtwisted.core.http.heads import RESPONSE, response_of
 from agwtwisted.core.http.messages import Framing, ResponseHead
 from agwtwisted.core.http2 import responses
 from agwtwisted.core.http2.header_codec import encoded
 from agwtwisted.core.http2.responses import ResponseBlocks, informational_fields, response_fields
+from tests.field_oracle import h2_takes
 from tests.memory import kept_after
+from tests.requests import names, values
 
 LINES = b"Server: a\r\nDate: Mon, 30 Nov 2026 15:41:05 GMT\r\nContent-Type: text/plain\r\n"
 
@@ -69,6 +73,22 @@ class FieldsTests(SynchronousTestCase):
         """An interim response has its headers."""
         fields = informational_fields(103, [(b"Link", b"</a>"), (b"Connection", b"close")])
         self.assertEqual(fields, ((b":status", b"103"), (b"link", b"</a>")))
+
+
+class OracleTests(SynchronousTestCase):
+    """What clients make of what servers say."""
+
+    @given(st.lists(st.tuples(names(), values()), max_size=6), st.sampled_from([200, 204, 304, 404]), st.booleans())
+    @example([(b"Content-Length", b"5"), (b"Keep-Alive", b"5"), (b"Trailer", b"x"), (b"TE", b"gzip")], 200, False)
+    def test_h2(self, lines: list[Header], status: int, to_head_request: bool) -> None:
+        """Whatever the reader of HTTP/1.1 takes of a server is a response that h2 takes, as a list and as a block."""
+        octets = b"".join(b"%b: %b\r\n" % line for line in lines)
+        matched = RESPONSE.fullmatch(b"HTTP/1.1 %d OK\r\n%b\r\n" % (status, octets))
+        head = None if matched is None else response_of(matched, to_head_request)
+        if isinstance(head, ResponseHead):
+            fields = response_fields(head)
+            self.assertTrue(h2_takes(fields, response=True), fields)
+            self.assertEqual(Decoder(1 << 20).decode(ResponseBlocks().block(head), raw=True), [*fields])
 
 
 class BlocksTests(SynchronousTestCase):
