@@ -18,7 +18,7 @@ from tests.http2_clients import Http2Client, Response, over_tls
 SITES = {"open": None, "strict": "strict", "also": "strict", "partners": "partners"}
 """The host names of the port `sites`, each with `.example`, and their profiles."""
 
-DOORS = ("open", "strict", "passthrough", "http400", "mixed", "sites", "http1", "plain")
+DOORS = ("open", "strict", "passthrough", "http400", "mixed", "sites", "http1", "plain", "behind")
 
 ANSWERS = {
     "/204": b"HTTP/1.1 204 No Content\r\nX-Here: 1\r\n\r\n",
@@ -114,6 +114,7 @@ def stage(**keys: object) -> Iterator[gateway.Scene]:
         text += gateway.pool("app", backend.port)
         text += gateway.door("open", doors["open"]) + gateway.door("http1", doors["http1"], enable_http2="false")
         text += gateway.door("plain", doors["plain"], protocol="Http")
+        text += gateway.door("behind", doors["behind"], "strict", accept_proxy_protocol="127.0.0.0/8")
         for name in ("strict", "passthrough", "http400"):
             text += gateway.door(name, doors[name], name)
         for name, profile in SITES.items():

@@ -1,4 +1,4 @@
-"""HTTP/2 by clients that others have written: curl, nghttp, h2load, Java, Node, Go and Chromium."""
+"""HTTP/2 by clients that others have written: curl, nghttp, h2load, HAProxy, Java, Node and Go."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests import EXAMPLES, running
-from tests.end_to_end import clients, java
+from tests.end_to_end import brokers, clients, gateway, java
 from tests.end_to_end.clients import Call
 from tests.end_to_end.http2 import PIECE, Http2Case
 from tests.programs import needs, path_of
@@ -104,6 +104,39 @@ class NghttpTests(Http2Case):
         done = clients.run(["h2load", "-n", "800", "-c", "4", "-m", "50", *words, url(call, "/")])
         self.assertIn("800 total, 800 started, 800 done, 800 succeeded, 0 failed", done.stdout)
         self.assertIn("status codes: 800 2xx", done.stdout)
+
+
+HAPROXY = """
+frontend ahead
+    mode http
+    bind 127.0.0.1:{port}
+    default_backend gateway
+backend gateway
+    mode http
+    http-reuse always
+    server one 127.0.0.1:{to} send-proxy-v2 ssl alpn h2 sni str(localhost) verify none crt {directory}/haproxy.pem
+"""
+
+
+class ProxyTests(Http2Case):
+    """A proxy ahead of the gateway, which speaks HTTP/2 to it."""
+
+    @needs("haproxy", "curl")
+    def test_haproxy(self) -> None:
+        """HAProxy's requests come by HTTP/2 behind a PROXY header, and the log has its client's address."""
+        (port,) = running.free_ports(1)
+        place = Path(self.mktemp()).absolute()
+        place.mkdir()
+        credential = gateway.certificates()["ecdsa"]
+        (place / "haproxy.pem").write_bytes(credential.chain_pem + credential.key_pem)
+        configuration = HAPROXY.format(port=port, to=self.scene.doors["behind"], directory=place)
+        source = clients.fresh_source()
+        with brokers.haproxy(place, configuration, port):
+            words = ["curl", "--silent", "--interface", source, f"http://127.0.0.1:{port}/behind-haproxy"]
+            answer = json.loads(clients.run(words).stdout)
+        self.assertIn(["X-Client-Certificate-Subject", "CN=ecdsa device"], answer["headers"])
+        record = self.gateway.record(requestUri="/behind-haproxy")
+        self.assertEqual((record["clientIP"], record["httpVersion"]), (source, "HTTP/2.0"))
 
 
 class OtherProgramTests(Http2Case):
