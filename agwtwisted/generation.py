@@ -146,6 +146,7 @@ class _Ports:
             wall=shared.wall,
             access_log=shared.access_log,
             limiter=shared.limiter,
+            places=shared.places,
             resumption=shared.resumption,
             check_of=partial(check_of, shared.revocation),
             metrics=shared.metrics,

@@ -16,6 +16,7 @@ from agwtwisted.core.http2.requests import RequestTranslator
 from agwtwisted.core.http2.responses import ResponseBlocks
 from agwtwisted.core.identity.clients import Admitted, Client
 from agwtwisted.core.listening.admission import Awaited
+from agwtwisted.core.listening.stream_places import StreamPlaces
 from agwtwisted.core.plan.actions import Action
 from agwtwisted.core.plan.routing import Sites
 from agwtwisted.core.resources.gateway import Gateway
@@ -185,6 +186,7 @@ class RequestHandling:
     parser: RequestParser  # of heads of HTTP/1
     translator: RequestTranslator  # of header lists of HTTP/2
     blocks: ResponseBlocks  # the same of responses
+    places: StreamPlaces = attrs.Factory(StreamPlaces)  # for several requests of one connection at once
 
 
 class ClientProtocol(Protocol):

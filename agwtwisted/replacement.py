@@ -16,6 +16,7 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 
+from agwtwisted.core.listening.stream_places import ENOUGH_PLACES
 from agwtwisted.core.plan.descriptors import budget_of, too_few
 from agwtwisted.core.plan.plan import Address, Plan
 from agwtwisted.generation import Generation, attempted
@@ -61,6 +62,7 @@ class Replacement:
         self._plan = plan
         self._sockets = dict(sockets)
         self._room: int | None = None
+        self._places: float = ENOUGH_PLACES
         self._log: LogFile | None = None  # the same goes on
         self._store: OpenedStore | None = None
         self._generation = service.generation  # until there is the next one
@@ -94,7 +96,7 @@ class Replacement:
             self._log = await in_thread(shared.reactor, partial(log_file, path), "access log file", LogFile.close)
         if service.descriptors is not None:
             found = budget_of(plan, service.descriptors)
-            self._room = found.room
+            self._room, self._places = found.room, found.streams
             self.warnings = tuple(map(str, too_few(plan, found)))
 
     def _made(self) -> tuple[Generation, OpenedStore | None]:
@@ -138,6 +140,7 @@ class Replacement:
     def _limit(self, previous: Generation) -> None:
         shared = self._service.shared
         shared.limits.change(self._plan.gateway, self._room)
+        shared.places.change(self._places)
         shared.own_ports.clear()
         shared.own_ports.update(port for _, port in self._plan.addresses)
 

@@ -264,8 +264,11 @@ def build(
         OSError: the access log cannot be opened, or the state directory not made.
         AgwError: OpenSSL does not take a certificate.
     """
-    room = None if descriptors is None else budget_of(plan, descriptors).room
+    found = None if descriptors is None else budget_of(plan, descriptors)
+    room = None if found is None else found.room
     shared = Shared.make(plan, reactor, seconds=seconds, room=room, place=place)
+    if found is not None:
+        shared.places.change(found.streams)
     generation = Generation.make(plan, shared, contexts=contexts)
     listeners = {
         address: ListeningSocket(reactor, sockets[address], port, shared.limits)

@@ -22,6 +22,7 @@ from agwtwisted.backends.resolver import Resolver
 from agwtwisted.backends.shared_health import ParentsHealth
 from agwtwisted.backends.system_resolver import SystemResolver
 from agwtwisted.core.base.log_rate_limiter import LogRateLimiter
+from agwtwisted.core.listening.stream_places import StreamPlaces
 from agwtwisted.core.operations.names import names_of
 from agwtwisted.core.plan.plan import Plan
 from agwtwisted.core.resources.gateway import Gateway
@@ -95,6 +96,7 @@ class Shared:
     refusals: Refusals  # of clients, the last ones
     drains: OperatorDrains  # servers that an operator has taken out
     health: ParentsHealth | None = None  # of servers, in a worker: it does not probe
+    places: StreamPlaces = attrs.Factory(StreamPlaces)  # for several requests of one connection at once
     metrics: Metrics = attrs.Factory(Metrics)
     numbers: Iterator[int]  # of clients
     started: float  # in seconds since 1970

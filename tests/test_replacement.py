@@ -264,12 +264,14 @@ class CommitTests(RunningGateway):
 
     async def test_descriptors(self) -> None:
         """Descriptors are counted again: where they are few, there are fewer connections, and the answer says so."""
+        self.assertIn(self.service.shared.places.room, range(1 << 19, 1 << 20))  # those that are left
         self.service.descriptors = 512
         self.serve(listener(self.ports[0]), gateway="max_connections = 9000\n")
         outcome = await self.reloaded()
         [warning] = [each for each in outcome.warnings if "file descriptors" in each]
         self.assertRegex(warning, r"^WARNING .*gw\.ini:3 \[gateway\] max_connections = 9000 takes ")
         self.assertLess(self.service.shared.limits.connections.room, 512)
+        self.assertLess(self.service.shared.places.room, 512)
 
     async def test_probes(self) -> None:
         """The servers of the new configuration are probed, and those of the old one no more."""

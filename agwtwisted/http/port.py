@@ -63,6 +63,7 @@ class HttpPort(Port[Site]):
             _parser(self.gateway, names),
             _translator(self.gateway, names),
             ResponseBlocks(),
+            environment.places,
         )
         self.identities = IdentityBlocks()
 

@@ -75,7 +75,7 @@ class StreamTable:
     ) -> None:
         self.open: dict[int, Http2Stream] = {}
         self.closed = ClosedStreams(sender, spending)
-        self.waiting = WaitingRequests(session, sender)
+        self.waiting = WaitingRequests(session, sender, owner.in_next_turn)
         self.refusing: bool = False  # every further stream
         self.current: Http2Stream | None = None  # whose request or frame is handled
         self._session = session
@@ -91,6 +91,7 @@ class StreamTable:
     def serve_by(self, handling: RequestHandling) -> None:
         """Requests that are begun from now on are read and answered by this."""
         self._exchanges, self._translator, self.blocks = handling.exchanges, handling.translator, handling.blocks
+        self.waiting.places = handling.places
         self._max_body_bytes = handling.gateway.max_body_bytes
         self._max_concurrent = handling.gateway.http2_max_concurrent_streams
 
@@ -227,7 +228,7 @@ class StreamTable:
     def end(self, *, by_defect: bool = False) -> None:
         """The connection is over."""
         streams, self.open = list(self.open.values()), {}
-        self.waiting.clear()
+        self.waiting.stop()
         self._due.clear()
         self._touched.clear()
         self._owner = _NO_OWNER  # it leads back here
@@ -263,6 +264,7 @@ class StreamTable:
 
     def over(self, stream: Http2Stream, *, sent: bool) -> None:
         """Its exchange is over; unless all was `sent`, some of the answer may still have to leave."""
+        self.waiting.ended()
         body = stream.body_of_request
         if isinstance(body, RequestBody):
             self._deadlines.body_not_due(stream)
@@ -366,6 +368,8 @@ class StreamTable:
         self.open.pop(stream.number, None)
         if stream.phase is WAITING:
             self.waiting.remove(stream)
+        elif stream.phase is not OVER:
+            self.waiting.ended()
         exchange = stream.close()
         self._deadlines.forget(stream)
         body = stream.body_of_request

@@ -28,6 +28,7 @@ from agwtwisted.core.identity.clients import (
 )
 from agwtwisted.core.listening.admission import address_block
 from agwtwisted.core.listening.proxy_protocol import Endpoint
+from agwtwisted.core.listening.stream_places import StreamPlaces
 from agwtwisted.core.operations.records import HandshakeRecord, RecordFrame, render_handshake
 from agwtwisted.core.plan.plan import PortPlan
 from agwtwisted.core.plan.routing import S
@@ -79,6 +80,7 @@ class PortEnvironment:
     resumption: Resumption = attrs.field()  # judges clients that resume sessions
     check_of: Callable[[SslProfile | None], Check | None] = unchecked
     """How trusted clients of a profile are judged further, if they are."""
+    places: StreamPlaces = attrs.Factory(StreamPlaces)  # for several requests of one connection at once
     metrics: Metrics = attrs.Factory(Metrics)
     refusals: Refusals = attrs.Factory(Refusals)  # notes clients that are refused
     numbers: Iterator[int] = attrs.Factory(lambda: count(1))  # of the process's clients

@@ -13,6 +13,7 @@ from agwtwisted.core.http.messages import RequestHead, UnfitRequest
 from agwtwisted.core.http2.requests import RequestTranslator
 from agwtwisted.core.http2.responses import ResponseBlocks
 from agwtwisted.core.identity.clients import Client
+from agwtwisted.core.listening.stream_places import ENOUGH_PLACES, StreamPlaces
 from agwtwisted.core.resources.gateway import Gateway
 from agwtwisted.core.tls.policies import TlsPolicy, predefined
 from agwtwisted.http2.client_protocol import Http2ClientProtocol
@@ -62,8 +63,10 @@ class Http2Case(SynchronousTestCase):
 
     client_is: Client | None = None
     gateway = limits()
+    room = ENOUGH_PLACES
 
     def setUp(self) -> None:
+        self.places = StreamPlaces(self.room)
         self.network = Network()
         self.asked: list[Asked] = []
         self.session = Http2FakeSession(self.client_is or admitted())
@@ -82,7 +85,7 @@ class Http2Case(SynchronousTestCase):
         """Has the test be asked."""
         names = HeaderNames()
         translator = RequestTranslator(names, lambda: KEY, max_body_bytes=gateway.max_body_bytes)
-        return RequestHandling(self, gateway, None, translator, ResponseBlocks())  # type: ignore[arg-type]
+        return RequestHandling(self, gateway, None, translator, ResponseBlocks(), self.places)  # type: ignore[arg-type]
 
     def exchange(self, request: RequestHead | UnfitRequest, reply: ResponseWriter, session: Any) -> Asked:
         """As interfaces.Exchanges says."""

@@ -8,15 +8,20 @@ from hyperframe.frame import (
     WindowUpdateFrame,
 )
 
+from agwtwisted.core.http.messages import UnfitRequest
 from agwtwisted.core.http.pages import ErrorInfo
 from agwtwisted.core.http2.codes import (
     PROTOCOL_ERROR,
     REFUSED_STREAM,
 )
 from agwtwisted.core.http2.send_bounds import MAX_HEADS
-from agwtwisted.http2.waiting_requests import ANSWERS_A_TURN, MAX_WAITING
+from agwtwisted.http2.client_protocol import Http2ClientProtocol
+from agwtwisted.http2.waiting_requests import ANSWERS_A_TURN, MAX_WAITING, SPARE
+from agwtwisted.transport.connection import Connection
+from agwtwisted.transport.outbox import NO_OUTBOX
 from tests.http2.connections import Http2Case
-from tests.http2_clients import get
+from tests.http2.raw_frames import MALFORMED, request, streams
+from tests.http2_clients import FrameClient, MemoryWire, begun, get
 
 
 class WaitingTests(Http2Case):
@@ -120,3 +125,97 @@ class WaitingTests(Http2Case):
         self.assertEqual(self.targets(), [b"/", b"/slow"])
         self.line.read()
         self.assertEqual(self.targets(), [b"/", b"/slow", b"/waits"])
+
+
+class PlacesTests(Http2Case):
+    """Requests beyond the first of a connection, where the process has few places for them."""
+
+    room = 3  # of which an address has two
+
+    def other(self) -> FrameClient:
+        """A client over another connection of the same process."""
+        connection = Connection(self.network, NO_OUTBOX)
+        line = self.network.dial(connection)
+        handling = self.handling(self.gateway)
+        connection.receiver = Http2ClientProtocol(connection, self.session, handling, self.network)  # type: ignore[arg-type]
+        self.addCleanup(line.hang_up)
+        return begun(FrameClient(MemoryWire(line.send, line.take, lambda: line.eof and not line.received)))
+
+    def ask(self, client: FrameClient, *paths: str) -> None:
+        """Sends requests of these paths, on the streams 1, 3 and so on, and lets what is due happen."""
+        client.send(*(client.headers(2 * number + 1, get(path)) for number, path in enumerate(paths)))
+        self.turn()
+
+    def test_one_after_the_other(self) -> None:
+        """Without a place the first request is begun, and each further one when another of its connection is over."""
+        self.places.change(0)
+        client = self.frames()
+        self.ask(client, "/a", "/b", "/c")
+        self.assertEqual(self.targets(), [b"/a"])
+        client.send(RstStreamFrame(1, 8))
+        self.turn()
+        self.assertEqual(self.targets(), [b"/a", b"/b"])
+        self.last.answer()
+        self.turn()
+        self.assertEqual(self.targets(), [b"/a", b"/b", b"/c"])
+        self.assertFalse(self.places.short)
+
+    def test_shared(self) -> None:
+        """Connections share the places; what one needs no longer goes to who waits."""
+        self.ask(self.frames(), "/a", "/b", "/c", "/d")
+        self.assertEqual((self.targets(), self.places.taken), ([b"/a", b"/b", b"/c"], 2))
+        self.ask(self.other(), "/e", "/f")
+        self.assertEqual(self.targets(), [b"/a", b"/b", b"/c", b"/e"])
+        for asked in self.asked[:2]:
+            asked.answer()
+            self.turn()
+        self.assertEqual(self.targets(), [b"/a", b"/b", b"/c", b"/e", b"/d", b"/f"])
+        self.assertEqual(self.places.taken, 2)
+
+    def test_end(self) -> None:
+        """A connection that ends gives all of them back, and waits for none; so does one without requests."""
+        client = self.frames()
+        self.ask(client, "/a", "/b", "/c", "/d")
+        self.assertEqual((self.places.taken, self.places.short), (2, True))
+        self.line.hang_up()
+        self.assertEqual((self.places.taken, self.places.short), (0, False))
+        client = self.other()
+        self.ask(client, "/e", "/f", "/g")
+        for asked in self.asked[3:]:
+            asked.answer()
+        self.assertEqual(self.places.taken, 0)
+
+    def test_what_waits_is_taken_back(self) -> None:
+        """A request that is reset while it waits, waits for no place."""
+        client = self.frames()
+        self.ask(client, "/a", "/b", "/c", "/d")
+        client.send(RstStreamFrame(7, 8))
+        self.assertFalse(self.places.short)
+        self.assertEqual(self.places.taken, 2)
+
+    def test_malformed(self) -> None:
+        """Requests that come to nothing hold no place."""
+        client = self.frames()
+        self.begun = lambda asked: asked.answer() if isinstance(asked.request, UnfitRequest) else None
+        self.ask(client, "/a")
+        client.send(*(request(number, MALFORMED) for number in streams(5, 3)))
+        self.turn()
+        self.assertEqual((len(self.asked), self.places.short), (6, False))
+        client.send(request(13), request(15))
+        self.turn()
+        self.assertEqual(len(self.asked), 8)
+
+    def test_kept(self) -> None:
+        """A connection keeps some places while it has requests, but not many more than it needs."""
+        self.places.change(1000)
+        client = self.frames()
+        self.ask(client, *"abcdefghijklmnopqrstuvwxyz")
+        self.assertEqual(self.places.taken, 25)
+        for asked in self.asked[:5]:
+            asked.answer()
+        self.assertEqual(self.places.taken, 25)
+        for asked in self.asked[5:25]:
+            asked.answer()
+        self.assertLessEqual(self.places.taken, 2 + SPARE)
+        self.asked[25].answer()
+        self.assertEqual(self.places.taken, 0)

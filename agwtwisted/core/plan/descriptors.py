@@ -26,6 +26,9 @@ RESPONDER_QUESTIONS: Final = 512
 """Questions to OCSP responders at once."""
 
 
+STREAMS: Final = 4
+"""The part that is kept for further requests of connections, where a connection may have several: a quarter."""
+
 DEDICATED: Final = 4
 """Idle connections to servers that are kept for one client connection at most, where settings ask for that."""
 
@@ -42,6 +45,8 @@ class Budget:
     """Those that the system gives."""
     per_client: int = 2
     """Those that a client may need, with the one of its own connection."""
+    streams: int = 0
+    """Those that are left for further requests of a connection, as HTTP/2 has them."""
 
     def warning(self, max_connections: int) -> str:
         """What is too little, and what to do; empty where nothing is."""
@@ -64,6 +69,7 @@ def budget(
     asks_responders: bool,
     control_ports: int = 0,
     has_dedicated: bool = False,
+    has_streams: bool = False,
 ) -> Budget:
     """How many connections there may be, so that descriptors are left for whatever serves them.
 
@@ -75,16 +81,24 @@ def budget(
         asks_responders: whether OCSP is used.
         control_ports: on how many ports the control API is, or Azure Resource Manager.
         has_dedicated: whether connections to servers are kept for single clients.
+        has_streams: whether a connection may have several requests under way: each beyond the first takes one, of a
+            quarter that is kept for these.
     """
     questions = QUESTIONS + (RESPONDER_QUESTIONS if asks_responders else 0)
     fixed = BASE + listeners + servers + CONTROL * control_ports
     per_client = 2 + (DEDICATED if has_dedicated else 0)
-    room = (limit - fixed - min(questions, limit // 8)) // per_client
+    left = max(limit - fixed - min(questions, limit // 8), per_client)
+    kept = left // STREAMS if has_streams else 0
+    room = min(max((left - kept) // per_client, 1), max_connections)
+    needed = per_client * max_connections
+    if has_streams:
+        needed += needed // (STREAMS - 1)
     return Budget(
-        room=min(max(room, 1), max_connections),
-        needed=per_client * max_connections + fixed + questions,
+        room=room,
+        needed=needed + fixed + questions,
         limit=limit,
         per_client=per_client,
+        streams=left - per_client * room,
     )
 
 
@@ -99,6 +113,7 @@ def budget_of(plan: Plan, limit: int) -> Budget:
         listeners=len(plan.addresses),
         control_ports=_control_ports(config.control),
         servers=sum(len(pool.backend_addresses) for pool in pools),
+        has_streams=any(listener.http2 for listener in config.http_listeners),
         has_dedicated=any(settings.dedicated_backend_connection for _, settings in plan.routes),
         asks_responders=any(
             profile is not None and profile.verify_client_revocation is ClientRevocation.OCSP for profile in profiles

@@ -54,6 +54,20 @@ class BudgetTests(SynchronousTestCase):
         revoked = text("basic strict").replace(section, f"{section}verify_client_revocation = OCSP\n")
         self.assertEqual(budget_of(configurations.plan(revoked, clients.files()), 8192), found(8192, asks=True))
 
+    def test_streams(self) -> None:
+        """Where clients may speak HTTP/2 a quarter is kept for their further requests, and else what is left."""
+        plain = text("basic strict")
+        enabled = configurations.plan(plain.replace("[gateway]\n", "[gateway]\nenable_http2 = true\n"), clients.files())
+        without, with_streams = budget_of(configurations.plan(plain, clients.files()), 4096), budget_of(enabled, 4096)
+        self.assertLess(without.streams, 2)
+        self.assertIn(with_streams.streams, range(960, 1025))
+        self.assertIn(with_streams.room - without.room * 3 // 4, range(-2, 3))
+        self.assertEqual(with_streams.room * 2 + with_streams.streams, without.room * 2 + without.streams)
+        enough = budget_of(enabled, with_streams.needed)
+        self.assertEqual((enough.room, enough.warning(20000)), (20000, ""))
+        self.assertEqual(budget_of(enabled, 1 << 20).streams, (1 << 20) - with_streams.needed + enough.streams)
+        self.assertGreaterEqual(budget_of(enabled, 20).streams, 0)
+
     def test_dedicated(self) -> None:
         """Connections that are kept for single clients count where some settings ask for them, and are named."""
         dedicated = text("basic strict").replace(

@@ -1,0 +1,93 @@
+"""How many requests may be under way on connections that carry several, beside the first of each.
+
+A request that is forwarded takes a file descriptor. The first one of each connection has its own, which is counted with
+the connection; a client of HTTP/2 may ask for a hundred more. Those share the descriptors that are left: without a
+place a request waits until one of its own connection has ended, or a place is free. So clients that hold all places
+make others slower, as over HTTP/1.1, and shut out none.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from itertools import islice
+from math import inf
+from typing import Final
+
+from agwtwisted.core.listening.admission import LOOKS, SHARE
+
+ENOUGH_PLACES: Final = inf
+"""Where descriptors need not be counted."""
+
+
+class StreamPlaces:
+    """The places of a process. Of the last quarter an address gets none beyond a quarter of all.
+
+    Args:
+        room: how many there are.
+    """
+
+    __slots__ = ("_by_block", "_share", "_taken", "_waiting", "room")
+
+    def __init__(self, room: float = ENOUGH_PLACES) -> None:
+        self._taken = 0
+        self._by_block: Counter[str] = Counter()
+        self._waiting: dict[Callable[[], None], str] = {}  # the longest first
+        self.change(room)
+
+    def change(self, room: float) -> None:
+        """So many there are from now on; those that are taken beyond stay."""
+        self.room = room
+        self._share = max(room / SHARE, 1.0)
+        self._wake(LOOKS)
+
+    @property
+    def short(self) -> bool:
+        """Whether a request waits for a place."""
+        return bool(self._waiting)
+
+    @property
+    def taken(self) -> int:
+        """How many are."""
+        return self._taken
+
+    def take(self, block: str) -> bool:
+        """Takes one for a client's address (`admission.address_block`); False: there is none for it."""
+        if not self._admits(block):
+            return False
+        self._taken += 1
+        self._by_block[block] += 1
+        return True
+
+    def give_back(self, block: str, count: int) -> None:
+        """So many are needed no longer."""
+        self._taken -= count
+        self._by_block[block] -= count
+        if not self._by_block[block]:
+            del self._by_block[block]
+        self._wake(count)
+
+    def wait(self, block: str, go_on: Callable[[], None]) -> None:
+        """Has `go_on` called once it may `take` one; it comes back by itself, with nothing in between."""
+        self._waiting.setdefault(go_on, block)
+
+    def wait_no_more(self, go_on: Callable[[], None]) -> None:
+        """Has it not called; nothing where it does not wait."""
+        self._waiting.pop(go_on, None)
+
+    def _admits(self, block: str) -> bool:
+        left = self.room - self._taken
+        return left > self._share or (left > 0 and self._by_block[block] < self._share)
+
+    def _wake(self, count: int) -> None:
+        """Wakes those that may take what is free, of some that are looked at; the others have their turn later."""
+        looked = list(islice(self._waiting.items(), LOOKS)) if self._waiting else []
+        for go_on, block in looked:
+            if not count:
+                break
+            del self._waiting[go_on]
+            if self._admits(block):
+                count -= 1
+                go_on()
+            else:
+                self._waiting[go_on] = block
