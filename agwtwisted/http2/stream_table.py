@@ -139,11 +139,11 @@ class StreamTable:
         if stream is None:
             self._credit.dropped(frame.size)
             return self.closed.data(frame.stream)
-        if stream.phase is OVER:
-            self._credit.dropped(frame.size)
-        elif stream.body_of_request.whole:
+        if stream.body_of_request.whole:
             self._credit.dropped(frame.size)
             self.fault(stream, STREAM_CLOSED)
+        elif stream.phase is OVER:
+            self._credit.dropped(frame.size)
         else:
             self._take_data(stream, frame)
         return None
@@ -345,10 +345,10 @@ class StreamTable:
         self.current = None
 
     def _trailers(self, stream: Http2Stream, frame: HeadersFrame, fields: Fields) -> None:
-        if stream.phase is OVER:
-            self._spending.spend(STREAM_ERROR)
-        elif stream.body_of_request.whole:
+        if stream.body_of_request.whole:
             self.fault(stream, STREAM_CLOSED)
+        elif stream.phase is OVER:
+            self._spending.spend(STREAM_ERROR)
         elif not frame.end_stream or self._translator.trailers(fields) is not None:
             self.fault(stream, PROTOCOL_ERROR, unfit=True)
         else:

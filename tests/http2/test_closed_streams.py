@@ -5,8 +5,10 @@ from __future__ import annotations
 from hyperframe.frame import (
     DataFrame,
     GoAwayFrame,
+    HeadersFrame,
     PriorityFrame,
     RstStreamFrame,
+    SettingsFrame,
     WindowUpdateFrame,
 )
 
@@ -42,6 +44,19 @@ class ClosedStreamTests(Http2Case):
             client.send(DataFrame(stream, b"x") if stream == 1 else client.headers(stream, [("x", "y")]))
             self.assertEqual(client.next(RstStreamFrame, stream).error_code, STREAM_CLOSED)
             self.assertTrue(self.last.lost)
+
+    def test_half_closed_while_the_answer_waits(self) -> None:
+        """So it is where the exchange is over, and its answer waits for the client's window."""
+        self.answers_at_once()
+        client = self.frames(INITIAL_WINDOW_SIZE=0)
+        for stream in (1, 3):
+            client.send(client.headers(stream, get()))
+            client.next(HeadersFrame, stream)
+            client.send(DataFrame(stream, b"x") if stream == 1 else client.headers(stream, [("x", "y")]))
+            self.assertEqual(client.next(RstStreamFrame, stream).error_code, STREAM_CLOSED)
+        client.send(SettingsFrame(0, settings={4: 9}))
+        client.round_trip()
+        self.assertEqual([each for each in client.frames if isinstance(each, DataFrame)], [])
 
     def test_ended(self) -> None:
         """On a stream that both sides have ended DATA and HEADERS end the connection; others are dropped."""
