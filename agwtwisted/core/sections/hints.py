@@ -90,8 +90,9 @@ _KEYS: Final[Mapping[str, Mapping[str, str]]] = {
         "enable_fips": _NOT_YET,
         "enable_request_buffering": "requests are always streamed",
         "enable_response_buffering": "responses are always streamed",
+        "http2": _write("enable_http2"),
     },
-    "http_listener": _LISTENER,
+    "http_listener": _LISTENER | {"http2": _write("enable_http2"), "alpn_protocols": _write("enable_http2")},
     "listener": _LISTENER | {"enable_http2": "its servers speak HTTP/2 or not: write alpn_protocols = h2, http/1.1"},
     "backend_address_pool": {
         "fqdn": _write("backend_addresses"),
@@ -103,6 +104,7 @@ _KEYS: Final[Mapping[str, Mapping[str, str]]] = {
         **dict.fromkeys(_DRAINING, _write("connection_draining_timeout, in seconds")),
         "override_backend_path": _write("path"),
         "backend_path": _write("path"),
+        "enable_http2": "servers are asked in HTTP/1.1, whatever clients speak",
     },
     "backend_settings": {
         **_BACKEND,

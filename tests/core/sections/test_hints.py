@@ -135,6 +135,9 @@ class ProductTests(SynchronousTestCase):
                 "write connection_d",
             ),
             ("[gateway]", "[listener a]\nenable_http2 = true\n[gateway]", "write alpn_protocols = h2, http/1.1"),
+            ("[gateway]", "[gateway]\nhttp2 = on", "unknown key 'http2'; write enable_http2"),
+            ("port = 8443", "port = 8443\nalpn_protocols = h2", "unknown key 'alpn_protocols'; write enable_http2"),
+            ("[backend_http_settings app]", "[backend_http_settings app]\nenable_http2 = true", "asked in HTTP/1.1"),
             ("[gateway]", "[frontend_port a]\nport = 80\n[gateway]", "a listener has its own port"),
         ):
             self.assertIn(old, GOOD)
