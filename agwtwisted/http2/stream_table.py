@@ -153,11 +153,9 @@ class StreamTable:
         stream = self.open.get(number)
         if stream is None:
             return ConnectionFault(PROTOCOL_ERROR, "RST_STREAM on an idle stream") if self.is_idle(number) else None
-        self.current = stream
         exchange = self._take_out(stream)
         self.closed.states.left(number)
         exchange.client_lost()
-        self.current = None
         self._look_whether_empty()
         return None
 

@@ -71,3 +71,14 @@ class LeaveTests(Http2Case):
             self.assertEqual(client.fetch().status, 200)
         client.rest()
         self.assertEqual([each.last_stream_id for each in client.goaways], [MOST, 5])
+
+    def test_the_last_stream_is_reset(self) -> None:
+        """Where the client resets the last stream the connection ends, too."""
+        client = self.browser()
+        response = client.request()
+        self.protocol.drain(0.0, ROUND_TRIP)
+        client.until(lambda: len(client.goaways) == 2, "the second GOAWAY")
+        self.assertTrue(self.line.connected)
+        client.reset(response)
+        self.turn()
+        self.assertTrue(self.line.eof)
