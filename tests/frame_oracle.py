@@ -222,6 +222,7 @@ STRICTER = {
     "PRIORITY_UPDATE": codes.PRIORITY_UPDATE,  # RFC 9218
     "HEADERS with more padding": codes.HEADERS,  # hyperframe takes the priority for a part of the block
     "HEADERS of a wrong length": codes.HEADERS,
+    "HEADERS has a stream depend on itself": codes.HEADERS,  # without END_HEADERS: h2 says so at the end of the block
 }
 """Reasons for which we refuse frames that h2's frame buffer takes, and in which of them that happens."""
 
