@@ -45,7 +45,7 @@ from agwtwisted.core.http.paths import UnclearPath, normalised, override_path
 from agwtwisted.core.http.request_reader import RequestReader
 from agwtwisted.core.http.response_reader import ResponseReader
 from agwtwisted.core.http2 import codes, frames
-from agwtwisted.core.http2.frame_reader import MAX_CONTINUATIONS, FrameReader
+from agwtwisted.core.http2.frame_reader import SPARE_CONTINUATIONS, FrameReader
 from agwtwisted.core.http2.frame_values import ConnectionFault, HeadersFrame
 from agwtwisted.core.http2.header_codec import encoded as encoded_fields
 from agwtwisted.core.http2.requests import RequestTranslator
@@ -684,7 +684,7 @@ def _http2_frames(data: bytes) -> None:
     for each in outcomes[0]:
         if isinstance(each, HeadersFrame):
             assert len(each.block) <= frame_oracle.BLOCK_BYTES
-            assert each.frames <= 1 + MAX_CONTINUATIONS
+            assert each.frames <= 3 + SPARE_CONTINUATIONS
         if isinstance(each, ConnectionFault):
             assert each.reason.isprintable()
 

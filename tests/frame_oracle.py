@@ -215,7 +215,7 @@ def h2_is_too_strict(raw: bytes) -> bool:
 STRICTER = {
     "before the first SETTINGS": None,  # RFC 9113 section 3.4
     "PUSH_PROMISE from a client": codes.PUSH_PROMISE,  # section 8.4
-    "more than 8 CONTINUATION": codes.CONTINUATION,
+    "more than 10 CONTINUATION": codes.CONTINUATION,
     f"a header block of more than {BLOCK_BYTES} bytes": codes.CONTINUATION,
     "SETTINGS with more than 32 values": codes.SETTINGS,
     "SETTINGS with the value": codes.SETTINGS,  # one that a later one of its name hides, or of RFC 9218

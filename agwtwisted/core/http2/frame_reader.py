@@ -51,8 +51,8 @@ from agwtwisted.core.http2.payloads import (
 LONGEST_WHOLE: Final = 1024
 """Bytes of a DATA frame that is never handed on in parts, however slowly it comes."""
 
-MAX_CONTINUATIONS: Final = 8
-"""CONTINUATION frames of one header block at most (CVE-2024-27316): each can have 16 KiB."""
+SPARE_CONTINUATIONS: Final = 8
+"""CONTINUATION frames of a header block beyond those that the longest one needs (CVE-2024-27316)."""
 
 # Length and type are read as one number: half the time of four fields.
 _HEAD: Final = Struct(">IBI").unpack_from
@@ -97,7 +97,6 @@ class FrameReader:
 
     Args:
         max_block: bytes of a header block, as HPACK has encoded it, at most.
-        max_continuations: frames of one, HEADERS not counted, at most.
         max_frame_size: what was announced to the client as MAX_FRAME_SIZE.
     """
 
@@ -121,11 +120,10 @@ class FrameReader:
         self,
         *,
         max_block: int,
-        max_continuations: int = MAX_CONTINUATIONS,
         max_frame_size: int = LEAST_MAX_FRAME_SIZE,
     ) -> None:
         self._max_block = max_block
-        self._max_continuations = max_continuations
+        self._max_continuations = SPARE_CONTINUATIONS + max_block // LEAST_MAX_FRAME_SIZE
         self._too_long = max_frame_size + 1 << 8  # of a frame's first four octets: its length, then its type
         self._data = b""  # what was fed, unread from `_at` on
         self._at = 0
@@ -254,21 +252,27 @@ class FrameReader:
         if self._done:
             fault, self._fault = self._fault, None
             return fault
-        begin = self._at + FRAME_HEAD
-        if begin > len(self._data):
-            return self._later(FRAME_HEAD)
-        word, flags, stream = _HEAD(self._data, self._at)
-        fault = self._out_of_order(word, flags, stream & LARGEST_STREAM)
-        if fault is not None:
-            return self._end(fault)
-        end = begin + (word >> 8)
-        if end > len(self._data):
-            return self._later(end - self._at)
-        self._at = end
-        if self._block is not None:
-            return self._continue(self._block, flags, begin, end)
+        while True:
+            begin = self._at + FRAME_HEAD
+            if begin > len(self._data):
+                return self._later(FRAME_HEAD)
+            word, flags, stream = _HEAD(self._data, self._at)
+            fault = self._out_of_order(word, flags, stream & LARGEST_STREAM)
+            if fault is not None:
+                return self._end(fault)
+            end = begin + (word >> 8)
+            if end > len(self._data):
+                return self._later(end - self._at)
+            self._at = end
+            if self._block is None:
+                return self._first_settings(flags, stream & LARGEST_STREAM, begin, end)
+            whole = self._continue(self._block, flags, begin, end)
+            if whole is not None:
+                return whole
+
+    def _first_settings(self, flags: int, stream: int, begin: int, end: int) -> Frame | ConnectionFault | None:
         self._ordered = False
-        found = self._next_unusual(SETTINGS, flags, stream & LARGEST_STREAM, begin, end)
+        found = self._next_unusual(SETTINGS, flags, stream, begin, end)
         self._begun = not self._done
         return found
 
@@ -327,12 +331,12 @@ class FrameReader:
         self._block, self._ordered = _OpenBlock(stream, part, end_stream), True
         return self._next_ordered()
 
-    def _continue(self, block: _OpenBlock, flags: int, begin: int, end: int) -> Frame | ConnectionFault | None:
-        """A CONTINUATION where it belongs."""
+    def _continue(self, block: _OpenBlock, flags: int, begin: int, end: int) -> HeadersFrame | None:
+        """A CONTINUATION where it belongs; None: another one follows."""
         block.parts.append(self._data[begin:end])
         block.size += end - begin
         if not flags & END_HEADERS:
-            return self._next_ordered()
+            return None
         self._block, self._ordered = None, False
         return HeadersFrame(block.stream, b"".join(block.parts), block.end_stream, len(block.parts))
 

@@ -21,7 +21,7 @@ from agwtwisted.core.http2.codes import (
     PREFACE,
     SETTINGS,
 )
-from agwtwisted.core.http2.frame_reader import MAX_CONTINUATIONS, FrameReader
+from agwtwisted.core.http2.frame_reader import SPARE_CONTINUATIONS, FrameReader
 from agwtwisted.core.http2.frame_values import (
     ConnectionFault,
     DataFrame,
@@ -336,9 +336,17 @@ class HeadersTests(FaultTestCase):
         """A block may not be cut into arbitrarily many frames, which need not have a single octet."""
         first, more = frame(HEADERS, b"a"), frame(CONTINUATION)
         last = frame(CONTINUATION, flags=END_HEADERS)
-        found = read(first + more * (MAX_CONTINUATIONS - 1) + last)
-        self.assertEqual(found, [HeadersFrame(1, b"a", False, MAX_CONTINUATIONS + 1)])
-        self.refused(codes.ENHANCE_YOUR_CALM, first + more * MAX_CONTINUATIONS + last)
+        most = SPARE_CONTINUATIONS + 2  # of 16 KiB each for the longest block
+        found = read(first + more * (most - 1) + last)
+        self.assertEqual(found, [HeadersFrame(1, b"a", False, most + 1)])
+        self.refused(codes.ENHANCE_YOUR_CALM, first + more * most + last)
+
+    def test_longest_block(self) -> None:
+        """However long blocks may be, the longest one is taken in frames of the usual size."""
+        for size in (1024, 1 << 21):
+            block = bytes(size)
+            found = fed([BEGIN + frames.headers(1, block, True)], FrameReader(max_block=size))
+            self.assertEqual([each.block for each in found if isinstance(each, HeadersFrame)], [block])
 
     def test_block_open(self) -> None:
         """A block is open from the head of its first frame on, until its last one is whole."""
