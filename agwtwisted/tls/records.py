@@ -19,6 +19,10 @@ RECORD: Final = 16384
 PIECE: Final = 4 * RECORD
 """Bytes that are encrypted or decrypted at once at most: a connection's BIOs stay as large as they once were."""
 
+REST: Final = 1024
+"""Bytes that go with the piece before them: heads of HTTP/2's frames between full reads leave so many over, and each
+call to the kernel costs more than these."""
+
 _SEALED: Final = PIECE + (PIECE >> 7) + 2 * RECORD
 """Room for a piece in records, their headers and tags, and for what OpenSSL had to say by itself."""
 
@@ -197,7 +201,7 @@ class DirectRecords:
         """As `Records` says."""
         start, size = 0, len(data)
         while start < size:
-            end = min(size, start + PIECE)
+            end = start + PIECE if size - start > PIECE + REST else size
             while start < end:  # a call takes one record
                 sealed = lib.SSL_write(self._ssl, ffi.from_buffer(data) + start if start else data, end - start)
                 if sealed <= 0:

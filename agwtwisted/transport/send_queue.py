@@ -151,9 +151,10 @@ class SendQueue:
         self._sending = self._sending[self._send(self._sending) :]
         if self._sending:
             return
-        if self._behind:
-            self._sending, self._behind = memoryview(self._behind), bytearray()
-        else:
+        if self._behind:  # the kernel may take that, too: then what is written next goes there without being copied
+            behind, self._behind = memoryview(self._behind), bytearray()
+            self._sending = behind[self._send(behind) :]
+        if not self._sending:
             self._all_sent()
         if self.full and not self._behind:
             self.full = False

@@ -9,7 +9,7 @@ from OpenSSL import SSL
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.tls import records as records_module
-from agwtwisted.tls.records import PIECE, RECORD, DirectRecords, PublicRecords, Records
+from agwtwisted.tls.records import PIECE, RECORD, REST, DirectRecords, PublicRecords, Records
 from tests import pki
 from tests.clients import TLS_1_2, TLS_1_3, client_context, device, partners
 from tests.configurations import site
@@ -91,6 +91,16 @@ class RecordsTests(SynchronousTestCase):
             self.assertEqual(records.decrypt(sealed), (data, None))
             back = sealed_by(records, data)
             self.assertEqual(peer.decrypt(back), (data, None))
+
+    def test_rest(self) -> None:
+        """A little more than some pieces is given in as many, a piece and more than a little in two."""
+        server, _ = connections(TLS_1_3)
+        records = DirectRecords(server)
+        for size, expected in ((2 * PIECE + REST, 2), (PIECE + REST + 1, 2), (REST, 1)):
+            given: list[int] = []
+            records.encrypt(noise(size), lambda piece, given=given: given.append(len(piece)))  # type: ignore[misc]
+            self.assertEqual(len(given), expected)
+            self.assertLess(max(given), 2 * PIECE)
 
     def test_much_that_ends(self) -> None:
         """An end among more than a piece is reported, with what came before it and nothing of what follows."""

@@ -81,6 +81,19 @@ class QueueTests(_Case):
         self.assertEqual(self.line.received, data)
         self.assertFalse(self.connection.busy)
 
+    def test_all_at_once(self) -> None:
+        """What is queued leaves as soon as the kernel takes it, all in one turn; what it takes no more of waits."""
+        self.line.stall(0)
+        self.connection.write(b"first")
+        self.connection.write(b"behind")
+        self.line.room = 7
+        self.connection.writable()
+        self.assertTrue(self.connection.busy)
+        self.line.room = 4
+        self.connection.writable()
+        self.assertFalse(self.connection.busy)
+        self.assertEqual(self.line.received, b"firstbehind")
+
     def test_writing_to_a_lost_connection(self) -> None:
         """Bytes for a peer that is gone are lost without a word."""
         self.line.crash()
