@@ -136,6 +136,8 @@ def _add_limits(into: Collected, shared: Shared) -> None:
     numbers = {
         "agw_connections_evicted": limits.evicted,
         "agw_connections_limit": limits.room,
+        "agw_http2_places_taken": shared.places.taken,
+        "agw_http2_connections_waiting": shared.places.waiting,
         "agw_tls_handshakes_in_progress": len(limits.handshakes),
         "agw_tls_handshakes_waiting": limits.handshakes.waiting,
         "agw_ocsp_fail_open": revocation.fail_open_count,

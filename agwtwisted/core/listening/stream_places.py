@@ -47,6 +47,11 @@ class StreamPlaces:
         return bool(self._waiting)
 
     @property
+    def waiting(self) -> int:
+        """How many connections wait for one."""
+        return len(self._waiting)
+
+    @property
     def taken(self) -> int:
         """How many are."""
         return self._taken

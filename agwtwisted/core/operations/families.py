@@ -180,6 +180,16 @@ _TABLE: Final = (
         "`max_connections`, or less where there are too few file descriptors",
         merging=Merging.MAX,
     ),
+    _gauge(
+        "agw_http2_places_taken",
+        (),
+        "Places for further requests of connections of HTTP/2: the first request of a connection needs none",
+    ),
+    _gauge(
+        "agw_http2_connections_waiting",
+        (),
+        "Connections of HTTP/2 with requests that wait for such a place: file descriptors are short",
+    ),
     _counter(
         "agw_tls_handshakes",
         ("listener", "result", "resumed"),

@@ -50,7 +50,7 @@ class StreamPlacesTests(SynchronousTestCase):
         for name, waiter in waiters.items():
             places.wait(name[0], waiter)
             places.wait(name[0], waiter)
-        self.assertTrue(places.short)
+        self.assertEqual((places.short, places.waiting), (True, 4))
         places.give_back("b", 2)
         self.assertEqual(self.woken, ["c1", "c2"])
         places.wait_no_more(waiters["a1"])
