@@ -36,7 +36,16 @@ NO_PAGE: Final = WarningKind(
     remedy="Save the page, and name it by the key file.",
 )
 
-KINDS: Final = (UNSERVED, NOT_BOUND, NOTHING_SERVED, NO_PAGE)
+LOGINS_OVER_HTTP2: Final = WarningKind(
+    name="dedicated-over-http2",
+    meaning=(
+        "A listener with HTTP/2 leads to settings with dedicated_backend_connection. Requests of one connection that"
+        " are under way at once have a connection to the server each, so a login of NTLM or Negotiate gets lost."
+    ),
+    remedy="Write enable_http2 = false in the listener: its hosts are then served by HTTP/1.1 alone.",
+)
+
+KINDS: Final = (UNSERVED, NOT_BOUND, NOTHING_SERVED, NO_PAGE, LOGINS_OVER_HTTP2)
 """All of them, for the reference page."""
 
 _RULES: Final = {"http_listener": "request_routing_rule", "listener": "routing_rule"}
@@ -97,8 +106,23 @@ def _unserved(draft: Draft, *listeners: str) -> Iterator[Row]:
         yield from (row for row in draft.of(listener) if row.name not in routed)
 
 
+def _logins_over_http2(draft: Draft) -> Iterator[Problem]:
+    for rule in draft.rules:
+        listener = rule.value.http_listener
+        settings = [action.settings for action in draft.actions[rule.value].all() if action.settings is not None]
+        dedicated = next((each.name for each in settings if each.dedicated_backend_connection), "")
+        if listener.http2 and dedicated:
+            yield rule.row.warning(
+                f"the listener {listener.name} speaks HTTP/2, whose requests at once cannot share the dedicated"
+                f" connection of backend_http_settings {dedicated}: logins of NTLM or Negotiate get lost",
+                key="http_listener",
+                name=LOGINS_OVER_HTTP2.name,
+            )
+
+
 _CHECKS: tuple[Callable[[Draft], Iterator[Problem]], ...] = (
     _rules,
     _unserved_listeners,
     _unserved_targets,
+    _logins_over_http2,
 )

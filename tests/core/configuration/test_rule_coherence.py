@@ -42,6 +42,26 @@ class RuleTests(SynchronousTestCase):
         )
 
 
+class LoginTests(SynchronousTestCase):
+    """Dedicated connections, and the versions of HTTP that share them."""
+
+    def test_over_http2(self) -> None:
+        """HTTP/2 and a dedicated connection are a warning, by whichever key it is switched on; neither alone is."""
+        dedicated = ("port = 9000\n", "port = 9000\ndedicated_backend_connection = true\n")
+        everywhere = ("[gateway]\n", "[gateway]\nenable_http2 = true\n")
+        here = ("port = 8443\n", "port = 8443\nenable_http2 = true\n")
+        not_here = ("port = 8443\n", "port = 8443\nenable_http2 = false\n")
+        for changes, warned in (
+            ((dedicated, everywhere), True),
+            ((dedicated, here), True),
+            ((dedicated, everywhere, not_here), False),
+            ((dedicated,), False),
+            ((everywhere,), False),
+        ):
+            names = [each.name for each in plan(changed(*changes)).config.warnings]
+            self.assertEqual(names, ["dedicated-over-http2"] if warned else [], changes)
+
+
 class UnservedTests(SynchronousTestCase):
     """Listeners without a rule: the product has them while a gateway is put together, piece by piece."""
 
