@@ -109,6 +109,20 @@ class EndTests(Http2Case):
             self.assertEqual(self.network.timers(), [])
             self.setUp()
 
+    def test_exchanges_that_go_on(self) -> None:
+        """What an exchange still says of a connection that is over changes nothing, and starts no timer."""
+        client = self.browser()
+        client.request(method="POST", body=b"x", end=False)
+        reply = self.last.reply
+        reply.pause_body()
+        self.line.hang_up()
+        reply.resume_body()
+        reply.body(b"x")
+        reply.flush()
+        reply.end()
+        reply.release()
+        self.assertEqual(self.network.timers(), [])
+
     def test_compression_error(self) -> None:
         """A header block that cannot be decoded ends the connection: no later one could be."""
         client = self.frames()

@@ -60,6 +60,22 @@ class CreditTests(Http2Case):
         self.assertEqual(client.next(HeadersFrame, 3).stream_id, 3)
         self.assertEqual(len(self.asked), 2)
 
+    def test_what_was_kept_is_given_back(self) -> None:
+        """The room of a body that nothing has taken is free again once its stream was answered, or reset."""
+        self.begun = lambda asked: asked.reply.pause_body()
+        client = self.browser()
+        client.more()
+        for number in range(6):
+            response = client.request(method="POST", body=bytes(250_000), end=False)
+            if number % 2:
+                self.last.answer()
+                client.finished(response)
+            else:
+                client.reset(response)
+        self.begun = lambda asked: None
+        client.request(method="POST", body=bytes(600_000))
+        client.until(lambda: self.last.whole, "the end of the body")
+
 
 class OverdrawnTests(Http2Case):
     """More DATA than there is room for."""

@@ -82,3 +82,19 @@ class LeaveTests(Http2Case):
         client.reset(response)
         self.turn()
         self.assertTrue(self.line.eof)
+
+    def test_the_gateway_resets_the_last_stream(self) -> None:
+        """The same where that is the gateway: a client that opens no window for its answer."""
+        client = self.frames(INITIAL_WINDOW_SIZE=0)
+        client.send(client.headers(1, get()))
+        self.last.head(length=100)
+        self.last.reply.body(b"x")
+        self.last.reply.flush()
+        self.protocol.drain(0.0, ROUND_TRIP)
+        self.network.advance(ROUND_TRIP)
+        self.turn()
+        self.assertTrue(self.line.connected)
+        self.network.advance(self.gateway.body_timeout + 1)
+        self.assertTrue(self.last.lost)
+        self.turn()
+        self.assertTrue(self.line.eof)
