@@ -17,7 +17,6 @@ from twisted.internet.interfaces import IDelayedCall
 from agwtwisted.core.http2.budgets import CUT_FRAME
 from agwtwisted.core.http2.codes import (
     DEFAULT_WINDOW,
-    FRAME_HEAD,
     HEADER_TABLE_SIZE,
     INITIAL_WINDOW_SIZE,
     LEAST_MAX_FRAME_SIZE,
@@ -33,10 +32,10 @@ from agwtwisted.core.http2.windows import SendWindow
 from agwtwisted.http2.stream_queue import NO_OWNER, Http2SenderOwner, StreamQueue
 from agwtwisted.transport.connection import Connection
 
-PIECE: Final = LEAST_MAX_FRAME_SIZE - FRAME_HEAD
-"""Octets of DATA that a stream sends before others have their turn: with its head a frame fills one TLS record."""
+PIECE: Final = LEAST_MAX_FRAME_SIZE
+"""Octets of DATA that a stream sends before others have their turn: what every client takes in one frame."""
 
-_BATCH: Final = 8 * PIECE
+_BATCH: Final = 128 * 1024
 """Octets of DATA that are given to the connection at once."""
 
 
@@ -93,7 +92,7 @@ class Http2Sender:
         self._owner: Http2SenderOwner = owner
         self._window = SendWindow()
         self._initial_window = DEFAULT_WINDOW
-        self._max_frame = LEAST_MAX_FRAME_SIZE
+        self._max_frame = PIECE
         self._out: list[bytes | memoryview] = []  # frames that leave with the next write
         self._out_size = 0  # octets of DATA among them
         self._control = 0  # octets of control frames among them, since the connection is full

@@ -15,7 +15,6 @@ from agwtwisted.core.http2.codes import (
     HEADERS,
     INITIAL_WINDOW_SIZE,
     LARGEST_WINDOW,
-    LEAST_MAX_FRAME_SIZE,
     MAX_FRAME_SIZE,
     NO_ERROR,
     PING,
@@ -74,13 +73,13 @@ class AnswerTests(SenderTestCase):
         self.sender.settings([(INITIAL_WINDOW_SIZE, 3)])
         self.assertEqual(self.sender.answer(1, OK, b"body"), 0)
         self.sender.settings([(INITIAL_WINDOW_SIZE, 10**6)])
-        for stream, size in ((1, PIECE), (3, PIECE), (5, PIECE), (7, 65535 - 3 * PIECE - 3 - PIECE), (9, PIECE)):
-            self.assertGreater(self.sender.answer(stream, OK, bytes(size)), 0)
-        self.assertEqual(self.sender.answer(11, OK, b"body"), 0)
-        self.assertGreater(self.sender.answer(11, OK, b"bod"), 0)
-        self.assertEqual(len(self.sent()), 12)
-        self.sender.open(13).data(b"x")
-        self.assertEqual(self.sender.answer(13, OK, b""), 0)
+        for stream in (1, 3, 5, 7):
+            self.assertGreater(self.sender.answer(stream, OK, bytes(PIECE - 1)), 0)
+        self.assertEqual(self.sender.answer(9, OK, b"body"), 0)
+        self.assertGreater(self.sender.answer(9, OK, b"bod"), 0)
+        self.assertEqual(len(self.sent()), 10)
+        self.sender.open(11).data(b"x")
+        self.assertEqual(self.sender.answer(11, OK, b""), 0)
 
     def test_others_wait(self) -> None:
         """An answer does not overtake what other streams have to send."""
@@ -186,11 +185,11 @@ class QueueTests(SenderTestCase):
 
     def test_long_head(self) -> None:
         """A head of more than one frame goes on in CONTINUATION, as large as the client's SETTINGS allow."""
-        self.sender.open(1).fields([(b"x", b"y" * (LEAST_MAX_FRAME_SIZE + 10))])
-        self.assertEqual(self.sent(), [(HEADERS, 0, 1, LEAST_MAX_FRAME_SIZE), (9, 4, 1, 10)])
-        self.sender.settings([(MAX_FRAME_SIZE, 2 * LEAST_MAX_FRAME_SIZE)])
-        self.sender.open(3).fields([(b"x", b"y" * (LEAST_MAX_FRAME_SIZE + 10))])
-        self.assertEqual(self.sent(), [(HEADERS, 4, 3, LEAST_MAX_FRAME_SIZE + 10)])
+        self.sender.open(1).fields([(b"x", b"y" * (PIECE + 10))])
+        self.assertEqual(self.sent(), [(HEADERS, 0, 1, PIECE), (9, 4, 1, 10)])
+        self.sender.settings([(MAX_FRAME_SIZE, 2 * PIECE)])
+        self.sender.open(3).fields([(b"x", b"y" * (PIECE + 10))])
+        self.assertEqual(self.sent(), [(HEADERS, 4, 3, PIECE + 10)])
 
     def test_single_octets_are_joined(self) -> None:
         """Single octets that wait are kept as few objects."""
