@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 from hyperframe.frame import (
     DataFrame,
     RstStreamFrame,
@@ -11,16 +13,20 @@ from hyperframe.frame import (
 from agwtwisted.core.http.messages import UnfitRequest
 from agwtwisted.core.http.pages import ErrorInfo
 from agwtwisted.core.http2.codes import (
+    DATA,
+    END_HEADERS,
     PROTOCOL_ERROR,
     REFUSED_STREAM,
 )
 from agwtwisted.core.http2.send_bounds import MAX_HEADS
 from agwtwisted.http2.client_protocol import Http2ClientProtocol
+from agwtwisted.http2.streams import OVER, WAITING
 from agwtwisted.http2.waiting_requests import ANSWERS_A_TURN, MAX_WAITING, SPARE
 from agwtwisted.transport.connection import Connection
 from agwtwisted.transport.outbox import NO_OUTBOX
+from tests.http1.test_frontend import Asked
 from tests.http2.connections import Http2Case
-from tests.http2.raw_frames import MALFORMED, request, streams
+from tests.http2.raw_frames import GET, MALFORMED, POST, frame, request, reset, streams
 from tests.http2_clients import FrameClient, MemoryWire, begun, get
 
 
@@ -132,6 +138,16 @@ class PlacesTests(Http2Case):
 
     room = 3  # of which an address has two
 
+    def setUp(self) -> None:
+        """A connection, and exchanges that are over."""
+        super().setUp()
+        self.over: list[Asked] = []
+        self.begun = lambda asked: self._refuse(asked) if isinstance(asked.request, UnfitRequest) else None
+
+    def _refuse(self, asked: Asked) -> None:
+        self.over.append(asked)
+        asked.answer()
+
     def other(self) -> FrameClient:
         """A client over another connection of the same process."""
         connection = Connection(self.network, NO_OUTBOX)
@@ -196,7 +212,6 @@ class PlacesTests(Http2Case):
     def test_malformed(self) -> None:
         """Requests that come to nothing hold no place."""
         client = self.frames()
-        self.begun = lambda asked: asked.answer() if isinstance(asked.request, UnfitRequest) else None
         self.ask(client, "/a")
         client.send(*(request(number, MALFORMED) for number in streams(5, 3)))
         self.turn()
@@ -209,7 +224,7 @@ class PlacesTests(Http2Case):
         """A connection keeps some places while it has requests, but not many more than it needs."""
         self.places.change(1000)
         client = self.frames()
-        self.ask(client, *"abcdefghijklmnopqrstuvwxyz")
+        self.ask(client, *(f"/{number}" for number in range(26)))
         self.assertEqual(self.places.taken, 25)
         for asked in self.asked[:5]:
             asked.answer()
@@ -219,3 +234,43 @@ class PlacesTests(Http2Case):
         self.assertLessEqual(self.places.taken, 2 + SPARE)
         self.asked[25].answer()
         self.assertEqual(self.places.taken, 0)
+
+    def test_whatever_happens(self) -> None:
+        """Places are held by what is under way alone, in whichever order requests come, wait, are answered and end."""
+        for seed in range(60):
+            self.setUp()
+            self.places.change(5)
+            self._live(Random(seed))
+            self.line.hang_up()
+            self.network.pump([0.0] * 3)
+            self.assertEqual((self.places.taken, self.places.waiting), (0, 0), seed)
+
+    def _live(self, chance: Random) -> None:
+        client, streams_so_far = self.frames(), 0
+        waiting = self.protocol._streams.waiting
+        for _ in range(80):
+            step = chance.randrange(6)
+            number = 2 * chance.randrange(streams_so_far + 1) + 1
+            if step < 3:
+                block, flags = chance.choice((GET, POST, MALFORMED)), chance.choice((END_HEADERS, END_HEADERS | 1))
+                client.send(request(2 * streams_so_far + 1, block, flags))
+                streams_so_far += 1
+            elif step == 3 and number < 2 * streams_so_far:
+                client.send(chance.choice((reset(number), frame(DATA, 1, number, b"x"))))
+            elif step == 4:
+                chance.choice((self.protocol.hold, self.protocol.go_on, self.turn))()
+            else:
+                self._end_one(chance)
+            if self.line.eof:
+                return
+            phases = [each.phase for each in self.protocol._streams.open.values()]
+            running = sum(phase not in (WAITING, OVER) for phase in phases)
+            self.assertEqual((waiting._under_way, waiting._held), (running, self.places.taken))
+            self.assertGreaterEqual(waiting._held, running - 1)
+
+    def _end_one(self, chance: Random) -> None:
+        going = [each for each in self.asked if not each.lost and each not in self.over]
+        if going:
+            asked = chance.choice(going)
+            self.over.append(asked)
+            asked.reply.abort() if chance.random() < 0.3 else asked.answer()
