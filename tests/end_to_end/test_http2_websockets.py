@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 
 from h2.settings import SettingCodes
+from twisted.trial.unittest import SynchronousTestCase
 from websockets.frames import Frame, Opcode
 from websockets.protocol import OPEN, Protocol, Side
 
@@ -176,6 +178,27 @@ class WebSocketTests(SocketCase):
         client.until(lambda: response.done, "it is refused")
         self.assertTrue(response.reset == 1 or response.status in (400, 405, 501), response)
         self.assertEqual(client.fetch("/").status, 200)
+
+
+class DrainTests(SynchronousTestCase):
+    """The gateway is stopped while a WebSocket is open in a stream."""
+
+    def test_goes_on(self) -> None:
+        """GOAWAY comes, the tunnel goes on, and once it has ended so has the gateway."""
+        with stage() as scene:
+            client = over_tls(scene.gateway.call(scene.doors["strict"], "ecdsa"))
+            self.addCleanup(client.close)
+            socket = Socket(client, "/socket")
+            scene.gateway.signal(signal.SIGTERM)
+            client.until(lambda: len(client.goaways) == 2, "GOAWAY comes twice")
+            for number in range(3):
+                socket.send(b"%d" % number)
+                self.assertEqual(bytes(socket.recv().data), b"%d" % number)
+            socket.close()
+            client.rest()
+            client.close()
+            self.assertEqual([each.last_stream_id for each in client.goaways], [2**31 - 1, 1])
+            self.assertIn(scene.gateway.wait(), (0, -signal.SIGTERM))
 
 
 SCRIPT = """
