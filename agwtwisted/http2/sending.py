@@ -356,17 +356,17 @@ class Http2Sender:
         self.full = self._connection.full
 
     def _fill(self) -> None:
-        """Moves frames of DATA to what is written, one stream after the other."""
+        """Moves frames of DATA to what is written, one stream after the other, or many of one that is alone."""
         schedule, window, out = self._schedule, self._window, self._out
         while schedule.count and window.size > 0 and self._out_size < _BATCH:
             queue = schedule.take()
-            size = queue.take(min(PIECE, window.size), out)
+            size = 0 if schedule.count else queue.take_whole(PIECE, min(_BATCH - self._out_size, window.size), out)
+            size = size or queue.take(min(PIECE, window.size), out)
             window.size -= size
             self._out_size += size
             self.queued -= size
             self.sent += size
-            if size >= CUT_FRAME or not queue.queued:
-                self.frames += 1
+            self.frames += size // PIECE or int(size >= CUT_FRAME or not queue.queued)
             if queue.queued and queue.window.size > 0:
                 schedule.add(queue)
             else:

@@ -204,6 +204,24 @@ class StreamQueue:
                 out.append(self._behind)
         return size
 
+    def take_whole(self, limit: int, room: int, out: list[bytes | memoryview]) -> int:
+        """Moves frames of `limit` octets to `out`, as many as have room and lie in one piece; returns the octets.
+
+        The last octet that is queued stays, since its frame may end the stream.
+        """
+        piece, at = self._pieces[0], self._at
+        count = min(room, self.window.size, len(piece) - at - 1) // limit
+        if count <= 0:
+            return 0
+        head, view, size = data_head(self.stream, limit, False), memoryview(piece), count * limit
+        for begin in range(at, at + size, limit):
+            out += (head, view[begin : begin + limit])
+        self._at = at + size
+        self.window.size -= size
+        self.queued -= size
+        self.sent += size
+        return size
+
     def compact(self) -> None:
         """Lets go of the octets of a piece that were sent: the rest may wait for long."""
         if self._at:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.http2.codes import INITIAL_WINDOW_SIZE
+from agwtwisted.core.http2.frames import data_head
 from agwtwisted.core.http2.priorities import Priority
 from agwtwisted.core.http2.send_bounds import CONNECTION_QUEUE, STREAM_QUEUE
 from tests.http2.senders import Sending
@@ -157,3 +158,24 @@ class StreamQueueTests(SynchronousTestCase):
                 out += frame[1:]
         self.assertEqual(b"".join(out), given)
         self.assertEqual((queue.queued, queue.sent, queue._pieces), (0, len(given), []))
+
+    @given(st.lists(st.integers(1, 400), min_size=1, max_size=6), st.integers(0, 1000), st.integers(0, 1000))
+    def test_whole_frames(self, pieces: list[int], room: int, window: int) -> None:
+        """Whole frames that go together are those that would go one by one, in order, and the last octet stays."""
+        queue = Sending().sender.open(1)
+        queue.window.size = window
+        given, end = bytes(n % 251 for n in range(sum(pieces))), 0
+        for size in pieces:
+            end += size
+            queue._pieces.append(given[end - size : end])
+            queue.queued += size
+        out: list[bytes | memoryview] = []
+        moved = queue.take_whole(100, room, out)
+        self.assertLessEqual(moved, min(room, window, len(given) - 1))
+        self.assertEqual([bytes(head) for head in out[::2]], [data_head(1, 100, False)] * (moved // 100))
+        self.assertEqual((b"".join(out[1::2]), moved % 100), (given[:moved], 0))
+        self.assertEqual((queue.queued, queue.sent, queue.window.size), (len(given) - moved, moved, window - moved))
+        rest: list[bytes | memoryview] = []
+        queue.window.size = len(given)
+        self.assertEqual(queue.take(len(given), rest), len(given) - moved)
+        self.assertEqual(b"".join(rest[1:]), given[moved:])
