@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from traceback import format_exception
+
 from hpack import Decoder, Encoder, HPACKError
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -102,10 +104,11 @@ class DecoderTests(SynchronousTestCase):
                 self.assertRaises(HeaderCodecError, HeaderDecoder().decode, block)
 
     def test_fault_without_secret(self) -> None:
-        """An error does not repeat the block."""
+        """An error does not repeat the block, nor does its cause."""
+        said = "secret"[::-1]
         with self.assertRaises(HeaderCodecError) as caught:
-            HeaderDecoder().decode(b"\x04\x06secret\xff")
-        self.assertNotIn("secret", str(caught.exception))
+            HeaderDecoder().decode(b"\xff" + b"\xff" * 9 + said.encode())
+        self.assertNotIn(said, "".join(format_exception(caught.exception)))
 
     def test_table_updates(self) -> None:
         """A smaller table and a larger one again, in one block, empty the table."""
