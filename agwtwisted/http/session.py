@@ -275,7 +275,10 @@ class HttpSession:
         if self._strict is not None:
             self._strict.check_by(check)
         self._overlaps = bool(self._protocol.under_way)
-        self.client = attrs.evolve(self.client)  # those under way keep theirs, and what it remembers of the old port
+        if self._overlaps:
+            self.client = attrs.evolve(self.client)  # those keep theirs, and what it remembers of the old port
+        else:
+            self.client.remembered.clear()
         self._protocol.serve_by(port.handling)
         self._leave_if_unspoken(site)
 

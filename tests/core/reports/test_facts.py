@@ -53,6 +53,17 @@ _BY_PATH = (
 class FactsTests(SynchronousTestCase):
     """The facts of one configuration."""
 
+    def test_http2(self) -> None:
+        """That HTTP/2 may be spoken is a fact of the gateway, by the product's name, and of a listener that says it."""
+        on = _with(("[gateway]", "[gateway]\nenable_http2 = true"))
+        [change] = differences(_with(), on)
+        self.assertEqual((change.place, change.before, change.after), ("gateway.enableHttp2", False, True))
+        own = _with(
+            ("[gateway]", "[gateway]\nenable_http2 = true"), ("port = 8443\n", "port = 8443\nenable_http2 = false\n")
+        )
+        [change] = differences(on, own)
+        self.assertEqual((change.place, change.after), ("httpListeners/public.enable_http2", False))
+
     def test_resources(self) -> None:
         """Resources stand there by their paths, with properties in the product's words, in the order of the file."""
         found = _with()
