@@ -98,3 +98,15 @@ class LeaveTests(Http2Case):
         self.assertTrue(self.last.lost)
         self.turn()
         self.assertTrue(self.line.eof)
+
+    def test_the_last_request_is_malformed(self) -> None:
+        """The same where the last request that was let in is none."""
+        client = self.frames()
+        self.protocol.hold()
+        client.send(client.headers(1, [*get(), ("Upper", "x")]))
+        self.protocol.drain(0.0, ROUND_TRIP)
+        self.network.advance(ROUND_TRIP)
+        self.begun = lambda asked: asked.answer(b"", status=400)
+        self.protocol.go_on()
+        self.turn()
+        self.assertTrue(self.line.eof)

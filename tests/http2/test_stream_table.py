@@ -135,6 +135,21 @@ class DefectTests(Http2Case):
         self.answers_at_once()
         self.assertEqual(client.fetch().status, 200)
 
+    def test_of_data(self) -> None:
+        """The same where the exchange does not take a piece."""
+        client = self.browser()
+        client.request(method="POST", body=b"x", end=False)
+        with (
+            mock.patch.object(self.last, "body", side_effect=ZeroDivisionError),
+            mock.patch.object(self.last, "broken", create=True) as broken,
+        ):
+            client.body(client.responses[1], b"y")
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        broken.assert_called_once_with()
+        self.assertEqual(client.finished(client.responses[1]).reset, INTERNAL_ERROR)
+        self.answers_at_once()
+        self.assertEqual(client.fetch().status, 200)
+
     def test_of_the_connection(self) -> None:
         """A defect outside a stream ends the connection with GOAWAY."""
         client = self.browser()

@@ -300,6 +300,17 @@ class BodyTests(Http2Case):
         self.assertEqual(self.last.refused, (408, ErrorInfo.INVALID_REQUEST))
         self.assertTrue(self.line.connected)
 
+    def test_slow_body(self) -> None:
+        """Bytes of a body earn it time, by the lowest rate."""
+        client = self.frames()
+        client.send(client.headers(1, get(method="POST"), "END_HEADERS"))
+        self.network.advance(50)
+        client.send(DataFrame(1, bytes(100 * 50)))
+        self.network.advance(60)
+        self.assertIsNone(self.last.refused)
+        self.network.advance(2)
+        self.assertEqual(self.last.refused, (408, ErrorInfo.INVALID_REQUEST))
+
     def test_a_paused_body_is_not_late(self) -> None:
         """Waiting for a body that is not wanted is not the client's fault."""
         client = self.frames()
