@@ -17,6 +17,7 @@ from agwtwisted.core.http2.codes import (
     INTERNAL_ERROR,
     PROTOCOL_ERROR,
     REFUSED_STREAM,
+    STREAM_CLOSED,
 )
 from agwtwisted.core.http2.header_codec import HeaderDecoder
 from tests.http2.connections import Http2Case, limits
@@ -38,6 +39,17 @@ class StreamTests(Http2Case):
         self.last.reply.flush()
         self.answers_at_once()
         self.assertEqual(client.fetch().status, 200)
+
+    def test_nothing_is_due_of_what_was_reset(self) -> None:
+        """Of a stream that the client has reset nothing is waited for, and DATA behind END_STREAM costs no room."""
+        client = self.frames()
+        client.send(client.headers(1, get(method="POST"), "END_HEADERS"))
+        self.assertTrue(self.protocol._deadlines.watching)
+        client.send(RstStreamFrame(1, CANCEL))
+        self.assertFalse(self.protocol._deadlines.watching)
+        for stream in range(3, 83, 2):
+            client.send(client.headers(stream, get()), DataFrame(stream, bytes(16384)))
+            self.assertEqual(client.next(RstStreamFrame, stream).error_code, STREAM_CLOSED)
 
     def test_malformed(self) -> None:
         """A malformed request resets its stream, and is in the log as one that was refused with 400."""
