@@ -9,21 +9,26 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from hyperframe.frame import DataFrame, WindowUpdateFrame
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.http.header_names import HeaderNames
 from agwtwisted.core.http.heads import RequestParser
-from agwtwisted.tls.contexts import trusted_variables
+from agwtwisted.core.http2.windows import CONNECTION_WINDOW, STREAM_WINDOW
+from agwtwisted.tls.contexts import HTTP2, trusted_variables
 from agwtwisted.transport.connection import Connection
 from agwtwisted.transport.outbox import NO_OUTBOX
 from tests.end_to_end import lines
 from tests.end_to_end.lines import wait_until
 from tests.gateways import Stand
+from tests.http2_clients import FrameClient, MemoryWire, begun, get
 from tests.memory import kept_after
 from tests.strategies import COMMON_NAME, UTF8, certificate, simple_name, string, tlv
 from tests.wires import READ, Line, Network
 
 PAGE = Path(__file__).parents[1] / "docs" / "timeouts-and-limits.md"
+PART = 16384
+"""Bytes of a DATA frame."""
 COUNT = 20
 """Connections that are measured together."""
 
@@ -174,3 +179,80 @@ def send(data: bytes, size: int, line: Line) -> None:
     """Sends this in reads of a size."""
     for start in range(0, len(data), size):
         line.send(data[start : start + size])
+
+
+class StreamsKeptTests(SynchronousTestCase):
+    """One connection of HTTP/2 with 100 requests under way, whose bodies are not taken at the other end."""
+
+    def setUp(self) -> None:
+        self.network = Network()
+        self.stand = Stand(self.network)
+        self.servers = self.network.backend(9000)
+        self.line = self.network.dial(connection := Connection(self.network, NO_OUTBOX))
+        self.stand.begin(connection, protocol=HTTP2, cipher="TLS_AES_128_GCM_SHA256")
+
+    def client(self, **settings: int) -> FrameClient:
+        """After the preface, with SETTINGS, and a connection window for all of it."""
+        client = begun(FrameClient(MemoryWire(self.line.send, self.taken)), **settings)
+        client.send(WindowUpdateFrame(0, 2**30))
+        return client
+
+    def taken(self) -> bytes:
+        """What the client reads."""
+        self.network.advance(0)
+        return self.line.take()
+
+    def assert_bounded(self, client: FrameClient) -> None:
+        """However much 100 servers have to say, the gateway takes five megabytes of it at most."""
+        for number in range(100):
+            self.line.send(client.headers(2 * number + 1, get(authority="a.example")))
+            self.network.advance(0)
+        self.assertEqual(len(self.servers.lines), 100)
+        for server in self.servers.lines:
+            server.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10000000\r\n\r\n")
+        before = sum(server.sent_on for server in self.servers.lines)
+        for server in self.servers.lines:
+            server.send(bytes(10**6))
+        for _ in range(20):
+            self.network.advance(0)
+        brought = sum(server.sent_on for server in self.servers.lines) - before
+        self.assertLess(brought, 5 * 2**20)
+        self.assertGreater(brought, 2**20)
+
+    def test_closed_windows(self) -> None:
+        """Every stream's window is closed."""
+        self.assert_bounded(self.client(INITIAL_WINDOW_SIZE=0))
+
+    def test_unread(self) -> None:
+        """The windows are open, and the client does not read."""
+        client = self.client(INITIAL_WINDOW_SIZE=2**30)
+        self.line.stall(0)
+        self.assert_bounded(client)
+
+    def test_unread_by_servers(self) -> None:
+        """Of bodies that no server reads the client may send five megabytes, until its windows are closed."""
+        client = self.client()
+        for number in range(100):
+            fields = get("/", ("content-length", "10000000"), method="POST", authority="a.example")
+            self.line.send(client.headers(2 * number + 1, fields, "END_HEADERS"))
+            self.network.advance(0)
+            self.servers.line.stall(0)
+        room, sent = {0: CONNECTION_WINDOW, **dict.fromkeys(range(1, 200, 2), STREAM_WINDOW)}, 0
+        before = -1
+        while before < sent:
+            before = sent
+            for stream in range(1, 200, 2):
+                if min(room[stream], room[0]) >= PART:
+                    self.line.send(DataFrame(stream, bytes(PART)).serialize())
+                    room[stream] -= PART
+                    room[0] -= PART
+                    sent += PART
+            self.network.advance(0)
+            if self.line.received:
+                client.more()
+            for frame in client.frames:
+                if isinstance(frame, WindowUpdateFrame):
+                    room[frame.stream_id] += frame.window_increment
+            client.frames.clear()
+        self.assertLess(sent, 5 * 2**20)
+        self.assertGreater(sent, 2**20)
