@@ -23,6 +23,7 @@ from agwtwisted.core.http2.codes import (
     ENHANCE_YOUR_CALM,
     INITIAL_WINDOW_SIZE,
     INTERNAL_ERROR,
+    LEAST_MAX_FRAME_SIZE,
     MAX_CONCURRENT_STREAMS,
     MAX_HEADER_LIST_SIZE,
     NO_RFC7540_PRIORITIES,
@@ -305,8 +306,8 @@ class Http2ClientProtocol:
             fields = self._decoder.decode(frame.block)
         except HeaderCodecError as error:
             return ConnectionFault(COMPRESSION_ERROR, f"a header block that cannot be decoded: {error}")
-        if frame.frames > 1:
-            self._spending.spend(CONTINUATION, frame.frames - 1)
+        if frame.frames > 1:  # those that a long block needs are free
+            self._spending.spend(CONTINUATION, max(frame.frames - 1 - len(frame.block) // LEAST_MAX_FRAME_SIZE, 0))
         if len(fields) > self._max_lines:
             self._spending.spend(STREAM_ERROR, len(fields) // FIELDS_A_FAULT)
         return self._streams.headers(frame, fields)

@@ -8,6 +8,7 @@ from struct import pack
 from hyperframe.frame import DataFrame, GoAwayFrame, RstStreamFrame
 
 from agwtwisted.core.http.messages import Framing
+from agwtwisted.core.http2.budgets import CAPACITY
 from agwtwisted.core.http2.codes import (
     CONTINUATION,
     DATA,
@@ -270,6 +271,22 @@ class HeavyUseTests(Http2Case):
             self.network.advance(10)
             self.line.send(frame(PING, payload=bytes(8)))
             self.line.take()
+        self.assert_alive(client)
+
+    def test_long_heads(self) -> None:
+        """Header blocks that do not fit into one frame, where the gateway allows them, cost no CONTINUATION."""
+        self.gateway = limits(http2_max_header_list=65536, http2_max_header_field=32768, max_header_bytes=65536)
+        self.setUp()
+        client = self.frames()
+        self.answers_at_once()
+        field = b"\x10\x01a\x7f\x81\x7e" + b"x" * (127 + 126 * 128 + 1)
+        block = GET + field + field
+        for number in streams(50):
+            rest = frame(CONTINUATION, END_HEADERS, number, block[16384:])
+            client.send(request(number, block[:16384], END_STREAM) + rest)
+            self.network.pump([0.0] * 3)
+        self.assertEqual(len(self.asked), 50)
+        self.assertGreater(self.protocol._spending.budget.left, CAPACITY - 50)
         self.assert_alive(client)
 
     def test_requests(self) -> None:
