@@ -81,6 +81,16 @@ class OurServer:
         unfit = {number for number, each in self.streams() if not isinstance(each.request, RequestHead)}
         return sent | unfit | {number for number, each in self.streams() if each.refused}
 
+    def outcome(self) -> tuple[object, ...]:
+        """How all of it ended: requests, refusals, resets and the end of the connection."""
+        sent = self.client.frames
+        return (
+            self.requests(),
+            [(number, type(each.request), each.refused, each.lost) for number, each in self.streams()],
+            {(each.stream_id, each.error_code) for each in sent if isinstance(each, RstStreamFrame)},
+            [each.error_code for each in sent if isinstance(each, GoAwayFrame)],
+        )
+
     def is_closed(self, stream: int) -> bool:
         """Whether it was opened and is not any more."""
         streams = self.case.protocol._streams
