@@ -107,7 +107,8 @@ def stage(**keys: object) -> Iterator[gateway.Scene]:
     doors = dict(zip(DOORS, running.free_ports(len(DOORS)), strict=True))
     actor = Actor()
     with closing(Backend(actor)) as backend:
-        text = gateway.gateway_section(enable_http2="true", **keys) + gateway.PROFILES
+        keys = {"enable_http2": "true", "http2_max_requests": 1_000_000, **keys}
+        text = gateway.gateway_section(**keys) + gateway.PROFILES
         text += section(
             "ssl_profile mixed", verify_client_auth_mode="Passthrough", trusted_client_certificates="devices"
         )
