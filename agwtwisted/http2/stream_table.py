@@ -161,7 +161,7 @@ class StreamTable:
 
     def is_idle(self, number: int) -> bool:
         """Whether frames on this stream come before it was opened."""
-        return number not in self.open and self.closed.states.of(number) is IDLE
+        return self.closed.states.of(number) is IDLE
 
     # -- what becomes of the streams
 

@@ -28,6 +28,9 @@ from tests.wires import Line, Network
 KEY = b"dGhlIHNhbXBsZSBub25jZQ=="
 """The Sec-WebSocket-Key that the gateway makes here (RFC 6455 section 1.3)."""
 
+ACCEPT = (b"Sec-WebSocket-Accept", b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
+"""What proves that a server has read it."""
+
 
 def limits(**others: Any) -> Gateway:
     """Limits that can be distinguished."""

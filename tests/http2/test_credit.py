@@ -13,7 +13,7 @@ from agwtwisted.core.http2.codes import (
     FLOW_CONTROL_ERROR,
 )
 from agwtwisted.core.http2.windows import CONNECTION_WINDOW, STREAM_WINDOW
-from tests.http2.connections import Http2Case
+from tests.http2.connections import ACCEPT, Http2Case
 from tests.http2_clients import get
 
 
@@ -60,6 +60,13 @@ class CreditTests(Http2Case):
         self.assertEqual(client.next(HeadersFrame, 3).stream_id, 3)
         self.assertEqual(len(self.asked), 2)
 
+    def test_last_pieces(self) -> None:
+        """The piece that ends a body is counted as the others are: many short bodies pass."""
+        self.answers_at_once()
+        client = self.browser()
+        for _ in range(CONNECTION_WINDOW // 16000 + 4):
+            self.assertEqual(client.finished(client.request(method="POST", body=bytes(16000))).status, 200)
+
     def test_what_was_kept_is_given_back(self) -> None:
         """The room of a body that nothing has taken is free again once its stream was answered, or reset."""
         self.begun = lambda asked: asked.reply.pause_body()
@@ -94,3 +101,15 @@ class OverdrawnTests(Http2Case):
             for _ in range(STREAM_WINDOW // 16384):
                 client.send(DataFrame(stream, bytes(16384)))
         self.assertEqual(client.next(GoAwayFrame).error_code, FLOW_CONTROL_ERROR)
+
+    def test_tunnel(self) -> None:
+        """A tunnel that is overdrawn ends as one that the client has left: there is no request to be refused."""
+        client = self.frames()
+        fields = [(":protocol", "websocket"), *get("/", method="CONNECT")]
+        client.send(client.headers(1, fields, "END_HEADERS"))
+        self.last.reply.switch(b"websocket", [ACCEPT])
+        self.last.reply.pause_body()
+        for _ in range(STREAM_WINDOW // 16384 + 1):
+            client.send(DataFrame(1, bytes(16384)))
+        self.assertEqual(client.next(RstStreamFrame, 1).error_code, FLOW_CONTROL_ERROR)
+        self.assertEqual((self.last.lost, self.last.refused), (True, None))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
-from hashlib import sha1
 from unittest import mock
 
 from hyperframe.frame import (
@@ -22,7 +20,7 @@ from agwtwisted.core.http2.codes import (
     PROTOCOL_ERROR,
 )
 from agwtwisted.core.http2.windows import CONNECTION_WINDOW, STREAM_WINDOW
-from tests.http2.connections import KEY, Http2Case
+from tests.http2.connections import ACCEPT, Http2Case
 from tests.http2_clients import get
 
 
@@ -326,8 +324,6 @@ class BodyTests(Http2Case):
 class TunnelTests(Http2Case):
     """WebSocket by extended CONNECT: RFC 8441."""
 
-    accept = (b"Sec-WebSocket-Accept", b64encode(sha1(KEY + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()))
-
     def setUp(self) -> None:
         super().setUp()
         self.client = self.browser()
@@ -337,7 +333,7 @@ class TunnelTests(Http2Case):
 
     def switch(self) -> None:
         """The backend agrees."""
-        self.last.reply.switch(b"websocket", [self.accept])
+        self.last.reply.switch(b"websocket", [ACCEPT])
 
     def test_both_ways(self) -> None:
         """The backend is asked for an upgrade; then bytes go both ways, what came before included."""
@@ -387,7 +383,7 @@ class TunnelTests(Http2Case):
         for status, headers, misleads in ((200, (), True), (204, (), True), (404, (), False), (101, (), True)):
             head = ResponseHead(status=status, reason=b"", headers=headers, framing=Framing.NONE)
             self.assertEqual(reply.misleads(head), misleads, status)
-        head = ResponseHead(status=101, reason=b"", headers=(self.accept,), framing=Framing.NONE)
+        head = ResponseHead(status=101, reason=b"", headers=(ACCEPT,), framing=Framing.NONE)
         self.assertFalse(reply.misleads(head))
         self.session.expelled = True
         self.assertTrue(reply.misleads(head))
