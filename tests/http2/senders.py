@@ -111,7 +111,7 @@ class Account:
         self.initial = initial
         self.window = DEFAULT_WINDOW
         self.windows: dict[int, int] = {}
-        self.bodies: dict[int, bytes] = {}
+        self.bodies: dict[int, bytearray] = {}
         self.ended: dict[int, str] = {}
         self.frames: list[tuple[int, int, int, bytes]] = []  # type, flags, stream, payload
 
@@ -138,7 +138,7 @@ class Account:
             self.window -= len(payload)
             self.windows[stream] = self.windows.get(stream, self.initial) - len(payload)
             assert not payload or (self.window >= 0 and self.windows[stream] >= 0), f"stream {stream} overdraws"
-            self.bodies[stream] = self.bodies.get(stream, b"") + payload
+            self.bodies.setdefault(stream, bytearray()).extend(payload)
         if flags & END_STREAM:
             self.ended[stream] = "end"
 

@@ -13,10 +13,13 @@ from agwtwisted.core.http2.codes import INITIAL_WINDOW_SIZE
 from agwtwisted.core.http2.frames import data_head
 from agwtwisted.core.http2.priorities import Priority
 from agwtwisted.core.http2.send_bounds import CONNECTION_QUEUE, STREAM_QUEUE
+from tests import EXAMPLES
 from tests.http2.senders import Sending
 
 STREAMS = (1, 3, 5)
 LARGE = 40000
+PATTERN = bytes(range(251)) * (LARGE // 251 + 2)
+"""What bodies are made of: every octet shows its place."""
 
 EVENTS = st.one_of(
     st.tuples(st.just("data"), st.sampled_from(STREAMS), st.integers(1, LARGE)),
@@ -45,7 +48,7 @@ class _Run:
         queue = self.queues[stream]
         if stream not in self.ends and not queue.full:
             at = len(self.given[stream])
-            piece = bytes((stream * 7 + n) & 255 for n in range(at, at + size))
+            piece = PATTERN[(at + stream) % 251 :][:size]
             self.given[stream] += piece
             queue.data(piece)
 
@@ -56,7 +59,9 @@ class _Run:
 
     def resize(self, _: int, size: int) -> None:
         """SETTINGS."""
-        self.sending.client.resize([stream for stream in STREAMS if stream not in self.ends], size)
+        client = self.sending.client
+        streams = [stream for stream in STREAMS if stream not in client.ended and self.ends.get(stream) != "dropped"]
+        client.resize(streams, size)
         assert self.sending.sender.settings([(INITIAL_WINDOW_SIZE, size)])
 
     def end(self, stream: int, cut: int) -> None:
@@ -117,7 +122,7 @@ class _Run:
 class StreamQueueTests(SynchronousTestCase):
     """All of a stream, in order."""
 
-    @settings(max_examples=60)
+    @settings(max_examples=EXAMPLES or 60)
     @given(st.lists(EVENTS, max_size=40))
     def test_whole_and_in_order(self, events: list[tuple[str, int, int]]) -> None:
         """Whatever the order of data, windows, settings, priorities and ends: bodies arrive in order and whole.
@@ -137,7 +142,7 @@ class StreamQueueTests(SynchronousTestCase):
         self.assertEqual(run.sending.sender.queued, 0)
         self.assertEqual(run.sending.sender._queues, {})
 
-    @settings(max_examples=60)
+    @settings(max_examples=EXAMPLES or 60)
     @given(st.lists(st.integers(1, 9000), min_size=1, max_size=12), st.lists(st.integers(1, 20000), max_size=12))
     def test_pieces(self, pieces: list[int], limits: list[int]) -> None:
         """However it was given and is taken, what a queue moves is what it was given, and its counts agree."""

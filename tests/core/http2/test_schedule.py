@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.http2.priorities import UNSIGNALLED, Priority
 from agwtwisted.core.http2.schedule import SHARE_OF_LESS_URGENT, SHARE_OF_OTHERS, Schedule
+from tests import EXAMPLES
 
 
 class Stream:
@@ -82,7 +83,7 @@ class ScheduleTests(SynchronousTestCase):
         """There is no next of none."""
         self.assertRaises(IndexError, schedule_of().take)
 
-    @settings(max_examples=25)
+    @settings(max_examples=EXAMPLES or 25)
     @given(st.lists(st.tuples(st.integers(0, 7), st.booleans(), st.booleans()), min_size=1, max_size=6))
     def test_none_starves(self, priorities: list[tuple[int, bool, bool]]) -> None:
         """Whatever the priorities, every stream that has something to send comes within a bound."""
