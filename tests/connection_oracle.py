@@ -64,7 +64,8 @@ class OurServer:
         self.client.more()
         if self.answers:
             for asked in self.case.asked:
-                if asked.whole or (isinstance(asked.request, RequestHead) and asked.request.framing is Framing.NONE):
+                head = asked.request
+                if asked.whole or (isinstance(head, RequestHead) and head.framing is Framing.NONE and not head.upgrade):
                     self._answer(asked)
             self.client.more()
 
