@@ -307,7 +307,9 @@ class Http2Stream:
         return True
 
     def release(self) -> None:
-        """The exchange is over: what else comes on this stream is dropped."""
+        """The exchange is over: what else comes on this stream is dropped. Where it is closed its owner knows that."""
+        if self.phase is OVER:
+            return
         self.phase = OVER
         self.exchange = NO_EXCHANGE
         self._owner.over(self, sent=self.queue is CLOSED)

@@ -8,6 +8,7 @@ from agwtwisted.core.http2.codes import CANCEL, END_HEADERS, END_STREAM, HEADERS
 
 GET = b"\x82\x87\x84\x01\x09localhost"  # :method, :scheme, :path of HPACK's static table; :authority
 POST = b"\x83" + GET[1:]
+TWO_OCTETS = POST + b"\x0f\x0d\x012"  # Content-Length
 MALFORMED = GET + b"\x00\x01A\x01b"  # a name in upper case (RFC 9113 section 8.2.1)
 
 

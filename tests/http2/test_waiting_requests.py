@@ -26,7 +26,7 @@ from agwtwisted.transport.connection import Connection
 from agwtwisted.transport.outbox import NO_OUTBOX
 from tests.http1.test_frontend import Asked
 from tests.http2.connections import Http2Case
-from tests.http2.raw_frames import GET, MALFORMED, POST, frame, request, reset, streams
+from tests.http2.raw_frames import GET, MALFORMED, POST, TWO_OCTETS, frame, request, reset, streams
 from tests.http2_clients import FrameClient, MemoryWire, begun, get
 
 
@@ -252,7 +252,8 @@ class PlacesTests(Http2Case):
             step = chance.randrange(6)
             number = 2 * chance.randrange(streams_so_far + 1) + 1
             if step < 3:
-                block, flags = chance.choice((GET, POST, MALFORMED)), chance.choice((END_HEADERS, END_HEADERS | 1))
+                block = chance.choice((GET, POST, TWO_OCTETS, MALFORMED))
+                flags = chance.choice((END_HEADERS, END_HEADERS | 1))
                 client.send(request(2 * streams_so_far + 1, block, flags))
                 streams_so_far += 1
             elif step == 3 and number < 2 * streams_so_far:
