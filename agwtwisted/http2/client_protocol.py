@@ -152,6 +152,8 @@ class Http2ClientProtocol:
         """The next requests are read and answered by this; those under way end as they began."""
         gateway = handling.gateway
         self._streams.serve_by(handling)
+        self._reader.allow(2 * gateway.http2_max_header_list)
+        self._decoder.allow(2 * gateway.http2_max_header_list)
         before, self._settings = self._settings, _settings(gateway)
         if self._settings != before:
             self._sender.control(frames.settings([each for each in self._settings if each not in before]))

@@ -19,6 +19,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from agwtwisted.core.http.messages import Framing
 from agwtwisted.core.http2.codes import (
     COMPRESSION_ERROR,
+    CONTINUATION,
+    END_HEADERS,
+    END_STREAM,
     INTERNAL_ERROR,
     NO_ERROR,
     REFUSED_STREAM,
@@ -28,7 +31,7 @@ from agwtwisted.core.verification.verdicts import Missing
 from agwtwisted.http2.client_protocol import BLOCKS_A_TURN
 from tests.connection_oracle import Conversation, OurServer, connections_agree, uploads
 from tests.http2.connections import Http2Case, limits
-from tests.http2.raw_frames import GET, request, streams
+from tests.http2.raw_frames import GET, frame, request, streams
 from tests.http2.storms import STEPS, Storm
 from tests.http2_clients import get
 from tests.identities import turned_away
@@ -78,6 +81,17 @@ class EndTests(Http2Case):
         self.assertEqual(client.next(RstStreamFrame, 5).error_code, REFUSED_STREAM)
         self.last.answer()
         self.assertEqual(client.next(HeadersFrame).stream_id, 3)
+
+    def test_longer_header_lists(self) -> None:
+        """A list that is only allowed since a reload is read, and so is one that was before, if it is no longer."""
+        client, field = self.frames(), (b"\x00\x01a\x7f\x81\x7f", b"a" * 16384)
+        for gateway in (limits(http2_max_header_list=32768), limits(http2_max_header_list=1024)):
+            self.protocol.serve_by(self.handling(gateway))
+            number = 2 * len(self.asked) + 1
+            parts = [frame(CONTINUATION, 0, number, part) for part in (*field, *field)]
+            client.send(request(number, GET, END_STREAM), *parts, frame(CONTINUATION, END_HEADERS, number))
+            self.assertEqual(self.last.request.status, 431)
+        self.assertEqual((len(self.asked), self.session.misuses), (2, []))
 
     def test_idle(self) -> None:
         """A connection without a stream ends after http2_idle_timeout."""

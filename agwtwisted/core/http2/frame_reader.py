@@ -116,14 +116,9 @@ class FrameReader:
         "_too_long",
     )
 
-    def __init__(
-        self,
-        *,
-        max_block: int,
-        max_frame_size: int = LEAST_MAX_FRAME_SIZE,
-    ) -> None:
-        self._max_block = max_block
-        self._max_continuations = SPARE_CONTINUATIONS + max_block // LEAST_MAX_FRAME_SIZE
+    def __init__(self, *, max_block: int, max_frame_size: int = LEAST_MAX_FRAME_SIZE) -> None:
+        self._max_block = 0
+        self.allow(max_block)
         self._too_long = max_frame_size + 1 << 8  # of a frame's first four octets: its length, then its type
         self._data = b""  # what was fed, unread from `_at` on
         self._at = 0
@@ -158,6 +153,11 @@ class FrameReader:
     def unread(self) -> int:
         """Bytes that were fed and not handed on; after None from `next_frame`, those of a frame that is not whole."""
         return len(self._data) - self._at + len(self._ahead)
+
+    def allow(self, max_block: int) -> None:
+        """Header blocks may be so long from now on, or as before where that was more: the client may go by it."""
+        self._max_block = max(self._max_block, max_block)
+        self._max_continuations = SPARE_CONTINUATIONS + self._max_block // LEAST_MAX_FRAME_SIZE
 
     def feed(self, data: bytes) -> None:
         """Takes what came; what comes when the reader is `done` is dropped."""

@@ -76,6 +76,10 @@ class HeaderDecoder:
         self._blocks: dict[bytes, Fields] = {}  # that change no table, and what they say while it is this one
         self._changes = 0  # of the table
 
+    def allow(self, max_list: int) -> None:
+        """Lists may be so long from now on, or as before where that was more: the client may go by it."""
+        self._max_list = max(self._max_list, max_list)
+
     def decode(self, block: bytes) -> Fields:
         """The header list of a block; the same one where nothing has changed.
 
