@@ -210,7 +210,7 @@ class Http2Sender:
 
     def drained(self) -> None:
         """The connection takes bytes again."""
-        self.full = self._overflow = False
+        self.full = False
         self._heads = 0  # they leave now
         self._wake()
 

@@ -471,6 +471,15 @@ class BoundTests(SenderTestCase):
         self.assertEqual(self.sending.heard(), [("overflow", 0)])
         self.assertLessEqual(sum(map(len, self.sender._out)), MAX_CONTROL)
 
+    def test_unread_answers_and_reading(self) -> None:
+        """What is left out is missed, be the client the one that reads in the same turn: it is reported as well."""
+        self.fill()
+        for _ in range(MAX_CONTROL // len(PONG) + 1):
+            self.sender.control(PONG)
+        self.sending.drain()
+        self.connection.end_turn()
+        self.assertEqual(self.sending.heard(), [("overflow", 0)])
+
     def test_answers_after_reading(self) -> None:
         """What is kept of control frames counts anew once the client has read."""
         self.fill()
