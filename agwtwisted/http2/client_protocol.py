@@ -229,6 +229,8 @@ class Http2ClientProtocol:
     def stream_sent(self, number: int) -> None:
         """All of a stream has left."""
         self._streams.sent(number)
+        if self._streams.waiting:  # for this one, where too much was queued
+            self.in_next_turn()
 
     def stream_stalled(self, number: int) -> None:
         """A window of the client's keeps back data of a stream."""

@@ -10,7 +10,7 @@ What waits is bounded by `core.http2.send_bounds`. Control frames wait only whil
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Final, Protocol
+from typing import Final
 
 from twisted.internet.interfaces import IDelayedCall
 
@@ -29,7 +29,8 @@ from agwtwisted.core.http2.priorities import UNSIGNALLED, EarlyPriorities, Prior
 from agwtwisted.core.http2.schedule import Schedule
 from agwtwisted.core.http2.send_bounds import MAX_CONTROL, MAX_HEADS, STREAM_SHARE, is_full
 from agwtwisted.core.http2.windows import SendWindow
-from agwtwisted.http2.stream_queue import NO_OWNER, Http2SenderOwner, StreamQueue
+from agwtwisted.core.listening.stream_places import BacklogShare
+from agwtwisted.http2.stream_queue import NO_OWNER, FieldEncoder, Http2SenderOwner, StreamQueue
 from agwtwisted.transport.connection import Connection
 
 PIECE: Final = LEAST_MAX_FRAME_SIZE
@@ -37,16 +38,6 @@ PIECE: Final = LEAST_MAX_FRAME_SIZE
 
 _BATCH: Final = 128 * 1024
 """Octets of DATA that are given to the connection at once."""
-
-
-class FieldEncoder(Protocol):
-    """What makes header blocks: `core.http2.header_codec.HeaderEncoder`."""
-
-    def encode(self, fields: FieldList) -> bytes:
-        """The block; each changes what the next one may refer to."""
-
-    def resize(self, table_size: int) -> None:
-        """The client keeps no more than so many octets of fields that were sent."""
 
 
 class Http2Sender:
@@ -76,6 +67,7 @@ class Http2Sender:
         "_schedule",
         "_waking",
         "_window",
+        "backlog",
         "frames",
         "full",
         "queued",
@@ -87,6 +79,7 @@ class Http2Sender:
         self.sent = 0  # the same of those that were sent
         self.frames = 0  # of DATA that were sent; those that a window cut short, from `CUT_FRAME` on
         self.full = False  # the connection takes no more
+        self.backlog = BacklogShare()  # of what waits on all connections
         self._connection = connection
         self._encoder = encoder
         self._owner: Http2SenderOwner = owner
@@ -228,6 +221,7 @@ class Http2Sender:
             self._call = None
         for queue in tuple(self._queues.values()):
             queue.drop()
+        self.backlog.count(0)
         self._out.clear()
         self._events.clear()
         self._overflow = False
@@ -258,7 +252,7 @@ class Http2Sender:
         if queue.queued > STREAM_SHARE:
             if queue.scheduled and not self.full:
                 self._write()
-            queue.full = is_full(queue.queued, self.queued)
+            queue.full = self.backlog.crowded or is_full(queue.queued, self.queued)
         self._wake()
 
     def reprioritize(self, queue: StreamQueue, priority: Priority) -> None:
@@ -276,6 +270,7 @@ class Http2Sender:
             self._schedule.remove(queue)
             queue.scheduled = False
         self.queued -= queue.queued
+        self.backlog.count(self.queued)
         self._queues.pop(queue.stream, None)
 
     # -- how
@@ -318,6 +313,8 @@ class Http2Sender:
         except Exception:
             self._owner.sending_broken()
         self._waking = False
+        if self.queued != self.backlog.octets:  # most answers never wait
+            self.backlog.count(self.queued)
 
     def _send_turn(self) -> None:
         """Writes, and calls the owner, who may have more to be written."""

@@ -67,6 +67,16 @@ class _NoOwner:
 NO_OWNER: Final = _NoOwner()
 
 
+class FieldEncoder(Protocol):
+    """What makes header blocks: `core.http2.header_codec.HeaderEncoder`."""
+
+    def encode(self, fields: FieldList) -> bytes:
+        """The block; each changes what the next one may refer to."""
+
+    def resize(self, table_size: int) -> None:
+        """The client keeps no more than so many octets of fields that were sent."""
+
+
 class StreamsSender(Protocol):
     """What a queue asks of the sender of its connection."""
 

@@ -31,7 +31,7 @@ from agwtwisted.http2.deadlines import StreamDeadlines
 from agwtwisted.http2.sending import Http2Sender
 from agwtwisted.http2.spending import Spending
 from agwtwisted.http2.streams import OVER, TUNNEL, WAITING, Http2Stream
-from agwtwisted.http2.waiting_requests import WaitingRequests
+from agwtwisted.http2.waiting_requests import WaitingRequests, unserved
 from agwtwisted.interfaces import ConnectionSession, Exchange, RequestHandling
 
 _MALFORMED: Final = (400, ErrorInfo.INVALID_REQUEST)
@@ -75,7 +75,7 @@ class StreamTable:
     ) -> None:
         self.open: dict[int, Http2Stream] = {}
         self.closed = ClosedStreams(sender, spending)
-        self.waiting = WaitingRequests(session, sender, owner.in_next_turn)
+        self.waiting = WaitingRequests(session, sender, owner.in_next_turn, spending.clock)
         self.refusing: bool = False  # every further stream
         self.current: Http2Stream | None = None  # whose request or frame is handled
         self._session = session
@@ -92,6 +92,7 @@ class StreamTable:
         """Requests that are begun from now on are read and answered by this."""
         self._exchanges, self._translator, self.blocks = handling.exchanges, handling.translator, handling.blocks
         self.waiting.places = handling.places
+        self._sender.backlog.join(handling.places.backlog, self.waiting.block)
         self._max_body_bytes = handling.gateway.max_body_bytes
         self._max_concurrent = handling.gateway.http2_max_concurrent_streams
 
@@ -168,7 +169,7 @@ class StreamTable:
     def go_on(self) -> None:
         """Begins what waits, as far as it may, and hands on what was kept."""
         while waiting := self.waiting.next():
-            self._begin(*waiting)
+            self._begin(*waiting[:3], too_late=self.waiting.is_late(waiting))
         while self._due:
             stream = self.current = self._due.pop()
             if stream.phase is not OVER:
@@ -295,7 +296,7 @@ class StreamTable:
 
     # -- how
 
-    def _begin(self, stream: Http2Stream, fields: Fields, size: int) -> None:
+    def _begin(self, stream: Http2Stream, fields: Fields, size: int, *, too_late: bool = False) -> None:
         self.current = stream
         ends_here = isinstance(stream.body_of_request, AbsentBody)
         request = self._translator.request(fields, end_stream=ends_here, size=size)
@@ -304,7 +305,7 @@ class StreamTable:
         if isinstance(request, MalformedRequest):
             self._begin_malformed(stream, size)
         else:
-            self._ask(stream, request)
+            self._ask(stream, unserved(request) if too_late else request)
         self.current = None
 
     def _wait(self, stream: Http2Stream, fields: Fields, size: int) -> None:

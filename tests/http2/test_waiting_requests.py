@@ -18,10 +18,11 @@ from agwtwisted.core.http2.codes import (
     PROTOCOL_ERROR,
     REFUSED_STREAM,
 )
-from agwtwisted.core.http2.send_bounds import MAX_HEADS
+from agwtwisted.core.http2.send_bounds import MAX_HEADS, STREAM_SHARE
+from agwtwisted.core.listening.stream_places import MOST_QUEUED, StreamPlaces
 from agwtwisted.http2.client_protocol import Http2ClientProtocol
 from agwtwisted.http2.streams import OVER, WAITING
-from agwtwisted.http2.waiting_requests import ANSWERS_A_TURN, MAX_WAITING, SPARE
+from agwtwisted.http2.waiting_requests import ANSWERS_A_TURN, MAX_WAITING, PLACE_TIMEOUT, SPARE
 from agwtwisted.transport.connection import Connection
 from agwtwisted.transport.outbox import NO_OUTBOX
 from tests.http1.test_frontend import Asked
@@ -235,6 +236,43 @@ class PlacesTests(Http2Case):
         self.asked[25].answer()
         self.assertEqual(self.places.taken, 0)
 
+    def test_too_late(self) -> None:
+        """A request that gets no place in time is answered with 503, with its line in the log; one that waits for a
+        verdict is not.
+        """
+        self.places.change(0)
+        client = self.frames()
+        self.ask(client, "/a", "/b")
+        self.protocol.hold()
+        self.pass_time(PLACE_TIMEOUT + 4)
+        self.assertEqual(self.targets(), [b"/a"])
+        self.session.is_settled = True
+        self.pass_time(4)
+        self.assertEqual([(asked.request.status, asked.request.target) for asked in self.over], [(503, b"/b")])
+        self.assertEqual((self.places.taken, self.places.short), (0, False))
+        self.asked[0].answer()
+        self.ask_again(client, 5, "/c")
+        self.assertEqual(self.targets(), [b"/a", b"/b", b"/c"])
+
+    def test_too_late_over_and_over(self) -> None:
+        """Those that were answered so hold no place, and give none back."""
+        self.places.change(1)
+        client = self.frames()
+        self.ask(client, *(f"/{number}" for number in range(20)))
+        self.pass_time(PLACE_TIMEOUT + 4)
+        self.assertEqual((len(self.over), self.places.taken, self.places.short), (18, 1, False))
+        self.line.hang_up()
+        self.assertEqual(self.places.taken, 0)
+
+    def pass_time(self, seconds: float) -> None:
+        """So many seconds go by."""
+        self.network.pump([1.0] * int(seconds))
+
+    def ask_again(self, client: FrameClient, number: int, path: str) -> None:
+        """One more request."""
+        client.send(client.headers(number, get(path)))
+        self.turn()
+
     def test_whatever_happens(self) -> None:
         """Places are held by what is under way alone, in whichever order requests come, wait, are answered and end."""
         for seed in range(60):
@@ -275,3 +313,85 @@ class PlacesTests(Http2Case):
             asked = chance.choice(going)
             self.over.append(asked)
             asked.reply.abort() if chance.random() < 0.3 else asked.answer()
+
+
+class BacklogTests(Http2Case):
+    """Clients that do not take what they have asked for, where too much waits on all connections."""
+
+    def setUp(self) -> None:
+        """Every answer has 20,000 octets, of which the client takes none."""
+        super().setUp()
+        self.answers_at_once(bytes(20_000))
+        self.client = self.frames(INITIAL_WINDOW_SIZE=0)
+        self.ask(1)
+
+    def ask(self, number: int) -> None:
+        """One more request."""
+        self.client.send(self.client.headers(number, get(f"/{number}")))
+        self.turn()
+
+    def crowd(self, octets: int) -> None:
+        """Others keep so many octets waiting."""
+        self.places.backlog.add("others", octets)
+
+    def test_counted(self) -> None:
+        """What waits counts among what waits on all connections, until it is sent or dropped."""
+        self.ask(3)
+        self.assertEqual(self.places.backlog.octets, 40_000)
+        self.client.send(WindowUpdateFrame(1, 15_000))
+        self.turn()
+        self.assertEqual(self.places.backlog.octets, 25_000)
+        self.client.send(RstStreamFrame(3, 8))
+        self.turn()
+        self.assertEqual(self.places.backlog.octets, 5_000)
+        self.line.hang_up()
+        self.assertEqual(self.places.backlog.octets, 0)
+
+    def test_crowded(self) -> None:
+        """Who has taken what was queued gets more; who has not, waits."""
+        self.crowd(MOST_QUEUED)
+        self.ask(3)
+        self.assertEqual(self.targets(), [b"/1"])
+        self.client.send(WindowUpdateFrame(1, 20_000))
+        self.turn()
+        self.turn()
+        self.assertEqual(self.targets(), [b"/1", b"/3"])
+
+    def test_one_at_a_time(self) -> None:
+        """Who has nothing queued has one request at a time: the answers to more could not be taken back."""
+        self.crowd(MOST_QUEUED)
+        self.client.send(WindowUpdateFrame(1, 20_000))
+        self.turn()
+        self.crowd(1)
+        self.begun = lambda asked: None
+        self.client.send(*(self.client.headers(number, get(f"/{number}")) for number in (3, 5)))
+        self.turn()
+        self.assertEqual(self.targets(), [b"/1", b"/3"])
+        self.last.answer(b"")
+        self.turn()
+        self.assertEqual(self.targets(), [b"/1", b"/3", b"/5"])
+
+    def test_no_longer_crowded(self) -> None:
+        """It goes on once others have taken theirs."""
+        self.crowd(MOST_QUEUED)
+        self.ask(3)
+        self.crowd(-MOST_QUEUED)
+        self.network.pump([1.0] * 3)
+        self.assertEqual(self.targets(), [b"/1", b"/3"])
+
+    def test_shares(self) -> None:
+        """Each stream keeps its share alone, and its backend waits."""
+        self.crowd(MOST_QUEUED + 1)
+        self.client.send(WindowUpdateFrame(1, 20_000))
+        self.begun = lambda asked: None
+        self.ask(3)
+        self.last.head(length=1 << 20)
+        self.last.reply.body(bytes(STREAM_SHARE + 1))
+        self.last.reply.flush()
+        self.assertTrue(self.last.reply.full)
+
+    def test_reload(self) -> None:
+        """What waits counts where the next configuration counts."""
+        before, self.places = self.places, StreamPlaces()
+        self.protocol.serve_by(self.handling(self.gateway))
+        self.assertEqual((before.backlog.octets, self.places.backlog.octets), (0, 20_000))

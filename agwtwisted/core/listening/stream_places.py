@@ -4,6 +4,8 @@ A request that is forwarded takes a file descriptor. The first one of each conne
 the connection; a client of HTTP/2 may ask for a hundred more. Those share the descriptors that are left: without a
 place a request waits until one of its own connection has ended, or a place is free. So clients that hold all places
 make others slower, as over HTTP/1.1, and shut out none.
+
+Answers that their clients do not take hold no descriptor, but memory: that of all connections is counted here, too.
 """
 
 from __future__ import annotations
@@ -19,6 +21,62 @@ from agwtwisted.core.listening.admission import LOOKS, SHARE
 ENOUGH_PLACES: Final = inf
 """Where descriptors need not be counted."""
 
+MOST_QUEUED: Final = 256 << 20
+"""Octets of answers that wait for all clients together, from which on each connection has one request at a time, and
+each stream keeps its share alone. The last quarter is for addresses that have less than a quarter of all.
+"""
+
+
+class Backlog:
+    """What waits to be sent on all connections of a process that carry several requests at once."""
+
+    __slots__ = ("_by_block", "octets")
+
+    def __init__(self) -> None:
+        self.octets = 0
+        self._by_block: Counter[str] = Counter()
+
+    def add(self, block: str, octets: int) -> None:
+        """So many more wait for the clients of an address (`admission.address_block`), or fewer."""
+        self.octets += octets
+        self._by_block[block] += octets
+        if not self._by_block[block]:
+            del self._by_block[block]
+
+    def crowds(self, block: str) -> bool:
+        """Whether too much waits for a client of this address to have more."""
+        left = MOST_QUEUED - self.octets
+        return left < MOST_QUEUED // SHARE and (left < 0 or self._by_block[block] > MOST_QUEUED // SHARE)
+
+
+class BacklogShare:
+    """What of it is one connection's."""
+
+    __slots__ = ("_backlog", "_block", "octets")
+
+    def __init__(self) -> None:
+        self._backlog = Backlog()
+        self._block = ""
+        self.octets = 0
+
+    @property
+    def crowded(self) -> bool:
+        """Whether too much waits on all connections together for this one to have more."""
+        return self._backlog.crowds(self._block)
+
+    def join(self, backlog: Backlog, block: str) -> None:
+        """It is part of this one from now on, and of a client of this address."""
+        octets = self.octets
+        self.count(0)
+        self._backlog, self._block = backlog, block
+        self.count(octets)
+
+    def count(self, octets: int) -> None:
+        """So many octets wait now."""
+        if octets != self.octets:
+            self._backlog.add(self._block, octets - self.octets)
+            self.octets = octets
+
 
 class StreamPlaces:
     """The places of a process. Of the last quarter an address gets none beyond a quarter of all.
@@ -27,9 +85,10 @@ class StreamPlaces:
         room: how many there are.
     """
 
-    __slots__ = ("_by_block", "_share", "_taken", "_waiting", "room")
+    __slots__ = ("_by_block", "_share", "_taken", "_waiting", "backlog", "room")
 
     def __init__(self, room: float = ENOUGH_PLACES) -> None:
+        self.backlog = Backlog()
         self._taken = 0
         self._by_block: Counter[str] = Counter()
         self._waiting: dict[Callable[[], None], str] = {}  # the longest first

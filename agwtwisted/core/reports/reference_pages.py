@@ -200,7 +200,7 @@ ERROR_MEANINGS: Final[Mapping[ErrorInfo, str]] = {
     ErrorInfo.HTTP_NO_HOST_HEADER: "no Host header; in HTTP/1.0 only if there is no basic listener",
     ErrorInfo.HTTP_TO_HTTPS_PORT: "HTTP on a port for TLS",
     ErrorInfo.HTTPS_NO_CERT: "no valid client certificate",
-    ErrorInfo.UPSTREAM_NO_LIVE: "no server of the pool could be reached (502)",
+    ErrorInfo.UPSTREAM_NO_LIVE: "no server of the pool could be reached (502), or a request waited too long (503)",
     ErrorInfo.UPSTREAM_CLOSED_CONNECTION: "the server closed the connection, or sent an invalid response (502)",
     ErrorInfo.UPSTREAM_TIMED_OUT: "the server did not answer in time (504)",
     ErrorInfo.INTERNAL_ERROR: (

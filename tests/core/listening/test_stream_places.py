@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.listening.stream_places import StreamPlaces
+from agwtwisted.core.listening.stream_places import MOST_QUEUED, Backlog, BacklogShare, StreamPlaces
 
 
 class StreamPlacesTests(SynchronousTestCase):
@@ -86,3 +86,31 @@ class StreamPlacesTests(SynchronousTestCase):
         self.assertEqual((places.taken, places.take("b")), (1, False))
         places.give_back("a", 1)
         self.assertEqual((places.taken, places.take("b")), (0, False))
+
+
+class BacklogTests(SynchronousTestCase):
+    """What waits for clients of some addresses."""
+
+    def test_shares(self) -> None:
+        """One address alone may have three quarters; of the rest others have a quarter each, until all is used up."""
+        backlog, quarter = Backlog(), MOST_QUEUED // 4
+        backlog.add("a", 3 * quarter)
+        self.assertFalse(backlog.crowds("a"))
+        backlog.add("a", 1)
+        self.assertEqual([backlog.crowds(block) for block in "ab"], [True, False])
+        backlog.add("b", quarter)
+        self.assertEqual([backlog.crowds(block) for block in "abc"], [True, True, True])
+        backlog.add("a", -quarter - 1)
+        self.assertEqual([backlog.crowds(block) for block in "abc"], [False, False, False])
+
+    def test_one_connection(self) -> None:
+        """What is a connection's counts once, wherever it is counted."""
+        first, second, share = Backlog(), Backlog(), BacklogShare()
+        share.count(5)
+        share.join(first, "a")
+        share.count(7)
+        self.assertEqual((first.octets, share.octets), (7, 7))
+        share.join(second, "a")
+        self.assertEqual((first.octets, second.octets), (0, 7))
+        share.count(0)
+        self.assertEqual(second.octets, 0)
