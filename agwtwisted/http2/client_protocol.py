@@ -319,7 +319,7 @@ class Http2ClientProtocol:
     # -- the end
 
     def _last_stream(self) -> int:
-        return self._streams.closed.states.last
+        return min(self._streams.closed.states.last, self._leave.last)
 
     def _end(self, fault: ConnectionFault, kind: str = "") -> None:
         """An error of the connection: nothing of it is served any more (RFC 9113 section 5.4.1)."""

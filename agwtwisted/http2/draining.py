@@ -44,7 +44,7 @@ class Leave:
         going: is called once no further request is taken.
     """
 
-    __slots__ = ("_clock", "_going", "_last_stream", "_sender", "_timer", "state")
+    __slots__ = ("_clock", "_going", "_last_stream", "_sender", "_timer", "last", "state")
 
     def __init__(
         self,
@@ -54,6 +54,7 @@ class Leave:
         going: Callable[[], None],
     ) -> None:
         self.state = STAYING
+        self.last = LARGEST_STREAM  # that counts; no GOAWAY may name a higher one later (RFC 9113 section 6.8)
         self._clock = clock
         self._sender = sender
         self._last_stream = last_stream
@@ -77,7 +78,8 @@ class Leave:
         if self.state is not GOING:
             self.state = GOING
             self.stop()
-            self._sender.control(frames.goaway(self._last_stream(), NO_ERROR))
+            self.last = self._last_stream()
+            self._sender.control(frames.goaway(self.last, NO_ERROR))
             self._going()
 
     def stop(self) -> None:

@@ -11,6 +11,7 @@ from hyperframe.frame import (
 from agwtwisted.core.http2.codes import LARGEST_STREAM as MOST
 from agwtwisted.core.http2.codes import (
     NO_ERROR,
+    PROTOCOL_ERROR,
     REFUSED_STREAM,
 )
 from agwtwisted.http2.draining import ROUND_TRIP
@@ -49,6 +50,16 @@ class LeaveTests(Http2Case):
         client.next(DataFrame)
         self.turn()
         self.assertTrue(self.line.eof)
+
+    def test_fault_on_the_way_out(self) -> None:
+        """GOAWAY of an error does not count a stream that was refused since the last one: it may be repeated."""
+        client = self.frames()
+        client.send(client.headers(1, get()))
+        self.protocol.finish()
+        client.send(client.headers(3, get()), RstStreamFrame(99))
+        ends = [each for each in client.rest() if isinstance(each, GoAwayFrame)]
+        said = [(each.last_stream_id, each.error_code) for each in ends]
+        self.assertEqual(said, [(1, NO_ERROR), (1, PROTOCOL_ERROR)])
 
     def test_drain_when_idle(self) -> None:
         """A connection without a stream closes once the client has answered."""
