@@ -292,11 +292,14 @@ def _authority(pseudo: PseudoFields, lines: SortedLines) -> bytes | BadRequest:
 
 
 def _with_one_cookie(lines: Fields) -> Fields:
-    """The same with the crumbs of Cookie in one field, where the first one was (RFC 9113 section 8.2.3)."""
+    """The same with the crumbs of Cookie in one field, where the first one was (RFC 9113 section 8.2.3).
+
+    Empty ones are left out: white space would be at an end of the value.
+    """
     crumbs = [value for name, value in lines if name == b"cookie"]
     if len(crumbs) < 2:
         return lines
-    whole: Header = (b"cookie", b"; ".join(crumbs))
+    whole: Header = (b"cookie", b"; ".join(filter(None, crumbs)))
     first = next(at for at, line in enumerate(lines) if line[0] == b"cookie")
     return (*lines[:first], whole, *[line for line in lines[first:] if line[0] != b"cookie"])
 

@@ -147,6 +147,18 @@ class RequestTests(SynchronousTestCase):
         self.assertEqual(head.headers, ((b"cookie", b"a=b; c=d; e=f"), (b"x", b"y")))
         self.assertIsInstance(outcome(*[(b"cookie", b"a=b")] * 150), RequestHead)
 
+    def test_empty_crumbs(self) -> None:
+        """A value that is put together has no white space at an end, either."""
+        for crumbs, whole in (
+            ((b"a=b", b""), b"a=b"),
+            ((b"", b"a=b"), b"a=b"),
+            ((b"a=b", b"", b"c=d"), b"a=b; c=d"),
+            ((b"", b""), b""),
+        ):
+            head = outcome(*[(b"cookie", crumb) for crumb in crumbs])
+            assert isinstance(head, RequestHead)
+            self.assertEqual(head.headers, ((b"cookie", whole),))
+
     def test_managed(self) -> None:
         """The gateway alone says who a client is, in whatever spelling; X-Forwarded-For is kept apart."""
         lines = ((b"x-client-certificate", b"x"), (b"x_client.certificate", b"x"), (b"x-forwarded-proto", b"http"))
