@@ -197,9 +197,14 @@ class Http2Stream:
             self._owner.consumed(self, len(data))
 
     def _complete(self, body: RequestBody) -> None:
-        """The end of the body, where it has come, and all before it was handed on: in a tunnel the client's FIN."""
-        if not body.whole or body.held:
+        """The end of the body, once, where it has come, and all before it was handed on: in a tunnel the client's FIN.
+
+        A backend that was full of the last piece has the body flow on behind it. A second end would be the beginning of
+        the next request on its connection.
+        """
+        if not body.whole or body.held or body.ended:
             return
+        body.ended = True
         self._owner.wants(self)
         if self.phase is TUNNEL:
             self.exchange.client_lost()

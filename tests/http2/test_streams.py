@@ -247,6 +247,30 @@ class BodyTests(Http2Case):
         self.turn()
         self.assertEqual((self.last.data, self.last.whole), (b"abc", True))
 
+    def test_full_of_the_last_piece(self) -> None:
+        """A server that is full of the last piece, and takes more again, gets the end of the body once."""
+        client = self.frames()
+        ends: list[bytes] = []
+        client.send(client.headers(1, get(method="POST"), "END_HEADERS"))
+        self.patch(self.last, "body", lambda data: self.last.reply.pause_body())
+        self.patch(self.last, "body_complete", lambda: ends.append(self.last.request.method))
+        client.send(DataFrame(1, b"last", flags=["END_STREAM"]))
+        self.assertEqual(ends, [b"POST"])
+        self.last.reply.resume_body()
+        self.turn()
+        self.assertEqual(ends, [b"POST"])
+
+    def test_order(self) -> None:
+        """What comes before that which was kept has gone on waits behind it."""
+        client = self.frames()
+        client.send(client.headers(1, get(method="POST"), "END_HEADERS"))
+        self.last.reply.pause_body()
+        client.send(DataFrame(1, b"a"))
+        self.last.reply.resume_body()
+        client.send(DataFrame(1, b"b"))
+        self.turn()
+        self.assertEqual(self.last.data, b"ab")
+
     def test_not_as_long_as_said(self) -> None:
         """DATA that does not make Content-Length resets the stream, and the request is taken back."""
         client = self.frames()

@@ -30,12 +30,13 @@ class RequestBody:
         window: of the stream.
     """
 
-    __slots__ = ("_held", "_length", "_most", "held", "paused", "received", "whole", "window")
+    __slots__ = ("_held", "_length", "_most", "ended", "held", "paused", "received", "whole", "window")
 
     def __init__(self, window: ReceiveWindow) -> None:
         self.window = window
         self.received = 0  # bytes so far, padding not counted
         self.whole = False  # whether END_STREAM has come
+        self.ended = False  # whether that was handed on, behind all else
         self.held = 0  # bytes of it that nothing has taken yet
         self.paused = False  # whether they, and those that come, wait
         self._held: list[bytes] = []
