@@ -154,8 +154,7 @@ class StreamDeadlines(Generic[S]):
     def idle(self) -> None:
         """There is no stream any more."""
         now = self._idle_since = self._clock.seconds()
-        if self._deadline.at is None:
-            self._look_by(now + self._times.http2_idle_timeout)
+        self._look_by(now + self._times.http2_idle_timeout)
 
     def busy(self) -> None:
         """There is a stream: the connection is not idle."""

@@ -55,12 +55,12 @@ class StreamDeadlinesTests(SynchronousTestCase):
         self.make()
         self.deadlines.preface_came()
 
-    def make(self, rate: int = RATE) -> None:
+    def make(self, rate: int = RATE, idle: float = IDLE) -> None:
         """The deadlines of a new connection."""
         self.clock = Clock()
         self.ended: list[object] = []
         self.sender = Queue()
-        limits = Times(min_body_rate=rate, min_response_rate=rate)
+        limits = Times(min_body_rate=rate, min_response_rate=rate, http2_idle_timeout=idle)
         self.deadlines = StreamDeadlines[Stream](self.clock, self._deadline, limits, self.sender, self)
 
     def _deadline(self, missed: Callable[[], None]) -> Deadline:
@@ -121,6 +121,18 @@ class StreamDeadlinesTests(SynchronousTestCase):
         self.deadlines.preface_came()
         self.assertEqual(self.deadlines.awaited(7.0, 0), (Awaited.HEAD, 5.0))
         self.assert_after(IDLE - 1, "idle")
+
+    def test_idle_for_less_than_a_head_may_take(self) -> None:
+        """An idle time that is over before the deadline of the preface counts, after each request."""
+        self.make(idle=2)
+        self.deadlines.preface_came()
+        self.assert_after(2, "idle")
+        self.make(idle=2)
+        self.deadlines.preface_came()
+        self.busy()
+        self.clock.advance(10)
+        self.deadlines.idle()
+        self.assert_after(2, "idle")
 
     def test_requests_at_once(self) -> None:
         """Requests that come whole and are answered at once move no timer."""
