@@ -73,6 +73,16 @@ _LISTENER: Final = {
     "custom_error_configurations": _SECTIONS + "[custom_error LISTENER/STATUS]",
     "firewall_policy": _NOT_YET,
 }
+_OF_GATEWAY: Final = dict.fromkeys(
+    (
+        *("access_log", "drain_timeout", "watch_files", "server_header", "max_connections"),
+        *("max_connections_per_address", "silent_timeout", "handshake_timeout", "header_timeout", "body_timeout"),
+        *("idle_timeout", "min_body_rate", "min_response_rate", "max_header_bytes", "max_header_lines"),
+        *("max_body_bytes", "http2_max_concurrent_streams", "http2_max_requests", "http2_max_header_list"),
+        *("http2_max_header_field", "http2_idle_timeout"),
+    ),
+    "it is a key of [gateway], for all listeners",
+)
 _DRAINING: Final = ("connection_draining", "drain_timeout", "drain_timeout_in_sec")
 _BACKEND: Final = {
     "authentication_certificates": _write("trusted_root_certificates"),
@@ -92,7 +102,11 @@ _KEYS: Final[Mapping[str, Mapping[str, str]]] = {
         "enable_response_buffering": "responses are always streamed",
         "http2": _write("enable_http2"),
     },
-    "http_listener": _LISTENER | {"http2": _write("enable_http2"), "alpn_protocols": _write("enable_http2")},
+    "http_listener": {
+        **_LISTENER,
+        **_OF_GATEWAY,
+        **dict.fromkeys(("http2", "alpn_protocols"), _write("enable_http2")),
+    },
     "listener": _LISTENER | {"enable_http2": "its servers speak HTTP/2 or not: write alpn_protocols = h2, http/1.1"},
     "backend_address_pool": {
         "fqdn": _write("backend_addresses"),

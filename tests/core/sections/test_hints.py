@@ -107,6 +107,13 @@ class ProductTests(SynchronousTestCase):
                 if found:
                     self.assertIn(found[1], known, f"{kind}.{word}")
 
+    def test_keys_of_the_gateway(self) -> None:
+        """A listener with a key that only the gateway has is told so."""
+        for word in hints._OF_GATEWAY:
+            self.assertIn(word, KINDS["gateway"].keys)
+        lines = said(changed(("port = 8443", "port = 8443\nhttp2_max_requests = 5")))
+        self.assertIn("unknown key 'http2_max_requests'; it is a key of [gateway], for all listeners", "\n".join(lines))
+
     def test_kinds(self) -> None:
         """So it is with sections."""
         for word, hint in hints._KINDS.items():
