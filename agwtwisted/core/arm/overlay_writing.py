@@ -189,6 +189,8 @@ def _finding(section: Section, entry: Entry) -> tuple[Severity, str]:
         return Severity.NOTE, "Azure takes an error page by its URL alone: the file stays in the overlay"
     if entry.key.startswith(_PATTERNS):
         return Severity.NOTE, f"Azure compares with patterns alone, and gets one for {entry.key}: the overlay keeps it"
+    if (section.kind, entry.key) == ("http_listener", "enable_http2"):
+        return Severity.NOTE, "Azure has HTTP/2 for the whole gateway alone: enable_http2 stays in the overlay"
     collection = BY_KIND.get(section.kind)
     known = collection is not None and collection.keyed(entry.key) is not None
     what = f"Azure cannot have {shown(masked(_line(entry)))}" if known else f"Azure does not know {entry.key}"

@@ -109,3 +109,9 @@ class FindingsTests(SynchronousTestCase):
         read = rows("[rewrite_rule a/b]\ncondition.1 = var_host ~ ^a$\nurl_path = /x\n")
         [same] = findings(overlay_of(compared, read, Frontends.of({}), beside="conf", with_keys=True))
         self.assertIn("with patterns alone", same.message)
+        listener = rows("[http_listener a]\nenable_http2 = true\n")
+        [whole] = findings(overlay_of(listener, [], Frontends.of({}), beside="conf", with_keys=True))
+        self.assertEqual(
+            (whole.severity, whole.message),
+            (Severity.NOTE, "Azure has HTTP/2 for the whole gateway alone: enable_http2 stays in the overlay"),
+        )
