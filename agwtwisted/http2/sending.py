@@ -172,15 +172,15 @@ class Http2Sender:
 
     def settings(self, values: Iterable[SettingPair]) -> bool:
         """The client's SETTINGS, which are checked; False: a window becomes larger than one may be."""
-        fits = True
+        window = self._initial_window
         for name, value in values:
             if name == INITIAL_WINDOW_SIZE:
-                fits = self._change_windows(value) and fits
+                window = value  # the last one counts: each would be work for every stream
             elif name == HEADER_TABLE_SIZE:
                 self._encoder.resize(value)
             elif name == MAX_FRAME_SIZE:
                 self._max_frame = value
-        return fits
+        return window == self._initial_window or self._change_windows(window)
 
     def prioritize(self, stream: int, field: bytes, *, is_open: bool) -> None:
         """PRIORITY_UPDATE of a stream that is open or may be opened later (RFC 9218 section 7.1)."""

@@ -238,6 +238,13 @@ class WindowTests(SenderTestCase):
         self.sender.settings([(INITIAL_WINDOW_SIZE, 60)])
         self.assertEqual(queue.window.size, 10)
 
+    def test_settings_that_repeat_a_window(self) -> None:
+        """Of the sizes in one SETTINGS frame the last counts, and no other is work for every stream."""
+        queue = self.sender.open(1)
+        self.sender.window_update(1, 5)
+        self.assertTrue(self.sender.settings([(INITIAL_WINDOW_SIZE, LARGEST_WINDOW), (INITIAL_WINDOW_SIZE, 10)]))
+        self.assertEqual(queue.window.size, 15)
+
     def test_settings_stop_what_is_due(self) -> None:
         """A stream whose window is taken away before the turn ends sends nothing in it."""
         queue = self.sender.open(1)
