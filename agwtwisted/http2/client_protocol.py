@@ -52,6 +52,8 @@ BLOCKS_A_TURN: Final = 16384
 microsecond each. One block may come on top; others have their turn before the rest.
 """
 
+_A_FRAME: Final = 8  # octets that each frame counts for there: those of 64 octets of DATA are many
+
 FIELDS_A_FAULT: Final = 20
 """Fields that cost as much as a stream error, in a list that has more than a request may have."""
 
@@ -279,10 +281,8 @@ class Http2ClientProtocol:
         connection, streams, next_frame = self._connection, self._streams, self._reader.next_frame
         take_other, spending = self._control.take, self._spending
         room = BLOCKS_A_TURN
-        while room > 0 and not connection.closing:
-            frame = next_frame()
-            if frame is None:
-                break
+        while room > 0 and not connection.closing and (frame := next_frame()) is not None:
+            room -= _A_FRAME
             if isinstance(frame, HeadersFrame):
                 room -= len(frame.block)
                 fault = self._headers(frame)

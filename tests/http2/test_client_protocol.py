@@ -20,6 +20,7 @@ from agwtwisted.core.http.messages import Framing
 from agwtwisted.core.http2.codes import (
     COMPRESSION_ERROR,
     CONTINUATION,
+    DATA,
     END_HEADERS,
     END_STREAM,
     INTERNAL_ERROR,
@@ -31,7 +32,7 @@ from agwtwisted.core.verification.verdicts import Missing
 from agwtwisted.http2.client_protocol import BLOCKS_A_TURN
 from tests.connection_oracle import Conversation, OurServer, connections_agree, uploads
 from tests.http2.connections import Http2Case, limits
-from tests.http2.raw_frames import GET, frame, request, streams
+from tests.http2.raw_frames import GET, POST, frame, request, streams
 from tests.http2.storms import STEPS, Storm
 from tests.http2_clients import get
 from tests.identities import turned_away
@@ -218,6 +219,15 @@ class LongBlocksTests(Http2Case):
     """Much to decode that comes at once."""
 
     block = GET + b"\x10\x01a\x7f\x81\x0e" + b"x" * (127 + 14 * 128 + 1)
+
+    def test_turns_of_small_frames(self) -> None:
+        """Of many small frames that come in one read some are handled in a turn, and the others follow."""
+        self.frames()
+        count = BLOCKS_A_TURN // 4
+        self.protocol.received(request(1, POST, END_HEADERS) + frame(DATA, 0, 1, bytes(64)) * count)
+        self.assertLess(len(self.last.data), 64 * count)
+        self.network.pump([0.0] * 3)
+        self.assertEqual(len(self.last.data), 64 * count)
 
     def test_turns(self) -> None:
         """Of header blocks that come in one read some are decoded in a turn, and the others follow in the next ones."""
