@@ -54,7 +54,7 @@ $(TRIALS): trial-%:        ## one run for each, the long ones first: all cores e
 coverage: $(VENV)/.dev     ## lines and branches that no test runs
 	$(BIN)/coverage run -m pytest && $(BIN)/coverage report
 
-differential: $(VENV)/.test ## three verifiers before many generated chains, ten times as many as in the suite
+differential: $(VENV)/.test ## three verifiers before many generated chains, fifteen times as many as in the suite
 	AGW_DIFFERENTIAL=30000 $(BIN)/python -m pytest tests/test_differential.py
 
 explore: $(VENV)/.test      ## the property tests with many more examples, other ones in every run; h2spec and Go as clients, where found
