@@ -10,14 +10,14 @@ import subprocess
 from pathlib import Path
 
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, pkcs7, pkcs12
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.cli.extraction import MAX_FILE_BYTES
 from agwtwisted.cli.program import main
 from agwtwisted.core.verification.chains import TrustedChain, read_chain
-from tests import pki, running
+from tests import EXAMPLES, pki, running
 from tests.programs import needs
 
 ROOT = pki.Authority.root("Root")
@@ -277,6 +277,7 @@ class WrongTests(Extracting):
         self.assert_wrong(self.extract(file, "--password-file", "none"), "none cannot be read")
         self.assert_wrong(self.extract(self.write("text.pfx", b"hello"), *wrong), "it is not PKCS #12")
 
+    @settings(max_examples=EXAMPLES or 30)
     @given(st.binary(max_size=300), st.sampled_from(("x.pem", "x.pfx")))
     def test_rubbish(self, content: bytes, name: str) -> None:
         """Whatever a file holds, there is a message."""

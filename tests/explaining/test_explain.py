@@ -13,13 +13,13 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import dsa, ec
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.cli.program import main
 from agwtwisted.explaining.explain import MAX_FILE_BYTES
-from tests import clients, configurations, pki, running
+from tests import EXAMPLES, clients, configurations, pki, running
 from tests.responder import Responder
 
 TEXT = clients.text(
@@ -435,6 +435,7 @@ class WrongTests(Explaining):
         ):
             self.assert_wrong(self.run_main("explain", "--config", config, "--listener", "s", str(path)), words)
 
+    @settings(max_examples=EXAMPLES or 25)
     @given(st.binary(max_size=400), st.booleans())
     def test_rubbish(self, rubbish: bytes, encoded: bool) -> None:
         """Whatever the file holds, there is an answer or a message."""

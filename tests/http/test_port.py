@@ -24,7 +24,7 @@ from agwtwisted.identity.revalidation import CHECK_FAILED, Answer
 from agwtwisted.listening.ports import QUIET
 from agwtwisted.tls import contexts
 from agwtwisted.transport.connection import LINGER
-from tests import clients, configurations, pki
+from tests import EXAMPLES, clients, configurations, pki
 from tests.clients import (
     GET,
     TLS_1_2,
@@ -103,7 +103,7 @@ class CountTests(SynchronousTestCase):
             max_size=4,
         )
     )
-    @settings(max_examples=60)
+    @settings(max_examples=EXAMPLES or 30)
     def test_counts(self, plan: list[tuple[str, object, int, list[str]]]) -> None:
         """Whatever happens to connections, the counts are those of the living, and none in the end."""
         gateway = Gateway(text("s strict s.example", "h http400 h.example", "o - o.example"))
