@@ -230,8 +230,9 @@ class Http2ClientProtocol:
 
     def stream_sent(self, number: int) -> None:
         """All of a stream has left."""
-        self._streams.sent(number)
-        if self._streams.waiting:  # for this one, where too much was queued
+        streams = self._streams
+        streams.sent(number)  # which may end the connection
+        if streams.waiting:  # for this one, where too much was queued
             self.in_next_turn()
 
     def stream_stalled(self, number: int) -> None:
@@ -267,8 +268,7 @@ class Http2ClientProtocol:
 
     def head_late(self) -> None:
         """The preface or the rest of a header block has not come."""
-        fault = ConnectionFault(ENHANCE_YOUR_CALM, "no preface, or no end of a header block, in time")
-        self._end(fault, "late_head")
+        self._end(ConnectionFault(ENHANCE_YOUR_CALM, "no preface, or no end of a header block, in time"), "late_head")
 
     def idle_too_long(self) -> None:
         """There was no stream for long enough."""
