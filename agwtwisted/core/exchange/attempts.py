@@ -70,7 +70,10 @@ class ServerChoice(Generic[T]):
 
 
 class KeptBody:
-    """The body of a request so far, as it is sent: complete until it is too large to be kept, empty from then on."""
+    """The body of a request so far, as it is sent: complete until it is too large to be kept, empty from then on.
+
+    Nothing follows its end, to which a defect would lead: a server would read it as the beginning of another request.
+    """
 
     __slots__ = ("_chunked", "_forgotten", "_kept", "whole")
 
@@ -90,11 +93,23 @@ class KeptBody:
         return bytes(self._kept)
 
     def add(self, data: bytes, *, sent: bool) -> bytes:
-        """A piece came: returns it as it is sent. One that is `sent` already need not be kept for the first attempt."""
+        """A piece came: returns it as it is sent. One that is `sent` already need not be kept for the first attempt.
+
+        Raises:
+            AssertionError: the body is whole, or there is none.
+        """
+        if self.whole:
+            raise AssertionError("nothing follows the end of a body")
         return self._keep(chunk(data) if self._chunked else data, sent=sent)
 
     def end(self, *, sent: bool) -> bytes:
-        """The body is whole: returns its end as it is sent."""
+        """The body is whole: returns its end as it is sent.
+
+        Raises:
+            AssertionError: that is known.
+        """
+        if self.whole and self._chunked:
+            raise AssertionError("a body ends once")
         self.whole = True
         return self._keep(LAST_CHUNK, sent=sent) if self._chunked else b""
 

@@ -89,6 +89,15 @@ class ServerChoiceTests(SynchronousTestCase):
 class KeptBodyTests(SynchronousTestCase):
     """What is kept of a body, to be sent again."""
 
+    def test_nothing_behind_the_end(self) -> None:
+        """What a server would read as another request is a defect of the gateway, and not sent."""
+        chunked, counted = KeptBody(Framing.CHUNKED), KeptBody(Framing.LENGTH)
+        chunked.end(sent=True)
+        counted.end(sent=True)
+        for body in (chunked, counted, NO_BODY):
+            self.assertRaises(AssertionError, body.add, b"GET / HTTP/1.1", sent=True)
+        self.assertRaises(AssertionError, chunked.end, sent=True)
+
     def test_as_it_is_sent(self) -> None:
         """A piece of unknown length becomes a chunk, and the end a chunk of its own; others go as they come."""
         body = KeptBody(Framing.CHUNKED)
