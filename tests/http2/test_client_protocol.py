@@ -65,7 +65,12 @@ class EndTests(Http2Case):
         """A session that ends the connection when it is asked leaves nothing that waits."""
         client = self.browser()
         self.protocol.hold()
-        self.session.on_settled = self.protocol.finish
+
+        def finish() -> None:
+            self.session.on_settled = lambda: None
+            self.protocol.finish()
+
+        self.session.on_settled = finish
         response = client.request()
         self.assertEqual((client.finished(response).reset, self.asked), (REFUSED_STREAM, []))
 

@@ -11,6 +11,7 @@ from hyperframe.frame import (
 
 from agwtwisted.core.http2.codes import (
     FLOW_CONTROL_ERROR,
+    PROTOCOL_ERROR,
 )
 from agwtwisted.core.http2.windows import CONNECTION_WINDOW, STREAM_WINDOW
 from tests.http2.connections import ACCEPT, Http2Case
@@ -82,6 +83,24 @@ class CreditTests(Http2Case):
         self.begun = lambda asked: None
         client.request(method="POST", body=bytes(600_000))
         client.until(lambda: self.last.whole, "the end of the body")
+
+    def test_kept_of_answered_requests(self) -> None:
+        """The same, to the octet: bodies that were not wanted until their requests were answered."""
+        self.begun = lambda asked: asked.reply.pause_body()
+        client = self.frames()
+        for stream in (1, 3, 5):
+            client.send(client.headers(stream, get(method="POST"), "END_HEADERS"))
+            client.send(*[DataFrame(stream, bytes(16384)) for _ in range(STREAM_WINDOW // 16384)])
+            self.last.answer()
+            self.assertEqual(client.next(HeadersFrame, stream).stream_id, stream)
+
+    def test_faulty_bodies(self) -> None:
+        """The room of DATA that is more than Content-Length says is free again: further streams have it."""
+        client = self.frames()
+        for stream in range(1, 4 * CONNECTION_WINDOW // 16384, 2):
+            client.send(client.headers(stream, get("/", ("content-length", "5"), method="POST"), "END_HEADERS"))
+            client.send(DataFrame(stream, bytes(16384)))
+            self.assertEqual(client.next(RstStreamFrame, stream).error_code, PROTOCOL_ERROR)
 
 
 class OverdrawnTests(Http2Case):

@@ -409,6 +409,14 @@ class DeadlinesOfConnectionTests(Http2Case):
         self.assertIsNotNone(self.last.refused)
         client.round_trip()
 
+    def test_body_of_what_is_answered(self) -> None:
+        """The rest of a body is not due any more once its request was answered."""
+        client = self.frames(INITIAL_WINDOW_SIZE=0)
+        client.send(request(1, POST, END_HEADERS))
+        self.assertTrue(self.protocol._deadlines.watching)
+        self.last.answer()
+        self.assertFalse(self.protocol._deadlines.watching)
+
     def stall(self, *, of_stream: bool) -> FrameClient:
         """A client that takes nothing of a response."""
         client = self.frames(INITIAL_WINDOW_SIZE=0 if of_stream else 1 << 20)
