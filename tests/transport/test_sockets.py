@@ -167,7 +167,7 @@ class StreamTests(TestCase):
             self.assertEqual(owner.socket.read_size, longest)
 
     async def test_bounded_unsent(self) -> None:
-        """The kernel takes little beyond what is under way to a peer that does not read; a closed socket is left alone."""
+        """The kernel takes little beyond what is under way to a peer; a closed socket is left alone."""
         owner, client = await self.pair()
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         owner.socket.bound_unsent(READ)
