@@ -12,7 +12,6 @@ from typing import Final
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from agwtwisted.core.http.pages import ErrorInfo
 from agwtwisted.core.http2 import frames
 from agwtwisted.core.http2.budgets import CONTINUATION, STREAM_ERROR
 from agwtwisted.core.http2.codes import (
@@ -259,8 +258,8 @@ class Http2ClientProtocol:
     # -- from the deadlines, as deadlines.DeadlineOwner says
 
     def body_late(self, stream: Http2Stream) -> None:
-        """The body of a request does not come, or too slowly."""
-        self._guarded(lambda: stream.exchange.refuse(408, ErrorInfo.INVALID_REQUEST))
+        """The body of a request does not come, or too slowly, or is not over soon after the answer."""
+        self._guarded(lambda: self._streams.body_late(stream))
 
     def response_stalled(self, stream: Http2Stream) -> None:
         """The client opens no window for a response, or too slowly."""

@@ -17,6 +17,7 @@ from typing import Generic, Protocol, TypeVar
 from twisted.internet.interfaces import IReactorTime
 
 from agwtwisted.core.listening.admission import Awaited
+from agwtwisted.transport.connection import LINGER
 from agwtwisted.transport.deadlines import Deadline
 
 
@@ -72,7 +73,7 @@ class DeadlineOwner(Protocol[S_contra]):
     """The connection's protocol, which ends what is late."""
 
     def body_late(self, stream: S_contra) -> None:
-        """The body of a request does not come, or too slowly."""
+        """The body of a request does not come, or too slowly, or is not over soon after the answer."""
 
     def response_stalled(self, stream: S_contra) -> None:
         """The client opens no window for a response, or too slowly."""
@@ -195,6 +196,11 @@ class StreamDeadlines(Generic[S]):
     def body_not_due(self, stream: S) -> None:
         """A body is whole, or paused: waiting for it is not the client's fault."""
         self._bodies.pop(stream, None)
+
+    def body_lingers(self, stream: S) -> None:
+        """A request that was answered before it was whole may go on for a while."""
+        at = self._bodies[stream] = self._clock.seconds() + LINGER
+        self._look_by(at)
 
     def stalled(self, stream: S) -> None:
         """Something of a response waits for a window, and has to move on."""

@@ -6,7 +6,7 @@ sends before it is begun waits with it; its window bounds that.
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from typing import Final
 
 from agwtwisted.core.http.messages import RequestHead, UnfitRequest
 from agwtwisted.core.http.pages import ErrorInfo
@@ -14,6 +14,7 @@ from agwtwisted.core.http2.budgets import STREAM_ERROR
 from agwtwisted.core.http2.codes import (
     FLOW_CONTROL_ERROR,
     INTERNAL_ERROR,
+    NO_ERROR,
     PROTOCOL_ERROR,
     REFUSED_STREAM,
     STREAM_CLOSED,
@@ -30,28 +31,12 @@ from agwtwisted.http2.credit import Credit
 from agwtwisted.http2.deadlines import StreamDeadlines
 from agwtwisted.http2.sending import Http2Sender
 from agwtwisted.http2.spending import Spending
-from agwtwisted.http2.streams import OVER, TUNNEL, WAITING, Http2Stream
+from agwtwisted.http2.streams import CLOSED, OVER, TUNNEL, WAITING, Http2Stream
+from agwtwisted.http2.table_owner import NO_TABLE_OWNER, TableOwner
 from agwtwisted.http2.waiting_requests import WaitingRequests, unserved
 from agwtwisted.interfaces import ConnectionSession, Exchange, RequestHandling
 
 _MALFORMED: Final = (400, ErrorInfo.INVALID_REQUEST)
-
-
-class TableOwner(Protocol):
-    """The connection that the streams are on."""
-
-    @property
-    def rests(self) -> bool:
-        """Whether nothing of it is handled now, at the end of which `StreamTable.end_turn` is called."""
-
-    def in_next_turn(self) -> None:
-        """Has `StreamTable.end_turn` called in the next turn of the reactor."""
-
-    def begun(self, count: int) -> None:
-        """One more request begins, `count` in all."""
-
-    def emptied(self) -> None:
-        """No stream is open any more."""
 
 
 class StreamTable:
@@ -144,7 +129,7 @@ class StreamTable:
             self._credit.dropped(frame.size)
             self.fault(stream, STREAM_CLOSED)
         elif stream.phase is OVER:
-            self._credit.dropped(frame.size)
+            self._take_rest(stream, frame.size, end=frame.end_stream)
         else:
             self._take_data(stream, frame)
         return None
@@ -230,7 +215,7 @@ class StreamTable:
         self.waiting.stop()
         self._due.clear()
         self._touched.clear()
-        self._owner = _NO_OWNER  # it leads back here
+        self._owner = NO_TABLE_OWNER  # it leads back here
         for stream in streams:
             exchange = stream.close()
             if by_defect:
@@ -243,7 +228,7 @@ class StreamTable:
     def consumed(self, stream: Http2Stream, size: int) -> None:
         """So many octets of its DATA were handed on: their room in both windows is free again."""
         body = stream.body_of_request
-        if isinstance(body, RequestBody) and stream.phase is not OVER and not body.whole:
+        if isinstance(body, RequestBody) and (stream.lingers or stream.phase is not OVER) and not body.whole:
             self._credit.consumed(stream.number, body, size)
         else:
             self._credit.dropped(size)
@@ -267,24 +252,21 @@ class StreamTable:
         body = stream.body_of_request
         if isinstance(body, RequestBody):
             self._deadlines.body_not_due(stream)
-            self._credit.forgotten(body)
-        if sent and self.open.pop(stream.number, None) is not None:
-            self._spending.budget.answered += 1
-            self._look_whether_empty()
+            self.consumed(stream, len(body.take()))
+        if sent and stream.number in self.open:
+            self._answered(stream)
 
     # -- from the sender
 
     def sent(self, number: int) -> None:
         """All of a stream has left, with its end."""
-        stream = self.open.pop(number, None)
+        stream = self.open.get(number)
         if stream is None:
             return
-        if not stream.body_of_request.whole:
-            self.closed.states.reset(number)
         if self._deadlines.watching:
             self._deadlines.forget(stream)
-        self._spending.budget.answered += 1
-        self._look_whether_empty()
+        stream.queue = CLOSED
+        self._answered(stream)
 
     def drained(self, number: int) -> None:
         """A stream takes bytes again."""
@@ -343,11 +325,45 @@ class StreamTable:
             self._judge(stream, fault)
         self.current = None
 
+    def _answered(self, stream: Http2Stream) -> None:
+        """All of its answer has left; the rest of its request may come: curl 7.88 drops an answer that is reset."""
+        self._spending.budget.answered += 1
+        is_whole = stream.body_of_request.whole
+        if stream.lingers and not is_whole:
+            self._deadlines.body_lingers(stream)
+            return
+        del self.open[stream.number]
+        if not is_whole:
+            self.closed.states.reset(stream.number)
+        self._look_whether_empty()
+
+    def _take_rest(self, stream: Http2Stream, size: int, *, end: bool) -> None:
+        """More of a request that was answered: it is dropped."""
+        body = stream.body_of_request
+        if not (stream.lingers and isinstance(body, RequestBody)):
+            self._credit.dropped(size)
+            return
+        body.window.take(size)  # there is room: all that came before was given back
+        self._credit.consumed(stream.number, body, size)
+        body.whole = end
+        if end and stream.queue is CLOSED:
+            del self.open[stream.number]
+            self._deadlines.forget(stream)
+            self._look_whether_empty()
+
+    def body_late(self, stream: Http2Stream) -> None:
+        """The rest of a request has not come in time."""
+        if stream.phase is OVER:
+            self.reset(stream, NO_ERROR)  # the answer stands (RFC 9113 section 8.1)
+        else:
+            stream.exchange.refuse(408, ErrorInfo.INVALID_REQUEST)
+
     def _trailers(self, stream: Http2Stream, frame: HeadersFrame, fields: Fields) -> None:
         if stream.body_of_request.whole:
             self.fault(stream, STREAM_CLOSED)
         elif stream.phase is OVER:
-            self._spending.spend(STREAM_ERROR)
+            self._spending.spend(STREAM_ERROR, 0 if stream.lingers and frame.end_stream else 1)
+            self._take_rest(stream, 0, end=frame.end_stream)
         elif not frame.end_stream or self._translator.trailers(fields) is not None:
             self.fault(stream, PROTOCOL_ERROR, unfit=True)
         else:
@@ -379,21 +395,3 @@ class StreamTable:
     def _look_whether_empty(self) -> None:
         if not self.open:
             self._owner.emptied()
-
-
-class _NoOwner:
-    """Of streams whose connection is over."""
-
-    rests = False
-
-    def in_next_turn(self) -> None:
-        """There is none."""
-
-    def begun(self, count: int) -> None:
-        """None is counted."""
-
-    def emptied(self) -> None:
-        """It is known."""
-
-
-_NO_OWNER: Final[TableOwner] = _NoOwner()

@@ -112,6 +112,7 @@ class Http2Stream:
         "bytes_sent",
         "exchange",
         "head_sent",
+        "lingers",
         "number",
         "phase",
         "queue",
@@ -126,6 +127,7 @@ class Http2Stream:
         self.exchange: Exchange = NO_EXCHANGE
         self.bytes_sent = 0
         self.head_sent: ResponseHead | None = None
+        self.lingers = False  # the answer is whole before the request, whose rest is let come, and dropped
         self._owner = owner
         self._sender = sender
         self.queue: StreamQueue | NoQueue = NO_QUEUE
@@ -221,6 +223,7 @@ class Http2Stream:
     def close(self) -> Exchange:
         """The stream is closed: nothing more is sent on it. Returns the exchange that has to know, or NO_EXCHANGE."""
         self.phase = OVER
+        self.lingers = False
         self._sender.drop(self.number)
         self._fields, self._out, self.queue = b"", [], CLOSED
         exchange, self.exchange = self.exchange, NO_EXCHANGE
@@ -287,12 +290,14 @@ class Http2Stream:
     def end(self) -> None:
         """The response is whole: sends the rest of it.
 
-        What the client still sends is not waited for; NO_ERROR says that the answer stands (RFC 9113 section 8.1).
+        Of a request that is not whole the stream `lingers`. In a tunnel there is nothing to wait for: RST_STREAM with
+        NO_ERROR says that all stands that was sent (RFC 9113 section 8.1).
         """
         whole = self.body_of_request.whole
-        if whole and self.queue is NO_QUEUE and self._sent_at_once():
+        self.lingers = not whole and self.phase is not TUNNEL
+        if self.queue is NO_QUEUE and self._sent_at_once():
             return
-        reset = None if whole else NO_ERROR
+        reset = None if whole or self.lingers else NO_ERROR
         if self._fields and not any(self._out):  # no empty DATA: clients of gRPC read a refusal of fields alone
             fields, self._fields = self._fields, b""
             self.bytes_sent += self._open_queue().fields(fields, end=True, reset=reset)

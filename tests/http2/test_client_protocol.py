@@ -30,6 +30,7 @@ from agwtwisted.core.http2.codes import (
 from agwtwisted.core.listening.admission import Awaited
 from agwtwisted.core.verification.verdicts import Missing
 from agwtwisted.http2.client_protocol import BLOCKS_A_TURN
+from agwtwisted.transport.connection import LINGER
 from tests.connection_oracle import Conversation, OurServer, connections_agree, uploads
 from tests.http2.connections import Http2Case, limits
 from tests.http2.raw_frames import GET, POST, frame, request, streams
@@ -216,6 +217,8 @@ class TurnedAwayTests(Http2Case):
         client = self.browser()
         response = client.request(method="POST", body=b"x", end=False)
         self.assertEqual(client.finished(response).text, "page")
+        self.assertFalse(client.goaways)
+        self.network.advance(LINGER)
         client.rest()
         self.assertTrue(client.goaways)
 

@@ -14,6 +14,7 @@ from agwtwisted.core.http2.codes import (
     PROTOCOL_ERROR,
 )
 from agwtwisted.core.http2.windows import CONNECTION_WINDOW, STREAM_WINDOW
+from agwtwisted.transport.connection import LINGER
 from tests.http2.connections import ACCEPT, Http2Case
 from tests.http2_clients import get
 
@@ -52,6 +53,7 @@ class CreditTests(Http2Case):
         client = self.frames()
         client.send(client.headers(1, get(method="POST"), "END_HEADERS"))
         self.last.answer()
+        self.network.advance(LINGER)
         client.next(RstStreamFrame, 1)
         for _ in range(CONNECTION_WINDOW // 16384 + 4):
             client.send(DataFrame(1, bytes(16384)))

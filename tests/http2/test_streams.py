@@ -20,6 +20,7 @@ from agwtwisted.core.http2.codes import (
     PROTOCOL_ERROR,
 )
 from agwtwisted.core.http2.windows import CONNECTION_WINDOW, STREAM_WINDOW
+from agwtwisted.transport.connection import LINGER
 from tests.http2.connections import ACCEPT, Http2Case
 from tests.http2_clients import get
 
@@ -295,13 +296,43 @@ class BodyTests(Http2Case):
         self.assertEqual(self.last.refused, (413, ErrorInfo.INVALID_REQUEST))
 
     def test_early_answer(self) -> None:
-        """An answer that is whole before its request is sent whole, then the stream is reset without an error."""
+        """An answer that is whole before its request is sent whole; the stream is reset without an error, but later."""
         client = self.frames()
         client.send(client.headers(1, get(method="POST"), "END_HEADERS"), DataFrame(1, b"part"))
         self.last.answer(b"enough")
         data = client.next(DataFrame)
         self.assertEqual((data.data, "END_STREAM" in data.flags), (b"enough", True))
+        self.network.advance(LINGER - 1)
+        client.send(DataFrame(1, b"more"))
+        self.assertFalse(any(isinstance(frame, RstStreamFrame) for frame in client.frames))
+        self.network.advance(1)
         self.assertEqual(client.next(RstStreamFrame, 1).error_code, NO_ERROR)
+        self.assertEqual(self.last.data, b"part")
+
+    def test_rest_of_a_request(self) -> None:
+        """What comes behind such an answer is dropped, with room for more; its end, or trailers, end the stream."""
+        self.begun = lambda asked: asked.answer(b"enough", status=403)
+        client = self.browser()
+        for trailers in ((), (("x-trailer", "1"),)):
+            response = client.request(method="POST", body=bytes(3 * STREAM_WINDOW), end=not trailers)
+            if trailers:
+                client.trailers(response, trailers)
+            self.assertEqual((client.finished(response).status, response.text), (403, "enough"))
+        self.network.advance(LINGER)
+        self.assertFalse(response.reset)
+        self.assertFalse(self.protocol._streams.open)
+
+    def test_answer_behind_the_request(self) -> None:
+        """A request that is whole before its early answer has left needs no reset."""
+        client = self.frames()
+        client.send(client.headers(1, get(method="POST"), "END_HEADERS"), DataFrame(1, b"part"))
+        self.last.answer(bytes(100_000))  # more than the window
+        client.send(DataFrame(1, b"rest", flags=["END_STREAM"]))
+        client.send(*(WindowUpdateFrame(stream, 100_000) for stream in (1, 0)))
+        client.until(lambda: any("END_STREAM" in each.flags for each in client.frames if each.stream_id), "the end")
+        self.network.advance(LINGER)
+        self.assertFalse(any(isinstance(frame, RstStreamFrame) for frame in client.frames))
+        self.assertFalse(self.protocol._streams.open)
 
     def test_early_answer_without_body(self) -> None:
         """One without a body ends with its head: an empty DATA frame would be a body to clients of gRPC."""
@@ -309,6 +340,7 @@ class BodyTests(Http2Case):
         client.send(client.headers(1, get(method="POST"), "END_HEADERS"), DataFrame(1, b"part"))
         self.last.answer(b"")
         self.assertIn("END_STREAM", client.next(HeadersFrame, 1).flags)
+        self.network.advance(LINGER)
         self.assertEqual(client.next(RstStreamFrame, 1).error_code, NO_ERROR)
         self.assertFalse(any(isinstance(frame, DataFrame) for frame in client.frames))
 
