@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import gc
+import queue
+import selectors
+import socket
+import socketserver
+import ssl
+import threading
 import tracemalloc
 from collections.abc import Callable
 from typing import Final
 
-ELSEWHERE: Final = tuple(tracemalloc.Filter(False, f"*/{package}/*") for package in ("end_to_end", "websockets"))
+ELSEWHERE: Final = (
+    *(tracemalloc.Filter(False, f"*/{package}/*") for package in ("end_to_end", "websockets")),
+    *(
+        tracemalloc.Filter(False, module.__file__)
+        for module in (queue, selectors, socket, socketserver, ssl, threading)
+    ),
+)
 """Servers and clients in threads, which may outlive their tests: one that comes back to `recv` holds 64 kB."""
 
 

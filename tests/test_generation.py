@@ -132,7 +132,7 @@ class GenerationTests(Gateway):
         """The log says which request header of which port does not reach the backends."""
         port: Any = self.generation.ports[HTTP_PORT]
         with capturedLogs() as events:
-            port.parser.names.drop(b"X_Own")
+            port.handling.parser.names.drop(b"X_Own")
         [event] = events
         self.assertIn("0.0.0.0:8443: request header b'X_Own' dropped (1 times so far)", formatEvent(event))
 

@@ -156,8 +156,9 @@ class WebSocketTests(SocketCase):
     def test_client_resets(self) -> None:
         """A stream that the client resets ends the server's connection, and nothing else."""
         client = self.client("open")
+        before = len(self.scene.backend.connections)
         socket = Socket(client, "/socket/reset")
-        connection = self.scene.backend.connections[-1]
+        connection = wait_until(lambda: self.scene.backend.connections[before:], "the server has it")[0]
         client.reset(socket.stream, CANCEL)
         self.scene.backend.end_of(connection)
         self.assertEqual(client.fetch("/").status, 200)

@@ -18,7 +18,7 @@ from typing import Any, Final
 import attrs
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests import running
+from tests import http2_clients, running
 from tests.end_to_end import clients, gateway
 from tests.end_to_end.gateway import Gateway, section
 from tests.end_to_end.lines import DEADLINE, Line, wait_until
@@ -94,6 +94,7 @@ def _configuration(doors: Mapping[str, int], server: int, nowhere: int, workers:
         protocol="Https",
         ssl_certificate="server",
         ssl_profile="mixed",
+        enable_http2="true",
     )
     paths = {"rule_type": "PathBasedRouting", "url_path_map": "map"}
     text += section("request_routing_rule mixed", priority=1, http_listener="mixed", **paths)
@@ -177,6 +178,7 @@ class Traffic:
         with closing(self._line("deadtcp")) as line:
             line.rest()
         self.lines += 1
+        self._speaks_no_http2()
 
     def _asked(self, door: str, request: bytes, *, certificate: str = "") -> None:
         with closing(self._line(door, certificate)) as line:
@@ -190,6 +192,13 @@ class Traffic:
             call = self._place.gateway.call(self._place.doors[door], certificate, version="1.2")
             clients.encrypted(call).close()
         self.lines += 1
+
+    def _speaks_no_http2(self) -> None:
+        """A client that agrees on HTTP/2 and speaks something else: it is cut, and has asked for nothing."""
+        with closing(http2_clients.tls(self._place.gateway.call(self._place.doors["mixed"]))) as wire:
+            wire.send(b"something else")
+            while wire.receive():
+                pass
 
     def _leaves(self) -> None:
         """A client that does not wait for its answer."""
