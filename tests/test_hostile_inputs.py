@@ -281,7 +281,7 @@ class RatioTests(SynchronousTestCase):
                 return CERTIFICATE
 
             ratios = {name: self.cost(partial(spend, name)) / self.unit for name in contexts}
-            self.assertEqual({name: ratio for name, ratio in ratios.items() if ratio >= 0.3}, {}, profile)
+            self.assertEqual({name: ratio for name, ratio in ratios.items() if ratio >= 0.6}, {}, profile)
 
     def test_proxy_headers(self) -> None:
         """PROXY protocol headers full of small values."""
