@@ -11,7 +11,7 @@ TEST_PACKAGES = $(patsubst tests/%/__init__.py,tests.%,$(wildcard tests/*/__init
 END_TO_END = $(addprefix tests.end_to_end-,0 1 2 3)
 TRIALS = $(addprefix trial-,$(END_TO_END) tests.modules $(filter-out tests.end_to_end,$(TEST_PACKAGES)))
 # More processes than processors: most of the time tests wait for what they started, which those of a file share.
-PROCESSES = $(shell echo $$((3 * $$(nproc) < 8 ? 3 * $$(nproc) : 8)))
+PROCESSES = $(shell echo $$((2 * $$(nproc) < 8 ? 2 * $$(nproc) : 8)))
 # In the order of tests/conftest.py: that of xdist has files of few tests last, which are the long ones here.
 PARALLEL = --numprocesses=$(PROCESSES) --dist=loadfile --no-loadscope-reorder
 

@@ -426,11 +426,11 @@ class FeedingTests(SynchronousTestCase):
 
     def test_what_is_kept(self) -> None:
         """Nothing of frames that were handed on, and no more than what came of one that is not whole."""
-        readers = [begun() for _ in range(10)]
-        self.assertLess(kept_after(lambda: [fed([CONVERSATION[len(BEGIN) :]], each) for each in readers]) / 10, 200)
+        readers = [begun() for _ in range(100)]
+        self.assertLess(kept_after(lambda: [fed([CONVERSATION[len(BEGIN) :]], each) for each in readers]) / 100, 200)
         part = frame(0xEE, bytes(4000), length=16_384)
         pieces = [part[at : at + 10] for at in range(0, len(part), 10)]
-        self.assertLess(kept_after(lambda: [fed(pieces, each) for each in readers]) / 10, 5000)
-        more = [begun() for _ in range(10)]
+        self.assertLess(kept_after(lambda: [fed(pieces, each) for each in readers]) / 100, 5000)
+        more = [begun() for _ in range(100)]
         large = frames.data(1, bytes(16_000), False) * 3 + part[:100]
-        self.assertLess(kept_after(lambda: [fed([large], each) for each in more]) / 10, 500)
+        self.assertLess(kept_after(lambda: [fed([large], each) for each in more]) / 100, 500)
