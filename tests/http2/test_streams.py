@@ -318,9 +318,21 @@ class BodyTests(Http2Case):
             if trailers:
                 client.trailers(response, trailers)
             self.assertEqual((client.finished(response).status, response.text), (403, "enough"))
+        client.round_trip()
+        self.assertFalse(self.protocol._streams.open)
         self.network.advance(LINGER)
         self.assertFalse(response.reset)
-        self.assertFalse(self.protocol._streams.open)
+
+    def test_room_of_what_was_kept(self) -> None:
+        """What was kept of such a request makes room for its rest."""
+        self.begun = lambda asked: asked.reply.pause_body()
+        client = self.browser()
+        client.more()
+        response = client.request(method="POST", body=bytes(2 * STREAM_WINDOW))
+        client.round_trip()
+        self.last.answer(b"enough")
+        self.assertEqual(client.finished(response).text, "enough")
+        client.until(lambda: not self.protocol._streams.open, "the rest has come")
 
     def test_answer_behind_the_request(self) -> None:
         """A request that is whole before its early answer has left needs no reset."""
