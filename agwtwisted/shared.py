@@ -34,7 +34,7 @@ from agwtwisted.operations.access_log import AccessLog
 from agwtwisted.operations.events import Events
 from agwtwisted.operations.metrics import Metrics
 from agwtwisted.operations.refusals import Refusals
-from agwtwisted.revocation.lateness import Lateness
+from agwtwisted.outbound.lateness import Lateness
 from agwtwisted.revocation.ocsp_client import OcspClient
 from agwtwisted.revocation.ocsp_source import OcspSource
 from agwtwisted.revocation.ocsp_store import MemoryStore, OpenedStore, ResponseStore, SqliteStore

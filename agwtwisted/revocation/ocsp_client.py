@@ -25,11 +25,11 @@ from agwtwisted.core.http.destinations import Destination, Network, PortRange
 from agwtwisted.core.http.host_names import bracketed
 from agwtwisted.core.operations.revocation_state import ResponderState
 from agwtwisted.core.revocation.status import CouldNotAsk, NoAnswer, Unreachable, Unusable
-from agwtwisted.revocation.lateness import FairTimeout, Lateness
+from agwtwisted.outbound.fetching import AddressRules
+from agwtwisted.outbound.lateness import FairTimeout, Lateness
 from agwtwisted.revocation.ocsp_http import BadResponseError, RedirectError, post
 from agwtwisted.revocation.responder_connection import (
     AddressRefusedError,
-    AddressRules,
     ResponderConnection,
     descriptor_shortage,
 )

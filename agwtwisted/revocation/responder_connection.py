@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import attrs
@@ -39,8 +39,9 @@ from zope.interface import implementer
 
 from agwtwisted.backends.reactor_resolver import ReactorResolver
 from agwtwisted.core.base.errors import AgwError
-from agwtwisted.core.http.destinations import Destination, Network, PortRange, closed, refusal_of
+from agwtwisted.core.http.destinations import Destination, closed, refusal_of
 from agwtwisted.core.revocation.ocsp import MAX_RESPONSE_BYTES
+from agwtwisted.outbound.fetching import AddressRules
 from agwtwisted.transport.descriptors import SHORTAGES
 
 MAX_HEAD_BYTES: Final = 16384
@@ -52,15 +53,6 @@ _SHORTAGES: Final = SHORTAGES | {errno.EADDRNOTAVAIL}
 
 class AddressRefusedError(AgwError):
     """The address rules do not allow the connection."""
-
-
-@attrs.frozen(kw_only=True)
-class AddressRules:
-    """Where connections may go beside what is always allowed: to these networks, on these ports, not to ourselves."""
-
-    networks: tuple[Network, ...]
-    ports: tuple[PortRange, ...]
-    own_ports: Container[int]
 
 
 def descriptor_shortage() -> str:

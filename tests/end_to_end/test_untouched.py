@@ -98,7 +98,13 @@ class CompressionTests(StreamCase):
         """The bytes of a compressed request reach the server, and those of a compressed answer the client."""
         zipped = gzip.compress(b"again and " * 10_000)
         # A server that closes says so: a POST on a kept connection that it is just closing would not be sent again.
-        said = f"Content-Encoding: gzip\r\nContent-Length: {len(zipped)}\r\nVary: Accept-Encoding\r\nConnection: close\r\n\r\n"
+        head = (
+            "Content-Encoding: gzip",
+            f"Content-Length: {len(zipped)}",
+            "Vary: Accept-Encoding",
+            "Connection: close",
+        )
+        said = "\r\n".join((*head, "", ""))
         backend = self.play(answering(b"HTTP/1.1 200 OK\r\n" + said.encode() + zipped))
         for door in ("strict", "plain"):
             backend.forget()

@@ -22,9 +22,9 @@ from agwtwisted.core.revocation import ocsp
 from agwtwisted.core.revocation.circuit_breaker import OPEN_SECONDS, TRIP_AFTER
 from agwtwisted.core.revocation.ocsp import OcspRequest, ProvenResponse
 from agwtwisted.core.revocation.status import Unreachable
+from agwtwisted.outbound.lateness import MAX_LATENESS, TICK, Lateness
 from agwtwisted.revocation import ocsp_client, responder_connection
 from agwtwisted.revocation import responder_throttle as throttle
-from agwtwisted.revocation.lateness import MAX_LATENESS, TICK, Lateness
 from agwtwisted.revocation.ocsp_client import OcspClient
 from agwtwisted.revocation.responder_throttle import MAX_CONCURRENT
 from tests import pki

@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.revocation.lateness import TICK, Lateness
+from agwtwisted.outbound.lateness import TICK, Lateness
 
 
 class LatenessTests(SynchronousTestCase):

@@ -1,0 +1,1 @@
+"""The gateway's own questions to other servers over HTTP: OCSP responders, distribution points of CRLs."""
