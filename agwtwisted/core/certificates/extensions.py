@@ -41,6 +41,7 @@ _KNOWN_QUALIFIERS: Final = frozenset({_CPS, _USER_NOTICE})
 
 DIGITAL_SIGNATURE: Final = 0x80
 KEY_CERT_SIGN: Final = 0x04
+CRL_SIGN: Final = 0x02
 """Bits of the first octet of keyUsage (section 4.2.1.3)."""
 
 _TYPED_CLIENT: Final = 0x80

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, cast
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
@@ -80,27 +80,28 @@ def issued(certificate: Certificate, issuer: Certificate) -> bool | None:
         return None
 
 
-def is_signed(identifier: str, signer: Certificate, signature: bytes, data: bytes) -> bool | None:
+def is_signed(identifier: str, signer: Certificate, signature: bytes, data: bytes | memoryview) -> bool | None:
     """Whether a signature is that of a certificate's key, in an algorithm that goes with the key.
 
-    None where the key is of a kind that cannot be read here.
+    None where the key is of a kind that cannot be read here. The data may be a view of what is too large to be copied.
     """
+    octets = cast(bytes, data)  # which is as far as the annotations of cryptography's RSA keys go; they take views, too
     try:
         key = load_der_public_key(der.encoded(der.SEQUENCE, signer.public_key))
     except (ValueError, TypeError, UnsupportedAlgorithm):
         return None
     match key:
         case rsa.RSAPublicKey() if identifier in _PKCS1:
-            tries = [partial(key.verify, signature, data, padding.PKCS1v15(), _PKCS1[identifier])]
+            tries = [partial(key.verify, signature, octets, padding.PKCS1v15(), _PKCS1[identifier])]
         case rsa.RSAPublicKey() if identifier == RSASSA_PSS:
             # Its digest stands in parameters, which an OCSP response does not sign: each is tried.
-            tries = [partial(key.verify, signature, data, _pss(digest), digest) for digest in _PSS_DIGESTS]
+            tries = [partial(key.verify, signature, octets, _pss(digest), digest) for digest in _PSS_DIGESTS]
         case ec.EllipticCurvePublicKey() if identifier in _ECDSA:
-            tries = [partial(key.verify, signature, data, ec.ECDSA(_ECDSA[identifier]))]
+            tries = [partial(key.verify, signature, octets, ec.ECDSA(_ECDSA[identifier]))]
         case ed25519.Ed25519PublicKey() if identifier == _ED25519:
-            tries = [partial(key.verify, signature, data)]
+            tries = [partial(key.verify, signature, octets)]
         case ed448.Ed448PublicKey() if identifier == _ED448:
-            tries = [partial(key.verify, signature, data)]
+            tries = [partial(key.verify, signature, octets)]
         case _:
             return False
     return any(map(_succeeds, tries))

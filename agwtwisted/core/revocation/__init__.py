@@ -1,1 +1,1 @@
-"""Which OCSP responses are accepted, where OCSP requests may go, and what follows for the client."""
+"""Which OCSP responses and CRLs are accepted, where they are asked for, and what follows for the client."""
