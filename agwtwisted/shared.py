@@ -26,7 +26,7 @@ from agwtwisted.core.listening.stream_places import StreamPlaces
 from agwtwisted.core.operations.names import names_of
 from agwtwisted.core.plan.plan import Plan
 from agwtwisted.core.resources.gateway import Gateway
-from agwtwisted.core.resources.resources import ClientRevocation, SslProfile
+from agwtwisted.core.resources.resources import SslProfile
 from agwtwisted.interfaces import NO_SIBLINGS, Siblings
 from agwtwisted.listening.admission import Limits
 from agwtwisted.listening.shared_limits import SharedLimits
@@ -219,6 +219,4 @@ def _store(plan: Plan, directory: Path | None, wall: WallClock, reactor: PosixRe
 def asking_profiles(plan: Plan) -> tuple[SslProfile, ...]:
     """The profiles of a plan that ask responders, each once."""
     profiles = dict.fromkeys(each.ssl_profile for each in plan.config.served)
-    return tuple(
-        each for each in profiles if each is not None and each.verify_client_revocation is ClientRevocation.OCSP
-    )
+    return tuple(each for each in profiles if each is not None and each.verify_client_revocation)

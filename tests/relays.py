@@ -11,7 +11,7 @@ from twisted.internet.error import DNSLookupError
 
 from agwtwisted.backends.resolver import Resolver
 from agwtwisted.core.base.log_rate_limiter import LogRateLimiter
-from agwtwisted.core.identity.clients import OcspStatus, PendingClient, RevocationFinding
+from agwtwisted.core.identity.clients import ClientRevocationStatus, PendingClient, RevocationFinding
 from agwtwisted.core.resources.resources import SslProfile
 from agwtwisted.core.verification import reasons
 from agwtwisted.core.verification.verdicts import Refused
@@ -93,9 +93,9 @@ class Check:
 
     def answer(self, *, good: bool = True, seconds: float = 3600.0) -> None:
         """Answers the last question."""
-        finding = RevocationFinding(ocsp_status=OcspStatus.GOOD, until=pki.NOW.timestamp() + seconds)
+        finding = RevocationFinding(status=ClientRevocationStatus.GOOD, until=pki.NOW.timestamp() + seconds)
         if not good:
-            finding = RevocationFinding(ocsp_status=OcspStatus.REVOKED, refusal=Refused(reasons.REVOKED))
+            finding = RevocationFinding(status=ClientRevocationStatus.REVOKED, refusal=Refused(reasons.REVOKED))
         self.asked[-1].callback(finding)
 
 

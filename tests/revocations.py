@@ -13,8 +13,8 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.certificates.variables import certificate_variables
-from agwtwisted.core.identity.clients import Client, PendingClient, RevocationFinding, identify
-from agwtwisted.core.resources.resources import ClientRevocation, SslProfile
+from agwtwisted.core.identity.clients import Client, PendingClient, RevocationFinding, RevocationSource, identify
+from agwtwisted.core.resources.resources import SslProfile
 from agwtwisted.core.revocation.status import RevocationStatus, Unreachable
 from agwtwisted.core.tls import policies
 from agwtwisted.core.tls.policies import TlsPolicy
@@ -41,7 +41,7 @@ def profile(**keys: Any) -> SslProfile:
     """A profile that asks."""
     policy = policies.predefined("AppGwSslPolicy20220101")
     assert isinstance(policy, TlsPolicy)
-    keys = {"name": "strict", "ssl_policy": policy, "verify_client_revocation": ClientRevocation.OCSP, **keys}
+    keys = {"name": "strict", "ssl_policy": policy, "verify_client_revocation": (RevocationSource.OCSP,), **keys}
     return SslProfile(**keys)
 
 

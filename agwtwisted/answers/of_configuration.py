@@ -105,7 +105,7 @@ def _guessable_files(files: Files) -> Iterator[str]:
     document = ini.parse(files.main.data, files.file) if files.arm is None else files.arm.sections
     for section in document.sections:
         for entry in section.entries:
-            if entry.key == "password_file" or (section.kind == "arm" and entry.key.startswith("password.")):
+            if entry.key.endswith("password_file") or (section.kind == "arm" and entry.key.startswith("password.")):
                 yield beside(entry.place.file, entry.value)
             elif section.kind == "arm" and entry.key == "parameters":
                 yield from (beside(entry.place.file, each.strip()) for each in re.split("[,\n]", entry.value))

@@ -20,7 +20,7 @@ from agwtwisted.core.identity.clients import (
     NOT_CHECKED,
     Admitted,
     Client,
-    OcspStatus,
+    ClientRevocationStatus,
     PendingClient,
     RevocationFinding,
     TurnedAway,
@@ -34,9 +34,11 @@ from agwtwisted.transport.deferreds import log_failure
 Answer: TypeAlias = RevocationFinding | Deferred[RevocationFinding]
 """What a check finds, at once where that is known; else it has a deadline, and may be cancelled."""
 
-CHECK_FAILED: Final = RevocationFinding(ocsp_status=OcspStatus.UNAVAILABLE, refusal=Refused(reasons.STATUS_UNAVAILABLE))
+CHECK_FAILED: Final = RevocationFinding(
+    status=ClientRevocationStatus.UNAVAILABLE, refusal=Refused(reasons.STATUS_UNAVAILABLE)
+)
 
-EXPIRED: Final = RevocationFinding(ocsp_status=OcspStatus.NOT_CHECKED, refusal=Refused(reasons.EXPIRED))
+EXPIRED: Final = RevocationFinding(status=ClientRevocationStatus.NOT_CHECKED, refusal=Refused(reasons.EXPIRED))
 
 
 class Check(Protocol):
@@ -247,7 +249,7 @@ class StrictClient:
         if not isinstance(pending.proof.verdict, Trusted):
             return succeed(identify(pending, NOT_CHECKED))
         if self._wall.seconds() >= min(client.until, pending.proof.until):
-            return succeed(identify(pending, attrs.evolve(EXPIRED, ocsp_status=client.ocsp_status)))
+            return succeed(identify(pending, attrs.evolve(client.finding, refusal=EXPIRED.refusal)))
         checked = succeed(NOT_CHECKED) if self._check is None else asked_of(self._check, pending)
         return checked.addErrback(check_failed, self.log).addCallback(self._judged, client, pending)
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
-from agwtwisted.core.identity.clients import OcspStatus, PendingClient, TurnedAway
+from agwtwisted.core.identity.clients import PendingClient, TurnedAway
 from agwtwisted.core.operations.refused_clients import RefusalMemory, RefusedClient
 from agwtwisted.core.verification.verdicts import Missing, Refused, Refusing
 from agwtwisted.operations.events import REFUSAL, Events
@@ -57,7 +57,7 @@ class Refusals:
             address=facts.address,
             port=facts.port,
             verdict=verdict,
-            ocsp_status=client.ocsp_status if isinstance(client, TurnedAway) else OcspStatus.NOT_CHECKED,
+            **_revocation(client),
             certificates=_certificates(client, presented) if keeps else (),
         )
         number = self.memory.add(refused)
@@ -68,6 +68,13 @@ class Refusals:
 def _verdict(client: RefusedParty) -> Refusing:
     verdict = client.verdict if isinstance(client, TurnedAway) else client.proof.verdict
     return verdict if isinstance(verdict, Missing | Refused) else Missing()
+
+
+def _revocation(client: RefusedParty) -> Mapping[str, Any]:
+    """What was found out about its revocation, as far as that was asked."""
+    if not isinstance(client, TurnedAway):
+        return {}
+    return {"revocation_status": client.revocation_status, "revocation_source": client.revocation_source}
 
 
 def _certificates(client: RefusedParty, presented: Sequence[bytes]) -> tuple[bytes, ...]:

@@ -13,8 +13,8 @@ from twisted.internet.defer import Deferred, FirstError, gatherResults
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from agwtwisted.core.identity.clients import CertificateProof, OcspStatus, PendingClient, RevocationFinding
-from agwtwisted.core.resources.resources import ClientRevocation, OcspScope, OcspUnavailable, SslProfile
+from agwtwisted.core.identity.clients import CertificateProof, ClientRevocationStatus, PendingClient, RevocationFinding
+from agwtwisted.core.resources.resources import RevocationScope, RevocationUnavailable, SslProfile
 from agwtwisted.core.revocation.finding import finding_of
 from agwtwisted.core.revocation.memory import Subject
 from agwtwisted.core.revocation.status import RevocationStatus
@@ -25,7 +25,7 @@ _log = Logger()
 
 def check_of(revocation: Revocation, profile: SslProfile | None) -> RevocationCheck | None:
     """The check of the clients of a profile; None where the profile does not ask for one."""
-    if profile is None or profile.verify_client_revocation is not ClientRevocation.OCSP:
+    if profile is None or not profile.verify_client_revocation:
         return None
     return RevocationCheck(revocation, profile)
 
@@ -62,10 +62,10 @@ class RevocationCheck:
         return self.revocation.watch(subjects(pending.proof, self.profile), self.profile, call)
 
     def _found(self, pending: PendingClient, statuses: list[RevocationStatus]) -> RevocationFinding:
-        allow = self.profile.ocsp_unavailable is OcspUnavailable.ALLOW
+        allow = self.profile.ocsp_unavailable is RevocationUnavailable.ALLOW
         finding = finding_of(statuses, allow=allow, now=self.revocation.seconds())
         certificate = pending.proof.certificate
-        if finding.ocsp_status is OcspStatus.UNAVAILABLE_ALLOWED and certificate is not None:
+        if finding.status is ClientRevocationStatus.UNAVAILABLE_ALLOWED and certificate is not None:
             self.revocation.fail_open_count += 1
             _log.warn(
                 "{address} is accepted although the status of its certificate {certificate} cannot be obtained"
@@ -83,7 +83,7 @@ def subjects(proof: CertificateProof, profile: SslProfile) -> tuple[Subject, ...
     leaf = () if proof.certificate is None else (proof.certificate.der,)
     chain = (*leaf, *proof.chain_der)
     pairs = tuple(pairwise(chain))
-    return pairs if profile.ocsp_scope is OcspScope.CHAIN else pairs[:1]
+    return pairs if profile.ocsp_scope is RevocationScope.CHAIN else pairs[:1]
 
 
 def _first(failure: Failure) -> Failure:

@@ -25,9 +25,10 @@ from agwtwisted.core.identity.clients import (
     Identity,
     PendingClient,
     RevocationFinding,
+    RevocationSource,
 )
 from agwtwisted.core.plan.routing import Sites
-from agwtwisted.core.resources.resources import CertificateHeaders, ClientRevocation, SslProfile
+from agwtwisted.core.resources.resources import CertificateHeaders, SslProfile
 from agwtwisted.core.revocation.ocsp import OcspRequest, OcspRules
 from agwtwisted.core.revocation.status import Good
 from agwtwisted.core.tls import policies
@@ -127,7 +128,7 @@ def test_ocsp_known(benchmark: Any, cached: int) -> None:
     """The status of a certificate from memory, among few and many others."""
     policy = policies.predefined("AppGwSslPolicy20220101")
     assert isinstance(policy, TlsPolicy)
-    profile = SslProfile(name="strict", ssl_policy=policy, verify_client_revocation=ClientRevocation.OCSP)
+    profile = SslProfile(name="strict", ssl_policy=policy, verify_client_revocation=(RevocationSource.OCSP,))
     clock = Clock()
     clock.advance(pki.NOW.timestamp())
     asker: Any = _Asker()

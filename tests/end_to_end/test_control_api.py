@@ -13,7 +13,8 @@ from typing import Any
 
 import attrs
 
-from agwtwisted.core.operations.answers import ANSWERS, undocumented, unseen
+from agwtwisted.core.operations.answer_members import undocumented, unseen
+from agwtwisted.core.operations.answers import ANSWERS
 from agwtwisted.core.operations.questions import Question
 from agwtwisted.core.operations.routes import ROUTES, Asked, Form, Operation
 from agwtwisted.workers.worker import NUMBERS

@@ -29,7 +29,7 @@ from agwtwisted.core.http.managed import MANAGED_NAMES, canonical
 from agwtwisted.core.http.messages import Framing, Mark, RequestHead
 from agwtwisted.core.http.request_reader import RequestReader
 from agwtwisted.core.http.response_reader import ResponseReader
-from agwtwisted.core.identity.clients import OcspStatus, PendingClient, RevocationFinding
+from agwtwisted.core.identity.clients import ClientRevocationStatus, PendingClient, RevocationFinding
 from agwtwisted.core.plan.error_pages import ErrorPages
 from agwtwisted.core.plan.routing import Site
 from agwtwisted.core.resources.resources import (
@@ -1687,7 +1687,7 @@ class PathTests(_Case):
     def answer(self, verdict: Verdict) -> None:
         """The check of the client ends so."""
         refusal = verdict if isinstance(verdict, Refused) else None
-        self.answers[-1].callback(RevocationFinding(ocsp_status=OcspStatus.GOOD, refusal=refusal))
+        self.answers[-1].callback(RevocationFinding(status=ClientRevocationStatus.GOOD, refusal=refusal))
         self.network.advance(0)
 
     def test_waits_for_the_check(self) -> None:

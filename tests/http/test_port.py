@@ -15,7 +15,7 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.identity import clients as identity
-from agwtwisted.core.identity.clients import Admitted, OcspStatus, PendingClient, RevocationFinding
+from agwtwisted.core.identity.clients import Admitted, ClientRevocationStatus, PendingClient, RevocationFinding
 from agwtwisted.core.operations.records import client_members
 from agwtwisted.core.verification import reasons
 from agwtwisted.core.verification.handshake_failures import HandshakeFailure
@@ -418,7 +418,7 @@ class Recheck:
 
     def __call__(self, client: PendingClient) -> Answer:
         """The first answer is good, for a hundred seconds; the others come later, unless all are there `at_once`."""
-        good = RevocationFinding(ocsp_status=OcspStatus.GOOD, until=self.until)
+        good = RevocationFinding(status=ClientRevocationStatus.GOOD, until=self.until)
         if self.at_once:
             return good
         if not self.answers:
@@ -436,7 +436,7 @@ class Recheck:
         """The client is trusted until so many seconds after the beginning, or refused."""
         until = pki.NOW.timestamp() + seconds
         refusal = verdict if isinstance(verdict, Refused) else None
-        finding = RevocationFinding(ocsp_status=OcspStatus.NOT_CHECKED, refusal=refusal, until=until)
+        finding = RevocationFinding(status=ClientRevocationStatus.NOT_CHECKED, refusal=refusal, until=until)
         self.answers[-1].callback(finding)
 
 
@@ -650,7 +650,7 @@ class StrictClientTests(SynchronousTestCase):
         self.assertEqual(self.strict(clients.stranger()).verdict, Refused(reasons.NO_LOCAL_ISSUER))
         self.assertEqual(self.check.answers, [])
         session = self.session(device())
-        self.assertEqual(self.successResultOf(session.strict_client()).ocsp_status, OcspStatus.GOOD)
+        self.assertEqual(self.successResultOf(session.strict_client()).revocation_status, ClientRevocationStatus.GOOD)
         waiting = session.strict_client()
         self.check.answer(REVOKED)
         self.assertEqual(self.successResultOf(waiting).verdict, REVOKED)
@@ -664,7 +664,7 @@ class StrictClientTests(SynchronousTestCase):
         """So it is where the answer is known."""
         self.check.at_once = True
         self.gateway.port.check_of = lambda profile: self.check
-        self.assertEqual(self.strict(device()).ocsp_status, OcspStatus.GOOD)
+        self.assertEqual(self.strict(device()).revocation_status, ClientRevocationStatus.GOOD)
 
     def test_expelled(self) -> None:
         """Once such a path has let a client in, the news that it is revoked ends its connection."""
@@ -684,7 +684,7 @@ class _Refusing(Recheck):
 
     def __call__(self, client: PendingClient) -> Answer:
         """Refused."""
-        return succeed(RevocationFinding(ocsp_status=OcspStatus.REVOKED, refusal=REVOKED))
+        return succeed(RevocationFinding(status=ClientRevocationStatus.REVOKED, refusal=REVOKED))
 
 
 class Http2Tests(SynchronousTestCase):

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.identity.clients import (
     Admitted,
-    OcspStatus,
+    ClientRevocationStatus,
     PendingClient,
     RevocationFinding,
     TurnedAway,
@@ -29,9 +29,9 @@ from tests.memory import kept_after
 PENDING = identities.pending(Trusted())
 TRUSTED = identities.admitted(Trusted())
 REVOKED = Refused("certificate revoked")
-GOOD = RevocationFinding(ocsp_status=OcspStatus.GOOD)
+GOOD = RevocationFinding(status=ClientRevocationStatus.GOOD)
 GOOD_CLIENT = identify(PENDING, GOOD)
-REFUSAL = RevocationFinding(ocsp_status=OcspStatus.REVOKED, refusal=REVOKED)
+REFUSAL = RevocationFinding(status=ClientRevocationStatus.REVOKED, refusal=REVOKED)
 REFUSED = identify(PENDING, REFUSAL)
 UNAVAILABLE = identify(PENDING, CHECK_FAILED)
 

@@ -14,13 +14,13 @@ from agwtwisted.core.identity.clients import (
     NOT_CHECKED,
     Admitted,
     Client,
-    OcspStatus,
+    ClientRevocationStatus,
     PendingClient,
     RevocationFinding,
     TurnedAway,
     identify,
 )
-from agwtwisted.core.resources.resources import OcspScope, OcspUnavailable, SslProfile
+from agwtwisted.core.resources.resources import RevocationScope, RevocationUnavailable, SslProfile
 from agwtwisted.core.revocation.finding import FAIL_OPEN_SECONDS
 from agwtwisted.core.verification import reasons
 from agwtwisted.core.verification.verdicts import UNJUDGED, Missing, NotAsked, Refused, Trusted, Unchecked
@@ -34,7 +34,7 @@ from tests.responder import Response, Single
 from tests.revocations import DEVICE, HOUR, ISSUER, PROFILE, SKEW, RevocationCase, client, profile
 
 VERIFIED = identities.pending(Trusted(), until=1000.0)
-REVOKED = RevocationFinding(ocsp_status=OcspStatus.REVOKED, refusal=Refused("certificate revoked"))
+REVOKED = RevocationFinding(status=ClientRevocationStatus.REVOKED, refusal=Refused("certificate revoked"))
 
 
 class Check:
@@ -95,7 +95,7 @@ class RevalidationTests(SynchronousTestCase):
 
     def good(self, until: float) -> RevocationFinding:
         """The client's certificate is good."""
-        return RevocationFinding(ocsp_status=OcspStatus.GOOD, until=until)
+        return RevocationFinding(status=ClientRevocationStatus.GOOD, until=until)
 
     def client(self, finding: RevocationFinding) -> Client:
         """The client, by this finding."""
@@ -106,7 +106,7 @@ class RevalidationTests(SynchronousTestCase):
         client = self.told[-1]
         assert isinstance(client, TurnedAway), client
         self.assertEqual(client.verdict, Refused("certificate status request failed"))
-        self.assertEqual((client.ocsp_status, client.proof), (OcspStatus.UNAVAILABLE, VERIFIED.proof))
+        self.assertEqual((client.revocation_status, client.proof), (ClientRevocationStatus.UNAVAILABLE, VERIFIED.proof))
 
     def test_certificate_ends(self) -> None:
         """At the end of its certificate a client is refused, with nothing else to check or with."""
@@ -376,7 +376,7 @@ class StrictClientTests(SynchronousTestCase):
 
     def good(self) -> RevocationFinding:
         """The client's certificate is good."""
-        return RevocationFinding(ocsp_status=OcspStatus.GOOD, until=900.0)
+        return RevocationFinding(status=ClientRevocationStatus.GOOD, until=900.0)
 
     def test_turned_away(self) -> None:
         """A client that is turned away meanwhile stays so, and nothing is asked about it."""
@@ -387,7 +387,7 @@ class StrictClientTests(SynchronousTestCase):
     def test_the_same_while_nothing_changes(self) -> None:
         """What was found for one request is the same value for the next, with what it remembers."""
         strict = self.strict(self.check)
-        good = RevocationFinding(ocsp_status=OcspStatus.GOOD, until=500.0)
+        good = RevocationFinding(status=ClientRevocationStatus.GOOD, until=500.0)
         self.check.answers += [good, good, attrs.evolve(good, until=600.0)]
         first, second, third = (self.successResultOf(strict.judged(self.shown)) for _ in range(3))
         self.assertIs(first, second)
@@ -397,20 +397,22 @@ class StrictClientTests(SynchronousTestCase):
     def test_expired(self) -> None:
         """At the end of the certificate, or of the listener's own verdict, it is turned away."""
         trusted = identities.admitted(
-            Trusted(), until=1000.0, finding=RevocationFinding(ocsp_status=OcspStatus.GOOD, until=100.0)
+            Trusted(), until=1000.0, finding=RevocationFinding(status=ClientRevocationStatus.GOOD, until=100.0)
         )
         for judged, end in ((self.shown, 1000.0), (trusted, 100.0)):
             self.setUp()
             self.clock.advance(end)
             found = self.successResultOf(self.strict(self.check).judged(judged))
             assert isinstance(found, TurnedAway), found
-            self.assertEqual((found.verdict, found.ocsp_status), (Refused(reasons.EXPIRED), judged.ocsp_status))
+            self.assertEqual(
+                (found.verdict, found.revocation_status), (Refused(reasons.EXPIRED), judged.revocation_status)
+            )
             self.assertEqual(self.check.asked, [])
 
     def test_expels(self) -> None:
         """Once a path has let it in its certificate is watched; bad news ends the connection, good news does not."""
         strict = self.strict(self.check)
-        good = RevocationFinding(ocsp_status=OcspStatus.GOOD, until=500.0)
+        good = RevocationFinding(status=ClientRevocationStatus.GOOD, until=500.0)
         self.check.answers += [good, good, REVOKED]
         self.assertIsInstance(self.successResultOf(strict.judged(self.shown)), Admitted)
         self.check.watchers[0]()
@@ -421,14 +423,14 @@ class StrictClientTests(SynchronousTestCase):
     def test_stop(self) -> None:
         """A connection that is gone leaves no watcher and no timer behind."""
         strict = self.strict(self.check)
-        self.check.answers.append(RevocationFinding(ocsp_status=OcspStatus.GOOD, until=500.0))
+        self.check.answers.append(RevocationFinding(status=ClientRevocationStatus.GOOD, until=500.0))
         self.successResultOf(strict.judged(self.shown))
         strict.stop()
         self.assertEqual((self.check.watchers, self.clock.getDelayedCalls(), self.expelled), ([], [], 0))
 
     def test_the_listener_watches(self) -> None:
         """A client that the listener itself verified has a revalidation already, and gets no second one."""
-        self.check.answers.append(RevocationFinding(ocsp_status=OcspStatus.GOOD, until=500.0))
+        self.check.answers.append(RevocationFinding(status=ClientRevocationStatus.GOOD, until=500.0))
         trusted = identities.admitted(Trusted(), until=1000.0)
         self.assertIsInstance(self.successResultOf(self.strict(self.check).judged(trusted)), Admitted)
         self.assertEqual(self.check.watchers, [])
@@ -533,7 +535,7 @@ class RevokedWhileConnectedTests(RevocationCase):
 
     def test_allowed(self) -> None:
         """A session let in with Allow is judged again after a while, and ends if it is revoked."""
-        by = profile(ocsp_unavailable=OcspUnavailable.ALLOW)
+        by = profile(ocsp_unavailable=RevocationUnavailable.ALLOW)
         self.status(by=by)
         self.give_up()
         session = self.session(by)
@@ -544,7 +546,7 @@ class RevokedWhileConnectedTests(RevocationCase):
 
     def test_intermediate(self) -> None:
         """With ocsp_scope = Chain an intermediate that is revoked ends the session."""
-        by = profile(ocsp_unavailable=OcspUnavailable.ALLOW, ocsp_scope=OcspScope.CHAIN)
+        by = profile(ocsp_unavailable=RevocationUnavailable.ALLOW, ocsp_scope=RevocationScope.CHAIN)
         root = ISSUER.issuers[0]
         intermediate = self.revocation.status((ISSUER.der, root.der), by)
         self.give_up()

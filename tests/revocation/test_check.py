@@ -10,8 +10,8 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import LogLevel, capturedLogs
 
 from agwtwisted.core.certificates.variables import certificate_variables
-from agwtwisted.core.identity.clients import OcspStatus, RevocationFinding
-from agwtwisted.core.resources.resources import ClientRevocation, OcspScope, OcspUnavailable
+from agwtwisted.core.identity.clients import ClientRevocationStatus, RevocationFinding
+from agwtwisted.core.resources.resources import RevocationScope, RevocationUnavailable
 from agwtwisted.core.revocation.finding import FAIL_OPEN_SECONDS
 from agwtwisted.core.revocation.status import Revoked
 from agwtwisted.core.verification.verdicts import Refused, Trusted
@@ -37,7 +37,7 @@ class CheckTests(RevocationCase):
 
     def test_who_is_checked(self) -> None:
         """Only profiles that ask for it have a check."""
-        for by in (None, profile(verify_client_revocation=ClientRevocation.NONE)):
+        for by in (None, profile(verify_client_revocation=())):
             self.assertIsNone(check_of(self.revocation, by))
         self.assertIsNotNone(check_of(self.revocation, PROFILE))
 
@@ -46,19 +46,19 @@ class CheckTests(RevocationCase):
         check = check_of(self.revocation, PROFILE)
         assert check
         for status, verdict, word in (
-            ("good", Trusted(), OcspStatus.GOOD),
-            ("revoked", Refused("certificate revoked"), OcspStatus.REVOKED),
-            ("unknown", Refused("certificate status unknown"), OcspStatus.UNKNOWN),
+            ("good", Trusted(), ClientRevocationStatus.GOOD),
+            ("revoked", Refused("certificate revoked"), ClientRevocationStatus.REVOKED),
+            ("unknown", Refused("certificate status unknown"), ClientRevocationStatus.UNKNOWN),
         ):
             device = ISSUER.issue(status)
             judged = check(client(device))
             self.answer(self.response(status, device))
             found = self.found(judged)
-            self.assertEqual((found.verdict, found.ocsp_status), (verdict, word))
+            self.assertEqual((found.verdict, found.revocation_status), (verdict, word))
 
     def test_known(self) -> None:
         """Where all is known the answer is there at once; where one thing is not, everything is waited for."""
-        check = check_of(self.revocation, profile(ocsp_scope=OcspScope.CHAIN))
+        check = check_of(self.revocation, profile(ocsp_scope=RevocationScope.CHAIN))
         assert check
         judged = check(client(DEVICE))
         self.answer(number=0)
@@ -67,11 +67,11 @@ class CheckTests(RevocationCase):
         again = check(client(DEVICE))
         self.assertIsInstance(again, RevocationFinding)
         self.assertEqual(self.found(again), self.found(judged))
-        self.assertEqual(self.found(again).ocsp_status, OcspStatus.GOOD)
+        self.assertEqual(self.found(again).revocation_status, ClientRevocationStatus.GOOD)
 
     def test_allow(self) -> None:
         """Every single use of Allow is counted, and a warning that names the client; without Allow there is none."""
-        for unavailable, expected in ((OcspUnavailable.ALLOW, 3), (OcspUnavailable.REFUSE, 0)):
+        for unavailable, expected in ((RevocationUnavailable.ALLOW, 3), (RevocationUnavailable.REFUSE, 0)):
             self.setUp()
             check = check_of(self.revocation, profile(ocsp_unavailable=unavailable))
             assert check
@@ -83,7 +83,7 @@ class CheckTests(RevocationCase):
             self.assertEqual([event["log_level"] for event in words], [LogLevel.warn] * expected)
             self.assertEqual([event["count"] for event in words], list(range(1, expected + 1)))
             is_let_in = isinstance(self.found(judged[0]).verdict, Trusted)
-            self.assertEqual(is_let_in, unavailable is OcspUnavailable.ALLOW)
+            self.assertEqual(is_let_in, unavailable is RevocationUnavailable.ALLOW)
 
     def test_allow_what_proves_nothing(self) -> None:
         """Allow lets a client in whose responder answers with what proves nothing, too, and for a minute only."""
@@ -91,7 +91,9 @@ class CheckTests(RevocationCase):
         judged = check(client(DEVICE))
         self.answer(TRY_LATER)
         found = self.found(judged)
-        self.assertEqual((found.verdict, found.ocsp_status), (Trusted(), OcspStatus.UNAVAILABLE_ALLOWED))
+        self.assertEqual(
+            (found.verdict, found.revocation_status), (Trusted(), ClientRevocationStatus.UNAVAILABLE_ALLOWED)
+        )
         self.assertEqual(found.until, self.clock.seconds() + FAIL_OPEN_SECONDS)
 
     def test_allow_is_no_pardon(self) -> None:
@@ -130,7 +132,7 @@ class CheckTests(RevocationCase):
 
     def test_allow_in_a_chain(self) -> None:
         """In a chain a revoked certificate counts, and not the other one that nothing is known of."""
-        check = self.allowing(ocsp_scope=OcspScope.CHAIN)
+        check = self.allowing(ocsp_scope=RevocationScope.CHAIN)
         judged = check(client(DEVICE))
         self.give_up()
         self.assertNoResult(judged)
@@ -139,20 +141,20 @@ class CheckTests(RevocationCase):
 
     def allowing(self, **keys: Any) -> RevocationCheck:
         """The check of a profile with ocsp_unavailable = Allow."""
-        check = check_of(self.revocation, profile(ocsp_unavailable=OcspUnavailable.ALLOW, **keys))
+        check = check_of(self.revocation, profile(ocsp_unavailable=RevocationUnavailable.ALLOW, **keys))
         assert check
         return check
 
     def test_chain_defect(self) -> None:
         """What goes wrong with one certificate of a chain is the check's own failure."""
-        check = self.allowing(ocsp_scope=OcspScope.CHAIN)
+        check = self.allowing(ocsp_scope=RevocationScope.CHAIN)
         judged = check(client(DEVICE))
         self.asker.questions[0].answered.errback(RuntimeError())
         self.failureResultOf(judged, RuntimeError)
 
     def test_chain(self) -> None:
         """With ocsp_scope = Chain the intermediates are asked about too, not the root; one revoked is enough."""
-        by = profile(ocsp_scope=OcspScope.CHAIN)
+        by = profile(ocsp_scope=RevocationScope.CHAIN)
         self.assertEqual(subjects(client(DEVICE).proof, PROFILE), (SUBJECT,))
         self.assertEqual(subjects(client(DEVICE).proof, by), (SUBJECT, (ISSUER.der, ROOT.der)))
         check = check_of(self.revocation, by)
@@ -168,7 +170,7 @@ class CheckTests(RevocationCase):
     def test_chain_revoked_meanwhile(self) -> None:
         """What became known of the leaf while the intermediate was asked about counts: it is not let in as it was."""
         self.learn()
-        check = check_of(self.revocation, profile(ocsp_scope=OcspScope.CHAIN))
+        check = check_of(self.revocation, profile(ocsp_scope=RevocationScope.CHAIN))
         assert check
         judged = check(client(DEVICE))
         asked = len(self.asker.questions) - 1
@@ -210,7 +212,7 @@ class CheckTests(RevocationCase):
 
     def test_chain_is_cancelled_whole(self) -> None:
         """A client that leaves takes all of its questions along."""
-        check = check_of(self.revocation, profile(ocsp_scope=OcspScope.CHAIN))
+        check = check_of(self.revocation, profile(ocsp_scope=RevocationScope.CHAIN))
         assert check
         judged = check(client(DEVICE))
         judged.cancel()
@@ -219,7 +221,7 @@ class CheckTests(RevocationCase):
 
     def test_without_certificate(self) -> None:
         """A client without a certificate, or without an issuer, is not let in by asking about nothing."""
-        check = check_of(self.revocation, profile(ocsp_unavailable=OcspUnavailable.ALLOW))
+        check = check_of(self.revocation, profile(ocsp_unavailable=RevocationUnavailable.ALLOW))
         assert check
         for odd in (
             identities.pending(Trusted()),

@@ -10,8 +10,8 @@ import attrs
 from twisted.internet.defer import CancelledError
 from twisted.logger import capturedLogs
 
-from agwtwisted.core.identity.clients import OcspStatus
-from agwtwisted.core.resources.resources import OcspScope, OcspUnavailable, WithoutNocheck
+from agwtwisted.core.identity.clients import ClientRevocationStatus
+from agwtwisted.core.resources.resources import RevocationScope, RevocationUnavailable, WithoutNocheck
 from agwtwisted.core.revocation import ocsp
 from agwtwisted.core.revocation.finding import FAIL_OPEN_SECONDS
 from agwtwisted.core.revocation.memory import FAILURE_TTL, Forgotten
@@ -442,7 +442,7 @@ class StepTests(RevocationCase):
 
     def test_allowed(self) -> None:
         """The end of what Allow let in is one of the system's time."""
-        by = profile(ocsp_unavailable=OcspUnavailable.ALLOW)
+        by = profile(ocsp_unavailable=RevocationUnavailable.ALLOW)
         self.wall.step(HOUR)
         self.status(by=by)
         self.give_up()
@@ -467,18 +467,18 @@ class NotAskedTests(RevocationCase):
 
     def test_is_not_allowed(self) -> None:
         """Allow does not accept a client about whom no request was sent, alone or in a chain, and the log says why."""
-        for scope in OcspScope:
+        for scope in RevocationScope:
             self.setUp()
-            check = check_of(self.revocation, profile(ocsp_unavailable=OcspUnavailable.ALLOW, ocsp_scope=scope))
+            check = check_of(self.revocation, profile(ocsp_unavailable=RevocationUnavailable.ALLOW, ocsp_scope=scope))
             assert check
             judged = check(client(DEVICE))
-            if scope is OcspScope.CHAIN:
+            if scope is RevocationScope.CHAIN:
                 self.asker.questions[0].answered.callback(Unreachable("dead"))
             with capturedLogs() as events:
                 self.lack()
             found = self.found(judged)
             self.assertEqual(found.verdict, Refused("certificate status could not be asked for"))
-            self.assertEqual(found.ocsp_status, OcspStatus.NOT_ASKED)
+            self.assertEqual(found.revocation_status, ClientRevocationStatus.NOT_ASKED)
             self.assertEqual([event["reason"] for event in events], ["too many"])
 
     def test_revoked(self) -> None:

@@ -13,8 +13,9 @@ from cryptography import x509
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.base.errors import AgwError
+from agwtwisted.core.identity.clients import RevocationSource
 from agwtwisted.core.plan.plan import Plan
-from agwtwisted.core.resources.resources import ClientAuth, ClientRevocation
+from agwtwisted.core.resources.resources import ClientAuth
 from agwtwisted.loading import load, try_contexts
 from agwtwisted.starter.configuration import StarterMode
 from agwtwisted.starter.init import InitRequest, init, program
@@ -95,7 +96,7 @@ class WrittenTests(InitCase):
         self.assertEqual((listener.address, listener.port), ("10.1.2.3", 443))
         self.assertEqual([(each.host, each.port) for each in pool.backend_addresses], [("::1", 80)])
         self.assertTrue(str(plan.gateway.state_directory).endswith("/../s"))
-        self.assertIs(listener.ssl_profile.verify_client_revocation, ClientRevocation.OCSP)
+        self.assertEqual(listener.ssl_profile.verify_client_revocation, (RevocationSource.OCSP,))
         certificate = listener.ssl_certificate.certificates[0]
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         self.assertEqual(names.get_values_for_type(x509.DNSName), ["localhost", "gw.example"])

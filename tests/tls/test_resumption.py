@@ -9,7 +9,7 @@ from typing import Any
 from OpenSSL import SSL
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.identity.clients import OcspStatus, PendingClient, RevocationFinding
+from agwtwisted.core.identity.clients import ClientRevocationStatus, PendingClient, RevocationFinding
 from agwtwisted.core.verification.handshake_failures import RESUMED_IN_VAIN
 from agwtwisted.core.verification.verdicts import Absent, Missing, NotAsked, Refused, Trusted, Unchecked
 from agwtwisted.tls import port_contexts
@@ -502,9 +502,9 @@ class RefusedTests(SynchronousTestCase):
                 """The finding."""
                 asked.append(pending)
                 if len(asked) == 1:
-                    return RevocationFinding(ocsp_status=OcspStatus.GOOD)
+                    return RevocationFinding(status=ClientRevocationStatus.GOOD)
                 refusal = Refused("certificate revoked")
-                return RevocationFinding(ocsp_status=OcspStatus.REVOKED, refusal=refusal)
+                return RevocationFinding(status=ClientRevocationStatus.REVOKED, refusal=refusal)
 
             def watch(self, pending: PendingClient, call: Callable[[], None]) -> Callable[[], None]:
                 """Nothing is to be heard of it."""

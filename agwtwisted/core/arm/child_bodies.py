@@ -14,8 +14,9 @@ import attrs
 
 from agwtwisted.core.arm import rewrite_bodies
 from agwtwisted.core.arm.properties import Collection, Meaning, Property, Shape
+from agwtwisted.core.identity.clients import RevocationSource
 from agwtwisted.core.resources.backend_pools import BackendAddress
-from agwtwisted.core.resources.resources import ClientAuth, Protocol
+from agwtwisted.core.resources.resources import ClientAuth, Protocol, sources_text
 from agwtwisted.core.sections.backend_keys import backend_port
 from agwtwisted.core.sections.settings import Row, SectionReference
 from agwtwisted.core.sections.tls_keys import client_auth
@@ -128,6 +129,12 @@ def _server_header(value: str, form: Property) -> Any:
     return True if value == "" else None
 
 
+def _revocation(value: tuple[RevocationSource, ...], form: Property) -> Any:
+    """The product knows OCSP alone."""
+    known = tuple(each for each in value if each is RevocationSource.OCSP)
+    return sources_text(known)
+
+
 def _left_out(value: Any, form: Property) -> Any:
     """What is made of several sections together."""
     return None
@@ -135,6 +142,7 @@ def _left_out(value: Any, form: Property) -> Any:
 
 _MAKERS: Final[Mapping[tuple[str, str], Callable[[Any, Property], Any]]] = {
     ("gateway", "server_header"): _server_header,
+    ("ssl_profile", "verify_client_revocation"): _revocation,
     **{
         (kind, key): _left_out
         for kind, keys in (

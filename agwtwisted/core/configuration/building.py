@@ -12,6 +12,7 @@ from agwtwisted.core.base.errors import Place, Problem, shown
 from agwtwisted.core.base.texts import did_you_mean
 from agwtwisted.core.configuration.coherence import Built, Draft
 from agwtwisted.core.resources.backend_pools import BackendAddressPool, LoadDistributionPolicy, LoadDistributionTarget
+from agwtwisted.core.resources.certificates import CrlFile
 from agwtwisted.core.resources.gateway import Control, Gateway
 from agwtwisted.core.resources.resources import (
     BackendHttpSettings,
@@ -36,9 +37,10 @@ from agwtwisted.core.sections.backend_keys import backend_port, probe_fields
 from agwtwisted.core.sections.control_keys import OFF
 from agwtwisted.core.sections.ini import Section
 from agwtwisted.core.sections.names import WHOLE_GATEWAY
+from agwtwisted.core.sections.revocation_keys import STORE_FILES
 from agwtwisted.core.sections.rule_keys import CUSTOM_ERROR_STATUSES, END_KEYS
 from agwtwisted.core.sections.schema import KINDS
-from agwtwisted.core.sections.settings import Row, SectionReference
+from agwtwisted.core.sections.settings import Row, SectionReference, beside
 from agwtwisted.core.sections.sources import Sources
 from agwtwisted.core.sections.tls_keys import client_auth, tls_policy
 from agwtwisted.core.tls import policies
@@ -130,10 +132,10 @@ class Builder:
         if isinstance(policy, str):
             return None
         fields = row.fields() | {"ssl_policy": policy}
-        for key in ("access_log", "state_directory"):
+        for key in ("access_log", "state_directory", *STORE_FILES):
             if fields.get(key, "-") != "-":
                 fields[key] = row.file_at(key)
-        return Gateway(**fields)
+        return Gateway(**fields) if self.sources.store_files(row) else None
 
     def control(self) -> Control | None:
         """The section [control], where there is one."""
@@ -154,6 +156,9 @@ class Builder:
         if policy is None or isinstance(policy, str) or _LOST in trusted:
             return None
         fields = row.fields() | {"trusted_client_certificates": trusted, "ssl_policy": policy}
+        fields["crl_files"] = tuple(
+            CrlFile(path=beside(row.place("crl_files").file, each)) for each in row.get("crl_files")
+        )
         return SslProfile(name=row.name, client_auth=client_auth(row), **fields)
 
     def _http_listener(self, row: Row) -> HttpListener | None:

@@ -18,13 +18,14 @@ from agwtwisted.core.plan.redirects import DEFAULT_PORTS
 from agwtwisted.core.plan.routing import decides_by_path
 from agwtwisted.core.resources.resources import (
     ClientAuth,
-    ClientRevocation,
     HttpListener,
     MissingClientAuthEku,
     PathCertificate,
     RedirectConfiguration,
+    sources_text,
 )
 from agwtwisted.core.rules.path_patterns import is_prefix, text_of
+from agwtwisted.core.sections.revocation_keys import SOURCES
 from agwtwisted.core.sections.settings import Row
 from agwtwisted.core.sections.tls_keys import VERIFYING_KEYS, client_auth, weak_key_warnings
 
@@ -219,8 +220,8 @@ def _keys_without_verification(draft: Draft) -> Iterator[Problem]:
             yield from weak_key_warnings(row)
             continue
         for key in VERIFYING_KEYS:
-            if row.get(key) not in (None, False, ClientRevocation.NONE, MissingClientAuthEku.REFUSE):
-                said = f"{key} = OCSP" if key == "verify_client_revocation" else key
+            if row.get(key) not in (None, False, (), MissingClientAuthEku.REFUSE):
+                said = f"{key} = {sources_text(row.get(key))}" if key == SOURCES else key
                 yield row.problem(f"{said} needs Strict, or a path rule with client_certificate = Require", key=key)
 
 

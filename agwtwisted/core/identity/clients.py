@@ -31,8 +31,27 @@ from agwtwisted.core.verification.verdicts import (
 )
 
 
-class OcspStatus(Enum):
-    """What was found about the revocation of a client's certificate: the access log's ``ocspStatus``."""
+class RevocationSource(Enum):
+    """Where the revocation status of a client's certificate comes from (`verify_client_revocation`)."""
+
+    OCSP = "OCSP"
+    CRL = "CRL"
+
+    __hash__ = object.__hash__  # that of an Enum is computed in Python
+
+
+class NoSource(Enum):
+    """No source of revocation status has said anything about a client."""
+
+    NONE = ""
+
+
+DecidingSource: TypeAlias = RevocationSource | NoSource
+"""The source that has decided about a client: the access log's ``revocationSource``."""
+
+
+class ClientRevocationStatus(Enum):
+    """What was found about the revocation of a client's certificate: the access log's ``revocationStatus``."""
 
     NOT_CHECKED = "not-checked"
     GOOD = "good"
@@ -92,12 +111,20 @@ NO_PROOF: Final = CertificateProof(verdict=NotAsked())
 class RevocationFinding:
     """What a check of revocation says about a client whose certificate was verified."""
 
-    ocsp_status: OcspStatus
+    status: ClientRevocationStatus
+    source: DecidingSource = NoSource.NONE  # which has said it
     refusal: Refused | None = None
     until: float = inf  # when the finding has to be made again, in seconds since 1970
+    ocsp_status: ClientRevocationStatus = attrs.field()
+    """The same for who knows OCSP alone, as the access log's ``ocspStatus``: what OCSP has decided, or was asked for
+    where nothing was decided; else *not checked*."""
+
+    @ocsp_status.default
+    def _of_ocsp(self) -> ClientRevocationStatus:
+        return ClientRevocationStatus.NOT_CHECKED if self.source is RevocationSource.CRL else self.status
 
 
-NOT_CHECKED: Final = RevocationFinding(ocsp_status=OcspStatus.NOT_CHECKED)
+NOT_CHECKED: Final = RevocationFinding(status=ClientRevocationStatus.NOT_CHECKED)
 """Where the SSL profile asks for no check of revocation, or nothing was verified that could be checked."""
 
 
@@ -148,7 +175,9 @@ class Admitted:
 
     connection: ClientConnection
     proof: CertificateProof
-    ocsp_status: OcspStatus = OcspStatus.NOT_CHECKED
+    revocation_status: ClientRevocationStatus = ClientRevocationStatus.NOT_CHECKED
+    revocation_source: DecidingSource = NoSource.NONE
+    ocsp_status: ClientRevocationStatus = ClientRevocationStatus.NOT_CHECKED  # as a `RevocationFinding` has it
     until: float = inf  # the end of a Trusted verdict, in seconds since 1970: then the client is revalidated
     remembered: dict[Any, Any] = attrs.field(factory=dict, init=False, eq=False, repr=False)
     """What was computed from this client once, each by its own key."""
@@ -165,6 +194,13 @@ class Admitted:
     def pending(self) -> PendingClient:
         """The client as its handshake left it, to be judged again."""
         return PendingClient(connection=self.connection, proof=self.proof)
+
+    @property
+    def finding(self) -> RevocationFinding:
+        """What was found about its revocation."""
+        return RevocationFinding(
+            status=self.revocation_status, source=self.revocation_source, ocsp_status=self.ocsp_status
+        )
 
     @property
     def certificate(self) -> CertificateVariables | None:
@@ -184,7 +220,11 @@ class Admitted:
         known: Admitted | None = self.remembered.get(NO_PROOF)
         if known is None:
             known = self.remembered[NO_PROOF] = Admitted(
-                connection=self.connection, proof=NO_PROOF, ocsp_status=self.ocsp_status
+                connection=self.connection,
+                proof=NO_PROOF,
+                revocation_status=self.revocation_status,
+                revocation_source=self.revocation_source,
+                ocsp_status=self.ocsp_status,
             )
         return known
 
@@ -196,7 +236,9 @@ class TurnedAway:
     connection: ClientConnection
     proof: CertificateProof
     verdict: Refusing
-    ocsp_status: OcspStatus = OcspStatus.NOT_CHECKED
+    revocation_status: ClientRevocationStatus = ClientRevocationStatus.NOT_CHECKED
+    revocation_source: DecidingSource = NoSource.NONE
+    ocsp_status: ClientRevocationStatus = ClientRevocationStatus.NOT_CHECKED  # as a `RevocationFinding` has it
     remembered: dict[Any, Any] = attrs.field(factory=dict, init=False, eq=False, repr=False)
 
 
@@ -211,9 +253,22 @@ def identify(pending: PendingClient, finding: RevocationFinding) -> Client:
     proof, verdict = pending.proof, pending.proof.verdict
     refusal = verdict if isinstance(verdict, Missing | Refused) else finding.refusal
     if refusal is not None:
-        return TurnedAway(connection=pending.connection, proof=proof, verdict=refusal, ocsp_status=finding.ocsp_status)
-    until = min(proof.until, finding.until) if isinstance(verdict, Trusted) else inf
-    return Admitted(connection=pending.connection, proof=proof, ocsp_status=finding.ocsp_status, until=until)
+        return TurnedAway(
+            connection=pending.connection,
+            proof=proof,
+            verdict=refusal,
+            revocation_status=finding.status,
+            revocation_source=finding.source,
+            ocsp_status=finding.ocsp_status,
+        )
+    return Admitted(
+        connection=pending.connection,
+        proof=proof,
+        revocation_status=finding.status,
+        revocation_source=finding.source,
+        ocsp_status=finding.ocsp_status,
+        until=min(proof.until, finding.until) if isinstance(verdict, Trusted) else inf,
+    )
 
 
 def unauthenticated(connection: ClientConnection) -> Admitted:

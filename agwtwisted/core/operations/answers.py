@@ -5,25 +5,13 @@ A test compares them with the answers of a running gateway, both ways.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Final, TypeAlias
+from collections.abc import Mapping
+from typing import Final
 
-import attrs
-
+from agwtwisted.core.operations.answer_members import AnswerMember, AnswerTree
 from agwtwisted.core.operations.questions import Question
+from agwtwisted.core.operations.revocation_answers import FORGET, REVOCATION
 from agwtwisted.core.operations.routes import Asked, Operation
-
-
-@attrs.frozen
-class AnswerMember:
-    """One member: its meaning, and a value of JSON as an example."""
-
-    meaning: str
-    example: Any
-
-
-AnswerTree: TypeAlias = Mapping[str, Any]
-"""Members by name: each an `AnswerMember`, an object (as this one), or a list of objects, as a list of one of them."""
 
 _M = AnswerMember
 
@@ -39,9 +27,12 @@ _CERTIFICATE: Final[AnswerTree] = {
     "fingerprint_sha256": _M("its SHA-256, in hexadecimal", _FINGERPRINT),
 }
 
-_CERTIFICATE_STATUS: Final = AnswerMember(
-    "the status of the certificate, as `ocspStatus` of the [access log](access-log.md) has it", "good"
-)
+_CERTIFICATE_STATUS: Final[AnswerTree] = {
+    "revocation": _M(
+        "the status of the certificate, as `revocationStatus` of the [access log](access-log.md) has it", "good"
+    ),
+    "revocation_source": _M("what has said so: `OCSP` or `CRL`; null if nothing has", "OCSP"),
+}
 
 STATUS: Final[AnswerTree] = {
     "version": _M("of the gateway", "26.11.0"),
@@ -87,7 +78,7 @@ LISTENERS: Final[AnswerTree] = {
             "ssl_profile": _M("the profile, or null", "clients"),
             "verify_client_auth_mode": _M("`Strict` or `Passthrough`; null without a profile that verifies", "Strict"),
             "refusal": _M("how it refuses: `Handshake` or `Http400`", "Handshake"),
-            "verify_client_revocation": _M("`None` or `OCSP`; null without a profile", "OCSP"),
+            "verify_client_revocation": _M("`None`, or sources: `OCSP`, `CRL` or both; null without a profile", "OCSP"),
             "ssl_policy": _M("the TLS policy; null without TLS", "AppGwSslPolicy20220101"),
             "ssl_certificate": _M("that it shows; null without TLS", "shop"),
             "rules": _M("the rules that lead from it", ["main"]),
@@ -174,7 +165,7 @@ CLIENTS: Final[AnswerTree] = {
             "since": _M("when it connected", _TIME),
             "verify": _M("`SUCCESS`, `PASSTHROUGH`, `NONE` or `FAILED:` and the reason", "SUCCESS"),
             **_CERTIFICATE,
-            "revocation": _CERTIFICATE_STATUS,
+            **_CERTIFICATE_STATUS,
             "tls": _M("the version; null without TLS", "TLSv1.3"),
             "cipher": _M("the cipher suite; null without TLS", "TLS_AES_128_GCM_SHA256"),
             "resumed": _M("whether it resumed a TLS session", False),
@@ -203,57 +194,10 @@ REFUSALS: Final[AnswerTree] = {
             "reason": _M("the reason", "unable to get local issuer certificate"),
             "verify": _M("as `sslClientVerify` of the access log", "FAILED:unable to get local issuer certificate"),
             **_CERTIFICATE,
-            "revocation": _CERTIFICATE_STATUS,
+            **_CERTIFICATE_STATUS,
             "has_certificate": _M("whether its certificates are kept", True),
         }
     ]
-}
-
-REVOCATION: Final[AnswerTree] = {
-    "profiles": [
-        {
-            "name": _M("of a profile that asks responders", "clients"),
-            "verify_client_revocation": _M("`OCSP`", "OCSP"),
-            "ocsp_unavailable": _M("what follows where no responder answers: `Deny` or `Allow`", "Deny"),
-            "ocsp_scope": _M("`Leaf` or `Chain`", "Leaf"),
-            "ocsp_responder_url": _M("the responder; null: the certificates say", None),
-            "ocsp_timeout": _M("seconds that a client waits for the status", 5.0),
-        }
-    ],
-    "answers": {
-        "good": _M("certificates that are known as good", 412),
-        "revoked": _M("those known as revoked", 3),
-        "unproven": _M("those whose answer another worker, or an earlier run, has verified, and this one not yet", 0),
-        "unknown": _M("those that their responder does not know", 0),
-    },
-    "questions": _M("to responders since the start, by outcome", {"good": 801, "timeout": 2}),
-    "cache_hits": _M("questions that were answered from memory", 15023),
-    "let_in_without_status": _M("clients that were let in without a status (`ocsp_unavailable = Allow`)", 0),
-    "responders": [
-        {
-            "address": _M("of a responder, the last ones that were asked", "ocsp.example:80"),
-            "circuit": _M("`closed` (it is asked), `open` (it is not, after failures) or `half-open`", "closed"),
-            "failures": _M("in a row", 0),
-            "last_failure": _M("when that was, or null", None),
-            "last_error": _M("what it was, or null", None),
-            "waiting": _M("questions that wait for their turn", 0),
-            "under_way": _M("questions that are asked", 1),
-        }
-    ],
-    "next_renewals": [
-        {
-            "serial": _M("of a certificate whose status is asked for again, at most 100 of them", "2DE0E84B"),
-            "issuer": _M("its issuer", "CN=Devices,O=Example"),
-            "status": _M("`good`", "good"),
-            "next_update": _M("until when the answer counts", _TIME),
-            "renewal": _M("when it is asked for", _TIME),
-        }
-    ],
-}
-
-FORGET: Final[AnswerTree] = {
-    "outcome": _M("`forgotten`", "forgotten"),
-    "forgotten": _M("how many certificates' status is asked for anew", 409),
 }
 
 CONFIGURATION: Final[AnswerTree] = {
@@ -348,53 +292,3 @@ EVENTS: Final[Mapping[str, AnswerTree]] = {
     "certificate": CERTIFICATES["certificates"][0],
 }
 """The members of each kind of event."""
-
-
-def documented(tree: AnswerTree, prefix: str = "") -> Iterator[tuple[str, AnswerMember]]:
-    """Every member with its path: ``servers[].port`` is one of the objects in a list."""
-    for name, node in tree.items():
-        if isinstance(node, AnswerMember):
-            yield f"{prefix}{name}", node
-        elif isinstance(node, list):
-            yield from documented(node[0], f"{prefix}{name}[].")
-        else:
-            yield from documented(node, f"{prefix}{name}.")
-
-
-def example(tree: AnswerTree) -> dict[str, Any]:
-    """An answer with these members."""
-    return {name: _example(node) for name, node in tree.items()}
-
-
-def _example(node: Any) -> Any:
-    if isinstance(node, AnswerMember):
-        return node.example
-    return [example(node[0])] if isinstance(node, list) else example(node)
-
-
-def undocumented(tree: AnswerTree, answer: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    """The paths of members that an answer has, and the tree has not, or as something else."""
-    for name, value in answer.items():
-        path, node = f"{prefix}{name}", tree.get(name)
-        if isinstance(node, AnswerMember):
-            continue
-        if isinstance(node, list) and isinstance(value, list):
-            for each in value:
-                yield from undocumented(node[0], each, f"{path}[].")
-        elif isinstance(node, Mapping) and isinstance(value, Mapping):
-            yield from undocumented(node, value, f"{path}.")
-        elif not (isinstance(node, Mapping) and value is None):
-            yield path
-
-
-def unseen(tree: AnswerTree, answer: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    """The paths of members that the tree has, and an answer has nowhere."""
-    for name, node in tree.items():
-        path, value = f"{prefix}{name}", answer.get(name)
-        if name not in answer:
-            yield path
-        elif isinstance(node, list):
-            seen = [set(unseen(node[0], each, f"{path}[].")) for each in value or ()]
-            yield from sorted(set.intersection(*seen)) if seen else [path]
-        elif not isinstance(node, AnswerMember):
-            yield from unseen(node, value or {}, f"{path}.")

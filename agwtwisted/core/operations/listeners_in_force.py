@@ -17,6 +17,7 @@ from agwtwisted.core.resources.resources import (
     RequestRoutingRule,
     RoutingRule,
     SslProfile,
+    sources_text,
 )
 
 NamingRule: TypeAlias = RequestRoutingRule | RoutingRule
@@ -77,7 +78,7 @@ def _of(listener: HttpListener | Listener, rules: list[NamingRule], connections:
         ssl_profile=None if profile is None else profile.name,
         verify_client_auth_mode=mode,
         refusal=_refusal(profile, is_http=is_http),
-        verify_client_revocation=profile.verify_client_revocation.value if mode and profile else None,
+        verify_client_revocation=sources_text(profile.verify_client_revocation) if mode and profile else None,
         ssl_policy=None if policy is None else policy.name,
         ssl_certificate=None if certificate is None else certificate.name,
         rules=tuple(rule.name for rule in rules),

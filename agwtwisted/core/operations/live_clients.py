@@ -11,7 +11,15 @@ import attrs
 from agwtwisted.core.base.moments import utc_text
 from agwtwisted.core.certificates.attributes import fingerprint_sha256
 from agwtwisted.core.certificates.variables import CertificateVariables
-from agwtwisted.core.identity.clients import NO_PROOF, CertificateProof, Client, ClientConnection, OcspStatus
+from agwtwisted.core.identity.clients import (
+    NO_PROOF,
+    CertificateProof,
+    Client,
+    ClientConnection,
+    ClientRevocationStatus,
+    DecidingSource,
+    NoSource,
+)
 from agwtwisted.core.operations.questions import QuestionError
 from agwtwisted.core.operations.record_texts import cut, decoded
 from agwtwisted.core.verification.verdicts import Refused, Verdict, log_word
@@ -56,7 +64,8 @@ class LiveClient:
     connection: ClientConnection
     proof: CertificateProof = NO_PROOF
     verdict: Verdict = NO_PROOF.verdict
-    ocsp_status: OcspStatus = OcspStatus.NOT_CHECKED
+    revocation_status: ClientRevocationStatus = ClientRevocationStatus.NOT_CHECKED
+    revocation_source: DecidingSource = NoSource.NONE
     requests: int = 0
     under_way: int = 0  # of the requests
     host: bytes = b""  # of the last request
@@ -83,7 +92,8 @@ class LiveClient:
             connection=client.connection,
             proof=client.proof,
             verdict=client.verdict,
-            ocsp_status=client.ocsp_status,
+            revocation_status=client.revocation_status,
+            revocation_source=client.revocation_source,
             requests=requests,
             under_way=under_way,
             host=host,
@@ -121,7 +131,8 @@ class NumberedClient:
             "since": utc_text(self.since),
             "verify": cut(log_word(client.verdict)),
             **identity_members(_named(client, names_refused=self.names_refused)),
-            "revocation": client.ocsp_status.value,
+            "revocation": client.revocation_status.value,
+            "revocation_source": client.revocation_source.value or None,
             "tls": facts.tls_version or None,
             "cipher": facts.cipher or None,
             "resumed": facts.session_reused,
@@ -154,7 +165,7 @@ def _named(client: LiveClient, *, names_refused: bool) -> CertificateVariables |
 
 _SEARCHED: Final = (
     *("id", "listener", "protocol", "address", "verify", "subject", "issuer", "serial", "fingerprint_sha256"),
-    *("revocation", "host", "state", "backend"),
+    *("revocation", "revocation_source", "host", "state", "backend"),
 )
 
 

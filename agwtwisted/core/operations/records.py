@@ -10,13 +10,13 @@ from datetime import UTC, datetime
 from enum import Enum
 from functools import lru_cache
 from hashlib import sha256
-from typing import Final
+from typing import Final, TypeAlias
 
 import attrs
 
 from agwtwisted.core.base.values import value
 from agwtwisted.core.http.pages import ErrorInfo
-from agwtwisted.core.identity.clients import CertificateProof, Client, ClientConnection, OcspStatus, PendingClient
+from agwtwisted.core.identity.clients import NOT_CHECKED, CertificateProof, Client, ClientConnection, PendingClient
 from agwtwisted.core.operations.record_lines import Line, number, outside, quoted_number, rendered, seconds, word
 from agwtwisted.core.operations.record_texts import decoded, escaped, members
 from agwtwisted.core.verification.verdicts import UNJUDGED, Missing, NotAsked, Refused, Verdict, log_word
@@ -74,8 +74,12 @@ TLS: Final = {
     "sslProtocol": "`TLSv1.2` or `TLSv1.3`",
     "sslSessionReused": "`on` if the handshake resumed a TLS session, else `off`",
     "sslClientVerify": "`NONE`, `PASSTHROUGH`, `SUCCESS` or `FAILED:` and the reason",
-    "ocspStatus": (
+    "revocationStatus": (
         "`not-checked`, `good`, `revoked`, `unknown`, `unavailable`, `unavailable-allowed` (and accepted), `not-asked`"
+    ),
+    "revocationSource": "what has said so: `OCSP` or `CRL`; empty if nothing has",
+    "ocspStatus": (
+        "`revocationStatus`, if OCSP has said it, or was asked and nothing has said anything; else `not-checked`"
     ),
     "sslClientCertificateFingerprint": "SHA-1 of the client's certificate",
     "sslClientCertificateIssuerName": "its issuer",
@@ -115,7 +119,7 @@ def client_members(client: Client, *, names_refused: bool = True) -> ClientMembe
     known: ClientMembers | None = client.remembered.get(key)
     if known is None:
         connection, verdict = client.connection, client.verdict
-        tls = _tls(connection, client.proof, verdict, client.ocsp_status, enabled=bool(connection.tls_version))
+        tls = _tls(connection, client.proof, verdict, _revocation(client), enabled=bool(connection.tls_version))
         named = _refused(client.proof, verdict) if names_refused else b""
         known = client.remembered[key] = ClientMembers(_address(connection), tls + named)
     return known
@@ -249,7 +253,7 @@ def render_handshake(record: HandshakeRecord, names_refused: bool = True) -> byt
     connection, proof = record.client.connection, record.client.proof
     verdict = _judged(proof)
     ours = {name: read(record) for name, read, _ in _FAILURE}
-    tls = _tls(connection, proof, verdict, OcspStatus.NOT_CHECKED, enabled=True)
+    tls = _tls(connection, proof, verdict, _NOT_CHECKED, enabled=True)
     tls += _refused(proof, verdict) if names_refused else b""
     parts = (record.frame.text, _address(connection), b'"httpStatus":0', tls, members(ours))
     return b'{"timeStamp":"%b",%b}}\n' % (record.timestamp, b",".join(parts))
@@ -264,17 +268,25 @@ def _address(connection: ClientConnection) -> bytes:
     return b'"clientIP":"%b","clientPort":%d' % (escaped(connection.address.encode()), connection.port)
 
 
+_Revocation: TypeAlias = tuple[str, str, str]
+"""The status of a client's certificate, the source that has said it, and the same of OCSP alone."""
+
+_NOT_CHECKED: Final = NOT_CHECKED.status.value, NOT_CHECKED.source.value, NOT_CHECKED.ocsp_status.value
+
+
+def _revocation(client: Client) -> _Revocation:
+    return client.revocation_status.value, client.revocation_source.value, client.ocsp_status.value
+
+
 def _tls(
-    connection: ClientConnection, proof: CertificateProof, verdict: Verdict, ocsp_status: OcspStatus, *, enabled: bool
+    connection: ClientConnection, proof: CertificateProof, verdict: Verdict, revocation: _Revocation, *, enabled: bool
 ) -> bytes:
     """What connections have in common that were encrypted in the same way, with the same certificate and verdict."""
     certificate = proof.certificate
     fingerprint, issuer = (certificate.fingerprint, certificate.logged_issuer) if certificate else (b"", b"")
     render = _remembered_tls_members if len(issuer) <= LONGEST_ISSUER else _tls_members
     reused, verified = connection.session_reused, log_word(verdict)
-    return render(
-        enabled, connection.cipher, connection.tls_version, reused, verified, ocsp_status.value, fingerprint, issuer
-    )
+    return render(enabled, connection.cipher, connection.tls_version, reused, verified, revocation, fingerprint, issuer)
 
 
 def _tls_members(
@@ -283,7 +295,7 @@ def _tls_members(
     version: str,
     reused: bool,
     verified: str,
-    status: str,
+    revocation: _Revocation,
     fingerprint: bytes,
     issuer: bytes,
 ) -> bytes:
@@ -295,7 +307,9 @@ def _tls_members(
             "sslProtocol": version,
             "sslSessionReused": "on" if reused else "off",
             "sslClientVerify": verified,
-            "ocspStatus": status,
+            "revocationStatus": revocation[0],
+            "revocationSource": revocation[1],
+            "ocspStatus": revocation[2],
             "sslClientCertificateFingerprint": decoded(fingerprint),
             "sslClientCertificateIssuerName": decoded(issuer),
         }

@@ -14,7 +14,7 @@ import attrs
 from agwtwisted.core.base.moments import utc_text
 from agwtwisted.core.certificates.pem import pem_text
 from agwtwisted.core.certificates.variables import certificate_variables
-from agwtwisted.core.identity.clients import OcspStatus
+from agwtwisted.core.identity.clients import ClientRevocationStatus, DecidingSource, NoSource
 from agwtwisted.core.operations.live_clients import client_id, identity_members
 from agwtwisted.core.operations.record_texts import cut
 from agwtwisted.core.verification.verdicts import Refused, Refusing, log_word
@@ -42,7 +42,8 @@ class RefusedClient:
     address: str
     port: int
     verdict: Refusing
-    ocsp_status: OcspStatus = OcspStatus.NOT_CHECKED
+    revocation_status: ClientRevocationStatus = ClientRevocationStatus.NOT_CHECKED
+    revocation_source: DecidingSource = NoSource.NONE
     certificates: tuple[bytes, ...] = attrs.field(default=(), repr=False)
     """What it has sent, in DER, its own first; nothing where refused certificates are not to be named."""
 
@@ -64,7 +65,8 @@ class RefusedClient:
             "reason": cut(self.verdict.reason if isinstance(self.verdict, Refused) else NO_CERTIFICATE),
             "verify": cut(log_word(self.verdict)),
             **identity_members(leaf),
-            "revocation": self.ocsp_status.value,
+            "revocation": self.revocation_status.value,
+            "revocation_source": self.revocation_source.value or None,
             "has_certificate": bool(self.certificates),
         }
 

@@ -10,7 +10,7 @@ import attrs
 from agwtwisted.core.base.moments import utc_text
 from agwtwisted.core.certificates.variables import certificate_variables
 from agwtwisted.core.operations.record_texts import cut, decoded
-from agwtwisted.core.resources.resources import SslProfile
+from agwtwisted.core.resources.resources import SslProfile, sources_text
 from agwtwisted.core.revocation.memory import Subject
 
 MOST_RENEWALS: Final = 100
@@ -111,7 +111,7 @@ def revocation_members(
 def _profile(profile: SslProfile) -> Mapping[str, Any]:
     return {
         "name": profile.name,
-        "verify_client_revocation": profile.verify_client_revocation.value,
+        "verify_client_revocation": sources_text(profile.verify_client_revocation),
         "ocsp_unavailable": profile.ocsp_unavailable.value,
         "ocsp_scope": profile.ocsp_scope.value,
         "ocsp_responder_url": profile.ocsp_responder_url or None,

@@ -9,7 +9,6 @@ import attrs
 from agwtwisted.core.base.errors import Problem, Severity
 from agwtwisted.core.plan.plan import Plan
 from agwtwisted.core.resources.gateway import Control
-from agwtwisted.core.resources.resources import ClientRevocation
 
 CONTROL: Final = 33
 """Descriptors of one socket of the control API: the socket itself, and its connections."""
@@ -115,9 +114,7 @@ def budget_of(plan: Plan, limit: int) -> Budget:
         servers=sum(len(pool.backend_addresses) for pool in pools),
         has_streams=any(listener.http2 for listener in config.http_listeners),
         has_dedicated=any(settings.dedicated_backend_connection for _, settings in plan.routes),
-        asks_responders=any(
-            profile is not None and profile.verify_client_revocation is ClientRevocation.OCSP for profile in profiles
-        ),
+        asks_responders=any(profile is not None and profile.verify_client_revocation for profile in profiles),
     )
 
 

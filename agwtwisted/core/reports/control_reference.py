@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from agwtwisted.core.base.tables import markdown
-from agwtwisted.core.operations.answers import ANSWERS, EVENTS, documented, example
+from agwtwisted.core.operations.answer_members import documented, example
+from agwtwisted.core.operations.answers import ANSWERS, EVENTS
 from agwtwisted.core.operations.routes import ROUTES, ControlRoute, Form, Operation
 from agwtwisted.core.reports.reference_pages import NOTICE
 

@@ -16,14 +16,13 @@ from agwtwisted.core.certificates.pem import EncodedBlock
 from agwtwisted.core.certificates.reading import certificate_of
 from agwtwisted.core.certificates.variables import certificate_variables
 from agwtwisted.core.configuration.coherence import AnyListener
-from agwtwisted.core.identity.clients import RevocationFinding
+from agwtwisted.core.identity.clients import RevocationFinding, RevocationSource
 from agwtwisted.core.reports.access_explanation import Finding, findings
 from agwtwisted.core.resources.resources import (
-    ClientRevocation,
-    OcspScope,
-    OcspUnavailable,
     PathCertificate,
     RequestRoutingRule,
+    RevocationScope,
+    RevocationUnavailable,
     SslProfile,
 )
 from agwtwisted.core.revocation.finding import finding_of
@@ -162,7 +161,7 @@ class Examination:
     @property
     def asks_responders(self) -> bool:
         """Whether the gateway asks about the revocation of clients that it has verified."""
-        return self.profile is not None and self.profile.verify_client_revocation is ClientRevocation.OCSP
+        return self.profile is not None and RevocationSource.OCSP in self.profile.verify_client_revocation
 
     @property
     def has_no_questions(self) -> bool:
@@ -175,7 +174,7 @@ class Examination:
         if self.profile is None or not self.asks_responders:
             return ()
         pairs = tuple(pairwise(self.evidence.chain))
-        asked = pairs if self.profile.ocsp_scope is OcspScope.CHAIN else pairs[:1]
+        asked = pairs if self.profile.ocsp_scope is RevocationScope.CHAIN else pairs[:1]
         return tuple(self._question(self.profile, der, issuer) for der, issuer in asked)
 
     def _question(self, profile: SslProfile, der: bytes, issuer: bytes) -> StatusQuestion:
@@ -194,7 +193,7 @@ class Examination:
         """What the answers mean for the client; None where nothing was asked."""
         if self.profile is None or not self.answers:
             return None
-        allow = self.profile.ocsp_unavailable is OcspUnavailable.ALLOW
+        allow = self.profile.ocsp_unavailable is RevocationUnavailable.ALLOW
         return finding_of(self.answers, allow=allow, now=self.now.timestamp())
 
     @property
@@ -219,7 +218,7 @@ class Examination:
             return Refused(self.refused_for)
         if not self.is_unaskable:
             return verdict
-        refuses = self.profile.ocsp_unavailable is OcspUnavailable.REFUSE
+        refuses = self.profile.ocsp_unavailable is RevocationUnavailable.REFUSE
         return Refused(reasons.STATUS_UNAVAILABLE) if refuses else verdict
 
 

@@ -8,14 +8,14 @@ from typing import Final, assert_never
 
 from agwtwisted.core.base.errors import printable
 from agwtwisted.core.base.tables import beside
-from agwtwisted.core.identity.clients import OcspStatus, RevocationFinding
+from agwtwisted.core.identity.clients import ClientRevocationStatus, RevocationFinding
 from agwtwisted.core.reports import report
 from agwtwisted.core.reports.advice import what_to_do
 from agwtwisted.core.reports.examination import Examination, StatusQuestion, indented, name_of
 from agwtwisted.core.reports.sent_certificates import DATES, sent_step
 from agwtwisted.core.reports.steps import Explanation, ExplanationStep, StepOutcome, failed, note, passed, skipped
 from agwtwisted.core.reports.verification_steps import verification_steps
-from agwtwisted.core.resources.resources import HttpListener, OcspUnavailable, SslProfile
+from agwtwisted.core.resources.resources import HttpListener, RevocationUnavailable, SslProfile
 from agwtwisted.core.revocation.status import (
     CouldNotAsk,
     Good,
@@ -130,7 +130,7 @@ def _revocation(examination: Examination) -> Iterator[ExplanationStep]:
         title += ": the gateway asks after the handshake; nothing is asked here"
         yield note("revocation", title, lines)
         return
-    refuses = profile.ocsp_unavailable is OcspUnavailable.REFUSE
+    refuses = profile.ocsp_unavailable is RevocationUnavailable.REFUSE
     title += ": no responder can be asked about a certificate"
     yield ExplanationStep("revocation", StepOutcome.FAILED if refuses else StepOutcome.NOTE, title, lines)
 
@@ -144,7 +144,7 @@ def _asked(examination: Examination, finding: RevocationFinding, title: str) -> 
     ]
     if finding.refusal is not None:
         return failed("revocation", f"{title}: asked just now: {finding.refusal.reason}", lines)
-    if finding.ocsp_status is OcspStatus.GOOD:
+    if finding.status is ClientRevocationStatus.GOOD:
         return passed("revocation", f"{title}: asked just now: good", lines)
     return note("revocation", f"{title}: asked just now: no answer, which ocsp_unavailable = Allow accepts", lines)
 
@@ -174,7 +174,7 @@ def _question(question: StatusQuestion) -> Iterator[str]:
 
 
 def _without_answer(profile: SslProfile) -> str:
-    if profile.ocsp_unavailable is OcspUnavailable.REFUSE:
+    if profile.ocsp_unavailable is RevocationUnavailable.REFUSE:
         return "without an answer the client is refused (ocsp_unavailable = Refuse)"
     return "without an answer the client is accepted (ocsp_unavailable = Allow); a revoked one never is"
 
@@ -285,7 +285,7 @@ class _Conclusion:
     def _condition(self) -> str:
         """The condition for accepting a trusted client."""
         finding = self._examination.finding
-        if not self._examination.questions or (finding is not None and finding.ocsp_status is OcspStatus.GOOD):
+        if not self._examination.questions or (finding is not None and finding.status is ClientRevocationStatus.GOOD):
             return ""
         if self._examination.is_unaskable or finding is not None:
             return ", although its status cannot be obtained (ocsp_unavailable = Allow)"

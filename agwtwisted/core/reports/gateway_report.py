@@ -10,14 +10,14 @@ import attrs
 from agwtwisted.core.base.errors import printable
 from agwtwisted.core.base.tables import table as rendered
 from agwtwisted.core.configuration.coherence import AnyListener
+from agwtwisted.core.identity.clients import RevocationSource
 from agwtwisted.core.plan.plan import Plan
 from agwtwisted.core.reports.route_report import address_and_port, distinct
 from agwtwisted.core.resources.gateway import Control, Gateway
 from agwtwisted.core.resources.resources import (
-    ClientRevocation,
     Config,
-    OcspScope,
-    OcspUnavailable,
+    RevocationScope,
+    RevocationUnavailable,
     SslProfile,
     WithoutNocheck,
 )
@@ -82,13 +82,13 @@ def _revocation(config: Config) -> Iterator[str]:
     """Which responders are asked for which clients, and what becomes of these without an answer."""
     listeners: tuple[AnyListener, ...] = (*config.http_listeners, *config.listeners)
     for profile in distinct(listener.ssl_profile for listener in listeners):
-        if profile.verify_client_revocation is ClientRevocation.OCSP:
+        if RevocationSource.OCSP in profile.verify_client_revocation:
             rows = list(_revocation_rows(profile, config.gateway))
             yield rendered(f"Revocation (OCSP), SSL profile {profile.name}", ("WHAT", "HOW"), rows)
 
 
 def _revocation_rows(profile: SslProfile, gateway: Gateway) -> Iterator[tuple[str, str]]:
-    asked = "the client's own" if profile.ocsp_scope is OcspScope.LEAF else "all of the chain but the root"
+    asked = "the client's own" if profile.ocsp_scope is RevocationScope.LEAF else "all of the chain but the root"
     yield "certificates asked about", asked
     if profile.ocsp_responder_url:
         yield "responder", f"{profile.ocsp_responder_url}, whatever certificates name"
@@ -97,7 +97,7 @@ def _revocation_rows(profile: SslProfile, gateway: Gateway) -> Iterator[tuple[st
         yield "at ports", ", ".join(map(str, profile.ocsp_allowed_ports))
         networks = ", ".join(map(str, profile.ocsp_allowed_networks))
         yield "in networks", f"public ones{f', and {networks}' if networks else ' alone'}"
-    refuses = profile.ocsp_unavailable is OcspUnavailable.REFUSE
+    refuses = profile.ocsp_unavailable is RevocationUnavailable.REFUSE
     yield "clients without an answer", "refused" if refuses else "ALLOWED (ocsp_unavailable = Allow)"
     yield "timeout", f"{profile.ocsp_timeout:g} s"
     age = f"to its nextUpdate, at most {profile.ocsp_max_age:g} s; without one {profile.ocsp_default_age:g} s"

@@ -22,7 +22,9 @@ from agwtwisted.core.operations.records import ACCESS, ENVELOPE, HANDSHAKE
 from agwtwisted.core.operations.session_records import SESSION
 from agwtwisted.core.reports import check_report, product_codes
 from agwtwisted.core.reports.arm_reference import arm_page
+from agwtwisted.core.resources.resources import sources_text
 from agwtwisted.core.rules.server_variables import COOKIE, SERVER_VARIABLES
+from agwtwisted.core.sections.revocation_keys import SOURCES
 from agwtwisted.core.sections.schema import KINDS
 from agwtwisted.core.sections.settings import Key, Kind
 from agwtwisted.core.tls import policies
@@ -118,6 +120,8 @@ def _default(name: str, key: str, kind: Kind, how: Key) -> str:
     if name == "gateway" and key == "ssl_policy":
         return f"`{policies.DEFAULT}`"
     value = kind.default(key)
+    if key == SOURCES:
+        return f"`{sources_text(value)}`"
     if how.required:
         return "needed"
     if name == "backend_http_settings" and key == "port":

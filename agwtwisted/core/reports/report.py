@@ -14,6 +14,7 @@ from agwtwisted.core.base.tables import beside, table_if_any
 from agwtwisted.core.base.tables import table as rendered
 from agwtwisted.core.certificates.variables import certificate_variables
 from agwtwisted.core.configuration.coherence import AnyListener
+from agwtwisted.core.identity.clients import RevocationSource
 from agwtwisted.core.plan.plan import Plan, PortPlan
 from agwtwisted.core.plan.probing import http_probe
 from agwtwisted.core.plan.resumption import why_not_resumed
@@ -26,15 +27,15 @@ from agwtwisted.core.resources.resources import (
     BackendSettings,
     CertificateHeaders,
     ClientAuth,
-    ClientRevocation,
     Config,
     HttpListener,
     MissingClientAuthEku,
-    OcspUnavailable,
     Protocol,
     Refusal,
+    RevocationUnavailable,
     RoutingRule,
     SslProfile,
+    sources_text,
 )
 from agwtwisted.core.tls.policies import TlsPolicy
 
@@ -92,9 +93,13 @@ def mode(profile: SslProfile | None) -> str:
 
 def _revocation(profile: SslProfile) -> list[str]:
     """What it asks about revocation, if anything; of a Passthrough profile that is for paths that require."""
-    if profile.verify_client_revocation is not ClientRevocation.OCSP:
+    unavailable = {RevocationSource.OCSP: profile.ocsp_unavailable, RevocationSource.CRL: profile.crl_unavailable}
+    sources = profile.verify_client_revocation
+    if not sources:
         return []
-    return ["OCSP" if profile.ocsp_unavailable is OcspUnavailable.REFUSE else "OCSP if available"]
+    words = sources_text(sources)
+    is_optional = all(unavailable[each] is RevocationUnavailable.ALLOW for each in sources)
+    return [f"{words} if available" if is_optional else words]
 
 
 def place(listener: AnyListener) -> str:

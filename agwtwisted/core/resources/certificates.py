@@ -18,6 +18,7 @@ class SslCertificate:
     certificates: tuple[x509.Certificate, ...]
     key: PrivateKeyTypes = attrs.field(repr=False)
     source: bytes = b""  # SHA-256 of the files that it was read from, one after the other
+    ocsp_stapling: bool = True  # whether an OCSP response about it is sent in handshakes
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -37,3 +38,10 @@ class TrustedRootCertificate:
     file: str
     certificates: tuple[Certificate, ...]
     source: bytes = b""  # SHA-256 of the file
+
+
+@attrs.frozen(kw_only=True)
+class CrlFile:
+    """A file with one CRL or several, PEM or DER. It may be large: its bytes are no part of a configuration."""
+
+    path: str

@@ -7,6 +7,7 @@ from typing import Literal
 
 import attrs
 
+from agwtwisted.core.http.service_urls import ProxyAddress, StoreAddress
 from agwtwisted.core.tls.policies import TlsPolicy
 
 
@@ -39,6 +40,13 @@ class Gateway:
     workers: int | Literal["auto"] = 1  # "auto": as many as the process may use processors
     watch_files: bool = False
     state_directory: str | None = None  # None: what is learnt lives in memory only
+    outbound_proxy: ProxyAddress | None = None  # for the gateway's own requests; None: they go without one
+    revocation_store: StoreAddress | None = None  # None: what is learnt is shared by the workers alone
+    revocation_store_password_file: str | None = None  # paths
+    revocation_store_trusted_file: str | None = None  # None: the system's CAs
+    revocation_store_certificate_file: str | None = None
+    revocation_store_key_file: str | None = None
+    revocation_store_prefix: str = "agwtwisted:"
     ssl_policy: TlsPolicy
     reuse_port: bool = False
     max_connections: int = 20000

@@ -14,12 +14,18 @@ from agwtwisted.core.backends.affinity import DEFAULT_NAME
 from agwtwisted.core.backends.health import HEALTHY_STATUSES, StatusRange
 from agwtwisted.core.base.errors import Problem
 from agwtwisted.core.http.destinations import Network, PortRange
+from agwtwisted.core.identity.clients import RevocationSource
 from agwtwisted.core.resources.backend_pools import (
     BackendAddressPool,
     LoadDistributionAlgorithm,
     LoadDistributionPolicy,
 )
-from agwtwisted.core.resources.certificates import SslCertificate, TrustedClientCertificate, TrustedRootCertificate
+from agwtwisted.core.resources.certificates import (
+    CrlFile,
+    SslCertificate,
+    TrustedClientCertificate,
+    TrustedRootCertificate,
+)
 from agwtwisted.core.resources.gateway import Control, Gateway
 from agwtwisted.core.rules.conditions import Condition
 from agwtwisted.core.rules.rewriting import RewriteRuleSet
@@ -41,15 +47,13 @@ class Refusal(Enum):
     HTTP400 = "Http400"
 
 
-class ClientRevocation(Enum):
-    """Whether a Strict listener asks if a certificate was revoked (`verify_client_revocation`)."""
-
-    NONE = "None"
-    OCSP = "OCSP"
+def sources_text(sources: tuple[RevocationSource, ...]) -> str:
+    """Sources of revocation status as `verify_client_revocation` has them: ``OCSP, CRL``, or ``None``."""
+    return ", ".join(each.value for each in sources) or "None"
 
 
-class OcspScope(Enum):
-    """Which certificates of a client's chain are asked about; its root never is."""
+class RevocationScope(Enum):
+    """About which certificates of a client's chain a source of revocation status is asked; about its root never."""
 
     LEAF = "Leaf"
     CHAIN = "Chain"
@@ -62,8 +66,8 @@ class MissingClientAuthEku(Enum):
     ALLOW = "Allow"
 
 
-class OcspUnavailable(Enum):
-    """What becomes of a client whose status is not to be had."""
+class RevocationUnavailable(Enum):
+    """What becomes of a client whose status a source does not give."""
 
     REFUSE = "Refuse"
     ALLOW = "Allow"
@@ -74,6 +78,13 @@ class WithoutNocheck(Enum):
 
     REFUSE = "Refuse"
     ALLOW = "Allow"
+
+
+class OcspRequestMethod(Enum):
+    """By which method responders are asked; AUTO: GET where the URL stays short (RFC 5019 section 5), else POST."""
+
+    AUTO = "Auto"
+    POST = "POST"
 
 
 class Protocol(Enum):
@@ -148,10 +159,10 @@ class SslProfile:
     refusal: Refusal = Refusal.HANDSHAKE
     session_resumption: bool = True  # whether TLS sessions are resumed, where the port allows it
     ssl_policy: TlsPolicy
-    verify_client_revocation: ClientRevocation = ClientRevocation.NONE
+    verify_client_revocation: tuple[RevocationSource, ...] = ()  # the preferred one first; none: nothing is asked
     ocsp_responder_url: str = ""  # instead of those that certificates name
-    ocsp_scope: OcspScope = OcspScope.LEAF
-    ocsp_unavailable: OcspUnavailable = OcspUnavailable.REFUSE
+    ocsp_scope: RevocationScope = RevocationScope.LEAF
+    ocsp_unavailable: RevocationUnavailable = RevocationUnavailable.REFUSE
     ocsp_timeout: float = 5.0
     ocsp_clock_skew: float = 300.0
     ocsp_max_age: float = 864000.0  # as long as a public CA's answer may hold (Baseline Requirements 4.9.10)
@@ -159,6 +170,12 @@ class SslProfile:
     ocsp_allowed_networks: tuple[Network, ...] = ()
     ocsp_allowed_ports: tuple[PortRange, ...] = (PortRange(lowest=80, highest=80), PortRange(lowest=443, highest=443))
     ocsp_responder_without_nocheck: WithoutNocheck = WithoutNocheck.REFUSE
+    ocsp_request_method: OcspRequestMethod = OcspRequestMethod.AUTO
+    crl_files: tuple[CrlFile, ...] = ()  # besides those that certificates name
+    crl_scope: RevocationScope = RevocationScope.LEAF
+    crl_unavailable: RevocationUnavailable = RevocationUnavailable.REFUSE
+    crl_max_bytes: int = 20_000_000  # of one list
+    crl_timeout: float = 30.0  # of a whole download
 
     @property
     def asks(self) -> bool:

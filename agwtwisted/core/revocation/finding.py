@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, assert_never
 
-from agwtwisted.core.identity.clients import OcspStatus, RevocationFinding
+import attrs
+
+from agwtwisted.core.identity.clients import ClientRevocationStatus, RevocationFinding, RevocationSource
 from agwtwisted.core.revocation.status import (
     CouldNotAsk,
     Good,
+    NoAnswer,
     RevocationStatus,
     Revoked,
     Unknown,
@@ -19,36 +22,57 @@ from agwtwisted.core.verification import reasons
 from agwtwisted.core.verification.verdicts import Refused
 
 FAIL_OPEN_SECONDS: Final = 60.0
-"""Seconds after which a client is revalidated that was let in without a status, by `ocsp_unavailable = Allow`."""
+"""Seconds after which a client is revalidated that was let in without a status, by `ocsp_unavailable = Allow`
+or `crl_unavailable = Allow`."""
 
 
-def finding_of(statuses: Sequence[RevocationStatus], *, allow: bool, now: float) -> RevocationFinding:
+def finding_of(
+    statuses: Sequence[RevocationStatus], *, allow: bool, now: float, asks_ocsp: bool = True
+) -> RevocationFinding:
     """The finding about a trusted client: the severest status of its certificates decides, and no status refuses.
 
-    `allow` accepts a client whose status is unavailable (`ocsp_unavailable`), and no other: a certificate that its
-    issuer does not know, or has revoked, is refused in any case. So is one about which the gateway could not ask for
-    want of a resource of its own, or an attacker who exhausts that resource could bring in revoked clients.
+    Args:
+        statuses: of its certificates, each as the sources together have it.
+        allow: accepts a client whose status is unavailable (`ocsp_unavailable`, `crl_unavailable`), and no other: a
+            certificate that its issuer does not know, or has revoked, is refused in any case. So is one about which the
+            gateway could not ask for want of a resource of its own, or an attacker who exhausts that resource could
+            bring in revoked clients.
+        now: in seconds since 1970.
+        asks_ocsp: whether OCSP is one of the sources.
     """
-    severest = max(statuses, key=_severity, default=Unusable("nothing was asked"))
+    severest = max(statuses, key=severity, default=Unusable("nothing was asked"))
     match severest:
         case Good():
             until = min(status.until for status in statuses if isinstance(status, Good))
-            return RevocationFinding(ocsp_status=OcspStatus.GOOD, until=until)
+            return RevocationFinding(status=ClientRevocationStatus.GOOD, source=severest.source, until=until)
         case Revoked():
-            return RevocationFinding(ocsp_status=OcspStatus.REVOKED, refusal=Refused(reasons.REVOKED))
+            return _refusing(ClientRevocationStatus.REVOKED, severest.source, reasons.REVOKED)
         case Unknown():
-            return RevocationFinding(ocsp_status=OcspStatus.UNKNOWN, refusal=Refused(reasons.STATUS_UNKNOWN))
-        case CouldNotAsk():
-            return RevocationFinding(ocsp_status=OcspStatus.NOT_ASKED, refusal=Refused(reasons.STATUS_NOT_ASKED))
-        case Unusable() | Unreachable():
-            if allow and statuses:
-                return RevocationFinding(ocsp_status=OcspStatus.UNAVAILABLE_ALLOWED, until=now + FAIL_OPEN_SECONDS)
-            return RevocationFinding(ocsp_status=OcspStatus.UNAVAILABLE, refusal=Refused(reasons.STATUS_UNAVAILABLE))
+            return _refusing(ClientRevocationStatus.UNKNOWN, severest.source, reasons.STATUS_UNKNOWN)
+        case CouldNotAsk() | Unusable() | Unreachable():
+            found = _undecided(severest, is_allowed=allow and bool(statuses), now=now)
+            return found if asks_ocsp else attrs.evolve(found, ocsp_status=ClientRevocationStatus.NOT_CHECKED)
         case _:
             assert_never(severest)
 
 
-def _severity(status: RevocationStatus) -> int:
+def _refusing(status: ClientRevocationStatus, source: RevocationSource, reason: str) -> RevocationFinding:
+    return RevocationFinding(status=status, source=source, refusal=Refused(reason))
+
+
+def _undecided(severest: NoAnswer, *, is_allowed: bool, now: float) -> RevocationFinding:
+    """What follows where no source has said anything."""
+    if isinstance(severest, CouldNotAsk):
+        refusal = Refused(reasons.STATUS_NOT_ASKED)
+        return RevocationFinding(status=ClientRevocationStatus.NOT_ASKED, refusal=refusal)
+    if is_allowed:
+        return RevocationFinding(status=ClientRevocationStatus.UNAVAILABLE_ALLOWED, until=now + FAIL_OPEN_SECONDS)
+    refusal = Refused(reasons.STATUS_UNAVAILABLE)
+    return RevocationFinding(status=ClientRevocationStatus.UNAVAILABLE, refusal=refusal)
+
+
+def severity(status: RevocationStatus) -> int:
+    """How much a status weighs against others: *good* least, then no answer, not asked, unknown; *revoked* most."""
     match status:
         case Good():
             return 0

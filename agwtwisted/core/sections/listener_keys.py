@@ -18,6 +18,7 @@ from agwtwisted.core.resources.resources import (
     Protocol,
     StreamProtocol,
 )
+from agwtwisted.core.sections.revocation_keys import GATEWAY_KEYS, gateway_problems
 from agwtwisted.core.sections.settings import (
     Empty,
     Key,
@@ -67,6 +68,7 @@ def _gateway(row: Row) -> Iterator[Problem]:
     field, fields = row.get(key), row.get("http2_max_header_list")
     if field > fields and not row.unset(key):
         yield row.note(f"{key} has no effect: it is above http2_max_header_list, {fields}", key=key)
+    yield from gateway_problems(row)
     yield from ssl_policy_problems(row)
 
 
@@ -188,6 +190,7 @@ GATEWAY = Kind(
         "allow_demo": Key(
             boolean, "Whether the demo's certificates, whose keys are public, may be used beyond this machine."
         ),
+        **GATEWAY_KEYS,
         **POLICY,
     },
     check=_gateway,

@@ -355,6 +355,18 @@ def only(value: str) -> Convert[str]:
     return convert
 
 
+def unsupported(convert: Convert[T], *, but: str = "") -> Convert[T]:
+    """The same for a key that this version does not act on: only the value `but` is taken, as what it does anyway."""
+
+    def refuse(text: str) -> T:
+        value = convert(text)
+        if text != but:
+            raise UnacceptableError("is not supported by this version")
+        return value
+
+    return refuse
+
+
 def listed(convert: Convert[T], most: Range) -> Convert[tuple[T, ...]]:
     """Several values between commas or newlines, each once."""
 

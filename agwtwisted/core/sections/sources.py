@@ -13,6 +13,7 @@ from cryptography import x509
 from agwtwisted.core.base.errors import Place, Problem, UnacceptableError
 from agwtwisted.core.base.limits import ERROR_PAGE_BYTES, SSL_CERTIFICATE_BYTES, TRUSTED_ROOT_BYTES, Range
 from agwtwisted.core.resources.certificates import SslCertificate, TrustedClientCertificate, TrustedRootCertificate
+from agwtwisted.core.sections.revocation_keys import STORE_FILES
 from agwtwisted.core.sections.settings import Row
 from agwtwisted.core.verification import chains, server_certificates, trusted_roots
 from agwtwisted.core.verification.server_certificates import ServerCertificate
@@ -23,6 +24,7 @@ OUT_OF_DATE: Final = "certificate-out-of-date"
 INCOMPLETE: Final = "chain-incomplete"
 """Names of warnings, as in docs/reference/warnings.md."""
 
+_SECRET: Final = ("revocation_store_password_file", "revocation_store_key_file")
 _READABLE_BY_OTHERS = 0o044
 _WRITABLE_BY_OTHERS = 0o002
 
@@ -116,7 +118,18 @@ class Sources:
             self.problems.append(row.warning(said, key="certificate_file", name=INCOMPLETE))
         files = (row.file_at(key) for key in ("certificate_file", "key_file") if key in row.values)
         source = b"".join(self._digests[path] for path in files)
-        return SslCertificate(name=row.name, certificates=server.certificates, key=server.key, source=source)
+        return SslCertificate(
+            name=row.name,
+            certificates=server.certificates,
+            key=server.key,
+            source=source,
+            ocsp_stapling=row.get("ocsp_stapling"),
+        )
+
+    def store_files(self, row: Row) -> bool:
+        """Whether the files that the section [gateway] names for its store will do, as far as that can be seen."""
+        files = [self._source(row, key, secret=key in _SECRET) for key in STORE_FILES if key in row.values]
+        return None not in files
 
     def _dates(self, certificates: tuple[x509.Certificate, ...]) -> Iterator[str]:
         return iter(()) if self.now is None else server_certificates.wrong_dates(certificates, self.now)

@@ -11,18 +11,14 @@ from typing import Final
 from agwtwisted.core.base import limits
 from agwtwisted.core.base.errors import Problem
 from agwtwisted.core.base.texts import one_line
-from agwtwisted.core.http.destinations import network, port_range, responder_url
 from agwtwisted.core.resources.certificates import SslCertificate, TrustedClientCertificate, TrustedRootCertificate
 from agwtwisted.core.resources.resources import (
     ClientAuth,
-    ClientRevocation,
     MissingClientAuthEku,
-    OcspScope,
-    OcspUnavailable,
     Refusal,
     SslProfile,
-    WithoutNocheck,
 )
+from agwtwisted.core.sections.revocation_keys import PROFILE_KEYS, SOURCES, profile_problems
 from agwtwisted.core.sections.settings import (
     Empty,
     Key,
@@ -33,7 +29,7 @@ from agwtwisted.core.sections.settings import (
     listed,
     path,
     reference,
-    seconds,
+    unsupported,
 )
 from agwtwisted.core.tls import policies
 from agwtwisted.core.tls.extensions import tls_group
@@ -127,6 +123,10 @@ SSL_CERTIFICATE = Kind(
         ),
         "key_file": Key(path, "The private key (PEM), unless it is in the `.pfx`."),
         "password_file": Key(path, "A file with the password of the `.pfx`."),
+        "ocsp_stapling": Key(
+            unsupported(boolean, but="false"),
+            "Whether the OCSP response about the certificate is sent in handshakes, where its issuer is known.",
+        ),
     },
     check=_ssl_certificate,
 )
@@ -167,14 +167,14 @@ def _ssl_profile(row: Row) -> Iterator[Problem]:
         yield row.warning(message, key="advertise_ca_names")
     if mode is not ClientAuth.STRICT and "refusal" in row.values:
         yield row.warning("refusal has no effect without Strict: no client is refused", key="refusal")
-    yield from _revocation(row, mode)
+    yield from profile_problems(row, mode)
     if mode is ClientAuth.NONE and not policy_key(row):
         # The product: "must specify either SslPolicy or TrustedClientCertificates".
         message = "is empty: it must specify a TLS policy or trusted_client_certificates"
         yield row.problem(message, code="ApplicationGatewaySslProfileMustSpecifyPolicyOrCertificates")
 
 
-VERIFYING_KEYS = ("verify_client_cert_issuer_dn", "allow_weak", "missing_client_auth_eku", "verify_client_revocation")
+VERIFYING_KEYS = ("verify_client_cert_issuer_dn", "allow_weak", "missing_client_auth_eku", SOURCES)
 """What a profile says about verifying certificates; of one that is Passthrough it depends on other sections."""
 
 
@@ -192,22 +192,6 @@ def weak_key_warnings(row: Row) -> Iterator[Problem]:
             " certificate of a trusted CA is accepted as a client",
             key="missing_client_auth_eku",
         )
-
-
-def _revocation(row: Row, mode: ClientAuth) -> Iterator[Problem]:
-    key = "verify_client_revocation"
-    asked = row.get(key) is ClientRevocation.OCSP
-    if asked and mode is ClientAuth.NONE:
-        yield row.problem(f"{key} = OCSP needs Strict", key=key)
-    if row.get("ocsp_responder_without_nocheck") is WithoutNocheck.ALLOW and asked:
-        yield row.warning(
-            "ocsp_responder_without_nocheck = Allow accepts a responder although its own certificate may have been"
-            " revoked: let its CA issue it with id-pkix-ocsp-nocheck",
-            key="ocsp_responder_without_nocheck",
-        )
-    unheard = next((each for each in row.values if each.startswith("ocsp_")), "")
-    if unheard and not asked and key not in row.refused:
-        yield row.warning(f"{unheard} has no effect without {key} = OCSP", key=unheard)
 
 
 SSL_PROFILE = Kind(
@@ -263,35 +247,7 @@ SSL_PROFILE = Kind(
             empty=Empty.REFUSED,
         ),
         **POLICY,
-        "verify_client_revocation": Key(
-            choice(*ClientRevocation),
-            "`None`, or `OCSP`: check whether the certificate was revoked.",
-            empty=Empty.REFUSED,
-        ),
-        "ocsp_responder_url": Key(responder_url, "The responder to use instead of those that certificates name."),
-        "ocsp_scope": Key(choice(*OcspScope), "`Leaf`, or `Chain`: check the intermediates, too."),
-        "ocsp_unavailable": Key(
-            choice(*OcspUnavailable), "`Refuse`, or `Allow` clients whose status cannot be obtained; each is logged."
-        ),
-        "ocsp_timeout": Key(
-            seconds(limits.OCSP_TIMEOUT), "Seconds from sending the OCSP request to the whole response."
-        ),
-        "ocsp_clock_skew": Key(seconds(limits.OCSP_CLOCK_SKEW), "Seconds by which the responder's clock may differ."),
-        "ocsp_max_age": Key(
-            seconds(limits.OCSP_AGE),
-            "The longest time after its thisUpdate for which a response is accepted, in seconds.",
-        ),
-        "ocsp_default_age": Key(
-            seconds(limits.OCSP_AGE), ("Seconds for which a response without nextUpdate is accepted.")
-        ),
-        "ocsp_allowed_networks": Key(
-            listed(network, limits.NETWORKS),
-            "Networks in which responders named by certificates may be, besides those that are open by default.",
-        ),
-        "ocsp_allowed_ports": Key(listed(port_range, limits.PORT_RANGES), "Ports of responders named by certificates."),
-        "ocsp_responder_without_nocheck": Key(
-            choice(*WithoutNocheck), "`Refuse`, or `Allow` delegated responders without id-pkix-ocsp-nocheck."
-        ),
+        **PROFILE_KEYS,
     },
     check=_ssl_profile,
 )

@@ -13,11 +13,13 @@ from agwtwisted.core.identity.clients import (
     Admitted,
     CertificateProof,
     ClientConnection,
+    ClientRevocationStatus,
     Identity,
+    NoSource,
     NotAdmittedError,
-    OcspStatus,
     PendingClient,
     RevocationFinding,
+    RevocationSource,
     TurnedAway,
     identify,
     unauthenticated,
@@ -36,8 +38,8 @@ from tests.identities import admitted, client, pending, turned_away
 from tests.strategies import variables
 
 CERTIFICATE = variables()
-REVOKED = RevocationFinding(ocsp_status=OcspStatus.REVOKED, refusal=Refused("certificate revoked"))
-GOOD = RevocationFinding(ocsp_status=OcspStatus.GOOD, until=500.0)
+REVOKED = RevocationFinding(status=ClientRevocationStatus.REVOKED, refusal=Refused("certificate revoked"))
+GOOD = RevocationFinding(status=ClientRevocationStatus.GOOD, source=RevocationSource.CRL, until=500.0)
 VERDICTS = (NotAsked(), Absent(), Unchecked(), Trusted(), Missing(), Refused("x"), UNJUDGED)
 
 
@@ -76,6 +78,7 @@ class DecisionTests(SynchronousTestCase):
         """A client is admitted where neither the handshake nor the check refuses, by the handshake's verdict."""
         for verdict, finding in product(VERDICTS, (NOT_CHECKED, GOOD, REVOKED)):
             found = identify(pending(verdict), finding)
+            self.assertEqual((found.revocation_status, found.revocation_source), (finding.status, finding.source))
             self.assertEqual(found.ocsp_status, finding.ocsp_status)
             if admits(verdict) and finding.refusal is None:
                 assert isinstance(found, Admitted)
@@ -83,6 +86,22 @@ class DecisionTests(SynchronousTestCase):
             else:
                 assert isinstance(found, TurnedAway)
                 self.assertEqual(found.verdict, finding.refusal if admits(verdict) else verdict)
+
+    def test_found_again(self) -> None:
+        """What was found about an admitted client can be had of it, and goes along to paths without certificates."""
+        found = admitted(Trusted(), finding=GOOD)
+        for each in (found, found.anonymous()):
+            self.assertEqual(attrs.evolve(each.finding, until=500.0), GOOD)
+
+    def test_status_of_ocsp(self) -> None:
+        """What a CRL has decided is no status of OCSP."""
+        for source, expected in (
+            (RevocationSource.OCSP, ClientRevocationStatus.GOOD),
+            (RevocationSource.CRL, ClientRevocationStatus.NOT_CHECKED),
+            (NoSource.NONE, ClientRevocationStatus.GOOD),
+        ):
+            found = RevocationFinding(status=ClientRevocationStatus.GOOD, source=source)
+            self.assertEqual(found.ocsp_status, expected)
 
     def test_end(self) -> None:
         """A trusted client is admitted until the first of the ends; another one has none."""
@@ -134,7 +153,7 @@ class AdmittedTests(SynchronousTestCase):
         """Where certificates are ignored nothing is left of one, and that is one client for all requests."""
         one = admitted(Trusted(), certificate=CERTIFICATE, finding=GOOD)
         self.assertEqual(one.anonymous().identity, Identity(verdict=NotAsked()))
-        self.assertEqual(one.anonymous().ocsp_status, OcspStatus.GOOD)
+        self.assertEqual(one.anonymous().revocation_status, ClientRevocationStatus.GOOD)
         self.assertIs(one.anonymous(), one.anonymous())
 
     def test_judged_again(self) -> None:

@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.certificates.variables import certificate_variables
-from agwtwisted.core.identity.clients import CertificateProof, ClientConnection, OcspStatus, TurnedAway
+from agwtwisted.core.identity.clients import (
+    CertificateProof,
+    ClientConnection,
+    ClientRevocationStatus,
+    RevocationSource,
+    TurnedAway,
+)
 from agwtwisted.core.operations.live_clients import (
     ClientBytes,
     ClientPage,
@@ -39,7 +45,13 @@ def refused() -> LiveClient:
     verdict = Refused("certificate has expired")
     connection = ClientConnection(address="10.0.0.1", port=5, tls_version="TLSv1.3", cipher="C", session_reused=True)
     proof = CertificateProof(verdict=verdict, certificate=certificate)
-    away = TurnedAway(connection=connection, proof=proof, verdict=verdict, ocsp_status=OcspStatus.GOOD)
+    away = TurnedAway(
+        connection=connection,
+        proof=proof,
+        verdict=verdict,
+        revocation_status=ClientRevocationStatus.GOOD,
+        revocation_source=RevocationSource.CRL,
+    )
     return LiveClient.of(away, listener="public", protocol="http/1.1", state=ClientState.REFUSED)
 
 
@@ -62,6 +74,7 @@ class MembersTests(SynchronousTestCase):
         members = numbered(refused())
         self.assertEqual((members["subject"], members["verify"]), ("CN=localhost", "FAILED:certificate has expired"))
         self.assertEqual((members["revocation"], members["resumed"], members["tls"]), ("good", True, "TLSv1.3"))
+        self.assertEqual(members["revocation_source"], "CRL")
         self.assertEqual(json.loads(json.dumps(members)), members)
 
     def test_refused_without_names(self) -> None:

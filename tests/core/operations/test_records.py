@@ -13,7 +13,13 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.certificates.variables import CertificateVariables
 from agwtwisted.core.http.pages import ErrorInfo
-from agwtwisted.core.identity.clients import Client, OcspStatus, PendingClient, RevocationFinding
+from agwtwisted.core.identity.clients import (
+    Client,
+    ClientRevocationStatus,
+    PendingClient,
+    RevocationFinding,
+    RevocationSource,
+)
 from agwtwisted.core.operations import records
 from agwtwisted.core.operations.record_texts import LONGEST_FIELD, cut
 from agwtwisted.core.operations.records import (
@@ -148,6 +154,8 @@ class RenderTests(SynchronousTestCase):
                 "sslProtocol": "TLSv1.2",
                 "sslSessionReused": "off",
                 "sslClientVerify": "SUCCESS",
+                "revocationStatus": "not-checked",
+                "revocationSource": "",
                 "ocspStatus": "not-checked",
                 "sslClientCertificateFingerprint": "2c46ace8e01e3284e5fdd30787cc4303952bfb09",
                 "sslClientCertificateIssuerName": r"CN=Ger\C3\A4te,O=Test\, Inc.",
@@ -340,7 +348,8 @@ class RememberedTests(SynchronousTestCase):
             {"certificate": None},
             {"verdict": Refused("certificate has expired")},
             {"verdict": Unchecked()},
-            {"finding": RevocationFinding(ocsp_status=OcspStatus.REVOKED)},
+            {"finding": RevocationFinding(status=ClientRevocationStatus.REVOKED)},
+            {"finding": RevocationFinding(status=ClientRevocationStatus.REVOKED, source=RevocationSource.CRL)},
             {"cipher": "TLS_AES_128_GCM_SHA256"},
             {"tls_version": "TLSv1.3"},
             {"tls_version": ""},
@@ -348,6 +357,14 @@ class RememberedTests(SynchronousTestCase):
         texts = {client_members(client(**each)).tls for each in changes}
         self.assertEqual(len(texts), len(changes))
         self.assertNotIn(client_members(client()).tls, texts)
+
+    def test_revocation(self) -> None:
+        """A line has the status with its source, and the older field what OCSP has said of it."""
+        for source, older in ((RevocationSource.OCSP, b"revoked"), (RevocationSource.CRL, b"not-checked")):
+            finding = RevocationFinding(status=ClientRevocationStatus.REVOKED, source=source)
+            expected = b'"revocationStatus":"revoked","revocationSource":"%b","ocspStatus":"%b"'
+            found = client_members(client(finding=finding)).tls
+            self.assertIn(expected % (source.value.encode(), older), found)
 
     def test_address(self) -> None:
         """The address is never another client's, though the rest is one and the same."""
@@ -417,6 +434,8 @@ class HandshakeTests(SynchronousTestCase):
                     "sslProtocol": "",
                     "sslSessionReused": "off",
                     "sslClientVerify": "FAILED:certificate has expired",
+                    "revocationStatus": "not-checked",
+                    "revocationSource": "",
                     "ocspStatus": "not-checked",
                     "sslClientCertificateFingerprint": "2c46ace8e01e3284e5fdd30787cc4303952bfb09",
                     "sslClientCertificateIssuerName": r"CN=Ger\C3\A4te,O=Test\, Inc.",

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.certificates.pem import read_certificates
-from agwtwisted.core.identity.clients import OcspStatus
+from agwtwisted.core.identity.clients import ClientRevocationStatus
 from agwtwisted.core.operations.refused_clients import RefusalMemory, RefusedClient
 from agwtwisted.core.verification.verdicts import Missing, Refused, Refusing
 from tests import configurations
@@ -26,7 +26,7 @@ def refused(*certificates: bytes, verdict: Refusing = MISSING, at: float = 0.0) 
         address="10.0.0.1",
         port=5,
         verdict=verdict,
-        ocsp_status=OcspStatus.NOT_CHECKED,
+        revocation_status=ClientRevocationStatus.NOT_CHECKED,
         certificates=certificates,
     )
 

@@ -80,6 +80,8 @@ class RenderTests(SynchronousTestCase):
                     "sslProtocol": "TLSv1.3",
                     "sslSessionReused": "off",
                     "sslClientVerify": "SUCCESS",
+                    "revocationStatus": "not-checked",
+                    "revocationSource": "",
                     "ocspStatus": "not-checked",
                     "sslClientCertificateFingerprint": DEVICE.fingerprint.decode(),
                     "sslClientCertificateIssuerName": "CN=Devices",

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.operations.answers import ANSWERS, documented
+from agwtwisted.core.operations.answer_members import documented
+from agwtwisted.core.operations.answers import ANSWERS
 from agwtwisted.core.operations.routes import ROUTES
 from agwtwisted.core.reports.control_reference import EVENT_KINDS, control_page
 from agwtwisted.operations.events import KINDS

@@ -7,8 +7,9 @@ from typing import Any
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
+from agwtwisted.core.identity.clients import RevocationSource
 from agwtwisted.core.reports.examination import Examination
-from agwtwisted.core.resources.resources import ClientRevocation, OcspScope, OcspUnavailable
+from agwtwisted.core.resources.resources import RevocationScope, RevocationUnavailable
 from agwtwisted.core.verification import reasons
 from agwtwisted.core.verification.judging import Anchors, Evidence
 from agwtwisted.core.verification.verdicts import Missing, NotAsked, Refused, Trusted, Unchecked, Verdict
@@ -50,15 +51,17 @@ class ExaminationTests(SynchronousTestCase):
 
     def test_scope(self) -> None:
         """The leaf is asked about, or all but the root; one that cannot be asked about refuses, or is let through."""
-        keys: dict[str, Any] = {"verify_client_revocation": ClientRevocation.OCSP}
+        keys: dict[str, Any] = {"verify_client_revocation": (RevocationSource.OCSP,)}
         leaf_alone = examined(Trusted(), **keys)
         self.assertEqual([each.der for each in leaf_alone.questions], [LEAF.der])
         self.assertTrue(leaf_alone.accepted)
-        chain = examined(Trusted(), **keys, ocsp_scope=OcspScope.CHAIN)
+        chain = examined(Trusted(), **keys, ocsp_scope=RevocationScope.CHAIN)
         self.assertEqual([each.is_askable for each in chain.questions], [True, False])
         self.assertEqual(chain.concluded(chain.verdict), Refused(reasons.STATUS_UNAVAILABLE))
         self.assertFalse(chain.accepted)
-        allowed = examined(Trusted(), **keys, ocsp_scope=OcspScope.CHAIN, ocsp_unavailable=OcspUnavailable.ALLOW)
+        allowed = examined(
+            Trusted(), **keys, ocsp_scope=RevocationScope.CHAIN, ocsp_unavailable=RevocationUnavailable.ALLOW
+        )
         self.assertTrue(allowed.is_unaskable and allowed.accepted)
 
     def test_verified(self) -> None:

@@ -11,10 +11,11 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.base.tables import WIDTH
 from agwtwisted.core.certificates.pem import EncodedBlock
+from agwtwisted.core.identity.clients import RevocationSource
 from agwtwisted.core.reports.examination import Examination
 from agwtwisted.core.reports.explanation import explained
 from agwtwisted.core.reports.steps import Explanation, StepOutcome
-from agwtwisted.core.resources.resources import ClientRevocation, OcspScope, OcspUnavailable
+from agwtwisted.core.resources.resources import RevocationScope, RevocationUnavailable
 from agwtwisted.core.rules.conditions import access_condition
 from agwtwisted.core.verification.judging import Anchors, Evidence
 from agwtwisted.core.verification.verdicts import Absent, Missing, NotAsked, Refused, Trusted, Unchecked
@@ -89,17 +90,17 @@ class ExplanationTests(SynchronousTestCase):
         for keys, told in (
             ({"ocsp_responder_url": "http://ocsp.internal/"}, ["CN=partner 7: http://ocsp.internal/"]),
             (
-                {"ocsp_responder_url": "http://ocsp.internal/", "ocsp_scope": OcspScope.CHAIN},
+                {"ocsp_responder_url": "http://ocsp.internal/", "ocsp_scope": RevocationScope.CHAIN},
                 ["CN=partner 7: http://ocsp.internal/", "CN=Partners: http://ocsp.internal/"],
             ),
         ):
-            profile = attrs.evolve(LISTENER.ssl_profile, verify_client_revocation=ClientRevocation.OCSP, **keys)
+            profile = attrs.evolve(LISTENER.ssl_profile, verify_client_revocation=(RevocationSource.OCSP,), **keys)
             text = explanation(PARTNER, listener=attrs.evolve(LISTENER, ssl_profile=profile))
             step = text.partition("8. note     Revocation (verify_client_revocation = OCSP): ")[2].partition("\n\n")[0]
             self.assertEqual(step.split("\n   ")[2:-1], told)
             self.assertTrue(text.splitlines()[-1].startswith("Accepted, if its OCSP responder answers good. "))
         device = clients.partners().issue("named", ocsp_url="http://ocsp.example/")
-        profile = attrs.evolve(LISTENER.ssl_profile, verify_client_revocation=ClientRevocation.OCSP)
+        profile = attrs.evolve(LISTENER.ssl_profile, verify_client_revocation=(RevocationSource.OCSP,))
         evidence = Evidence(chain=device.chain_der, error=0)
         text = explanation(device, listener=attrs.evolve(LISTENER, ssl_profile=profile), evidence=evidence)
         self.assertIn("   CN=named: http://ocsp.example/\n", text)
@@ -116,15 +117,15 @@ class ExplanationTests(SynchronousTestCase):
             told = {"evidence": Evidence(chain=device.chain_der, error=0)}
             assert LISTENER.ssl_profile
             for unavailable, end in (
-                (OcspUnavailable.REFUSE, "Refused: certificate status request failed\nWhat to do: "),
+                (RevocationUnavailable.REFUSE, "Refused: certificate status request failed\nWhat to do: "),
                 (
-                    OcspUnavailable.ALLOW,
+                    RevocationUnavailable.ALLOW,
                     "Accepted, although its status cannot be obtained (ocsp_unavailable = Allow). ",
                 ),
             ):
                 profile = attrs.evolve(
                     LISTENER.ssl_profile,
-                    verify_client_revocation=ClientRevocation.OCSP,
+                    verify_client_revocation=(RevocationSource.OCSP,),
                     ocsp_unavailable=unavailable,
                 )
                 text = explanation(device, listener=attrs.evolve(LISTENER, ssl_profile=profile), **told)
@@ -157,13 +158,13 @@ class ExplanationTests(SynchronousTestCase):
         """Not asked before the client connects; failed where no responder can be asked and the profile refuses."""
         assert LISTENER.ssl_profile
         for url, unavailable, outcome in (
-            ("http://ocsp.internal/", OcspUnavailable.REFUSE, StepOutcome.NOTE),
-            ("", OcspUnavailable.REFUSE, StepOutcome.FAILED),
-            ("", OcspUnavailable.ALLOW, StepOutcome.NOTE),
+            ("http://ocsp.internal/", RevocationUnavailable.REFUSE, StepOutcome.NOTE),
+            ("", RevocationUnavailable.REFUSE, StepOutcome.FAILED),
+            ("", RevocationUnavailable.ALLOW, StepOutcome.NOTE),
         ):
             profile = attrs.evolve(
                 LISTENER.ssl_profile,
-                verify_client_revocation=ClientRevocation.OCSP,
+                verify_client_revocation=(RevocationSource.OCSP,),
                 ocsp_responder_url=url,
                 ocsp_unavailable=unavailable,
             )

@@ -10,8 +10,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.base.tables import WIDTH
 from agwtwisted.core.configuration.parsing import parse
+from agwtwisted.core.identity.clients import RevocationSource
 from agwtwisted.core.reports.report import mode, table
-from agwtwisted.core.resources.resources import ClientAuth, ClientRevocation, OcspUnavailable
+from agwtwisted.core.resources.resources import ClientAuth, RevocationUnavailable
 from agwtwisted.core.sections.sources import SourceFile
 from agwtwisted.demo import certificates
 from tests import clients, configurations, pki
@@ -81,8 +82,8 @@ class ReportTests(SynchronousTestCase):
         """Whether responders are asked stands with the mode, and what becomes of clients when they do not answer."""
         profile = configurations.load(clients.text("b strict"), clients.files()).http_listeners[0].ssl_profile
         assert profile is not None
-        asking = attrs.evolve(profile, verify_client_revocation=ClientRevocation.OCSP)
-        allowing = attrs.evolve(asking, ocsp_unavailable=OcspUnavailable.ALLOW)
+        asking = attrs.evolve(profile, verify_client_revocation=(RevocationSource.OCSP,))
+        allowing = attrs.evolve(asking, ocsp_unavailable=RevocationUnavailable.ALLOW)
         self.assertEqual(mode(asking), "Strict, Handshake, OCSP")
         self.assertEqual(mode(allowing), "Strict, Handshake, OCSP if available")
         self.assertEqual(mode(attrs.evolve(asking, client_auth=ClientAuth.PASSTHROUGH)), "Passthrough, OCSP")

@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.identity.clients import Admitted, Client, OcspStatus, identify
+from agwtwisted.core.identity.clients import (
+    Admitted,
+    Client,
+    ClientRevocationStatus,
+    NoSource,
+    RevocationFinding,
+    RevocationSource,
+    identify,
+)
 from agwtwisted.core.revocation.finding import FAIL_OPEN_SECONDS, finding_of
 from agwtwisted.core.revocation.status import (
     CouldNotAsk,
@@ -43,9 +51,9 @@ def until(statuses: Sequence[RevocationStatus], *, allow: bool, now: float) -> f
     return found.until
 
 
-def word(*statuses: RevocationStatus, allow: bool = False) -> OcspStatus:
+def word(*statuses: RevocationStatus, allow: bool = False) -> ClientRevocationStatus:
     """What the log says."""
-    return client(statuses, allow=allow, now=0.0).ocsp_status
+    return client(statuses, allow=allow, now=0.0).revocation_status
 
 
 class FindingTests(SynchronousTestCase):
@@ -53,9 +61,23 @@ class FindingTests(SynchronousTestCase):
 
     def test_good(self) -> None:
         """Good lets in, until the first of the ends."""
-        expected = attrs.evolve(CLIENT, ocsp_status=OcspStatus.GOOD, until=500.0)
+        found = RevocationFinding(status=ClientRevocationStatus.GOOD, source=RevocationSource.OCSP, until=500.0)
+        expected = identify(CLIENT.pending, found)
         self.assertEqual(client([GOOD, Good(until=600.0)], allow=False, now=0.0), expected)
         self.assertEqual(until([Good(until=2000.0)], allow=False, now=0.0), 1000.0)
+
+    def test_source(self) -> None:
+        """The source that decides is named; what none has decided is of OCSP only where that is a source."""
+        crl = RevocationSource.CRL
+        for status in (Good(until=500.0, source=crl), attrs.evolve(REVOKED, source=crl), Unknown(source=crl)):
+            found = finding_of([GOOD, status], allow=False, now=0.0)
+            expected = RevocationSource.OCSP if isinstance(status, Good) else crl
+            self.assertIs(found.source, expected)
+        for status, word_of_ocsp in ((UNAVAILABLE[0], "unavailable"), (NOT_ASKED, "not-asked")):
+            for asks_ocsp, ocsp_status in ((True, word_of_ocsp), (False, "not-checked")):
+                found = finding_of([status], allow=False, now=0.0, asks_ocsp=asks_ocsp)
+                self.assertEqual((found.status.value, found.source), (word_of_ocsp, NoSource.NONE))
+                self.assertEqual(found.ocsp_status.value, ocsp_status)
 
     def test_refused(self) -> None:
         """Revoked, unknown and unavailable are refused, in the words of the log."""
@@ -76,7 +98,8 @@ class FindingTests(SynchronousTestCase):
     def test_allow(self) -> None:
         """Allow lets in whose status is not to be had, for a while; not what is revoked, unknown or not asked about."""
         for status in UNAVAILABLE:
-            expected = attrs.evolve(CLIENT, ocsp_status=OcspStatus.UNAVAILABLE_ALLOWED, until=FAIL_OPEN_SECONDS)
+            found = RevocationFinding(status=ClientRevocationStatus.UNAVAILABLE_ALLOWED, until=FAIL_OPEN_SECONDS)
+            expected = identify(CLIENT.pending, found)
             self.assertEqual(client([status], allow=True, now=0.0), expected)
         self.assertEqual(until([UNAVAILABLE[0]], allow=True, now=990.0), 1000.0)
         for status in (REVOKED, UNKNOWN, NOT_ASKED):
@@ -85,19 +108,19 @@ class FindingTests(SynchronousTestCase):
     def test_the_severest_counts(self) -> None:
         """Of the certificates of a chain the worst one counts, wherever it stands."""
         table = (
-            ((GOOD, UNAVAILABLE[0]), OcspStatus.UNAVAILABLE),
-            ((UNAVAILABLE[1], UNKNOWN), OcspStatus.UNKNOWN),
-            ((UNAVAILABLE[1], NOT_ASKED), OcspStatus.NOT_ASKED),
-            ((NOT_ASKED, UNKNOWN), OcspStatus.UNKNOWN),
-            ((UNKNOWN, REVOKED), OcspStatus.REVOKED),
-            ((GOOD, REVOKED), OcspStatus.REVOKED),
+            ((GOOD, UNAVAILABLE[0]), ClientRevocationStatus.UNAVAILABLE),
+            ((UNAVAILABLE[1], UNKNOWN), ClientRevocationStatus.UNKNOWN),
+            ((UNAVAILABLE[1], NOT_ASKED), ClientRevocationStatus.NOT_ASKED),
+            ((NOT_ASKED, UNKNOWN), ClientRevocationStatus.UNKNOWN),
+            ((UNKNOWN, REVOKED), ClientRevocationStatus.REVOKED),
+            ((GOOD, REVOKED), ClientRevocationStatus.REVOKED),
         )
         for statuses, expected in table:
             self.assertEqual(word(*statuses), expected)
             self.assertEqual(word(*reversed(statuses)), expected)
-        self.assertEqual(word(GOOD, UNAVAILABLE[0], allow=True), OcspStatus.UNAVAILABLE_ALLOWED)
-        self.assertEqual(word(REVOKED, UNAVAILABLE[0], allow=True), OcspStatus.REVOKED)
-        self.assertEqual(word(NOT_ASKED, UNAVAILABLE[0], allow=True), OcspStatus.NOT_ASKED)
+        self.assertEqual(word(GOOD, UNAVAILABLE[0], allow=True), ClientRevocationStatus.UNAVAILABLE_ALLOWED)
+        self.assertEqual(word(REVOKED, UNAVAILABLE[0], allow=True), ClientRevocationStatus.REVOKED)
+        self.assertEqual(word(NOT_ASKED, UNAVAILABLE[0], allow=True), ClientRevocationStatus.NOT_ASKED)
 
     @given(
         st.lists(st.sampled_from((GOOD, REVOKED, UNKNOWN, NOT_ASKED, *UNAVAILABLE)), max_size=5),

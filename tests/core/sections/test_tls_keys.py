@@ -7,7 +7,7 @@ from ipaddress import ip_network
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.http.destinations import PortRange
-from agwtwisted.core.resources.resources import ClientAuth, OcspScope, OcspUnavailable, WithoutNocheck
+from agwtwisted.core.resources.resources import ClientAuth, RevocationScope, RevocationUnavailable, WithoutNocheck
 from tests.configurations import (
     STRICT,
     changed,
@@ -124,8 +124,8 @@ class SslProfileTests(SynchronousTestCase):
         """Every key of revocation is read, and out of range, or not what it should be, an error."""
         good = {
             "ocsp_responder_url": ("http://ocsp.internal/", "http://ocsp.internal/"),
-            "ocsp_scope": ("Chain", OcspScope.CHAIN),
-            "ocsp_unavailable": ("Allow", OcspUnavailable.ALLOW),
+            "ocsp_scope": ("Chain", RevocationScope.CHAIN),
+            "ocsp_unavailable": ("Allow", RevocationUnavailable.ALLOW),
             "ocsp_responder_without_nocheck": ("Refuse", WithoutNocheck.REFUSE),
             "ocsp_timeout": ("2.5", 2.5),
             "ocsp_clock_skew": ("0", 0.0),

@@ -1,0 +1,58 @@
+"""The members of the answers of the control API about revocation, as `answers` has those of the others."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from agwtwisted.core.operations.answer_members import AnswerMember, AnswerTree
+
+_M = AnswerMember
+
+_TIME: Final = "2026-11-30T10:12:24Z"
+
+REVOCATION: Final[AnswerTree] = {
+    "profiles": [
+        {
+            "name": _M("of a profile that checks revocation", "clients"),
+            "verify_client_revocation": _M("its sources, the preferred one first: `OCSP`, `CRL`, or both", "OCSP, CRL"),
+            "ocsp_unavailable": _M("what follows where no responder answers: `Refuse` or `Allow`", "Refuse"),
+            "ocsp_scope": _M("`Leaf` or `Chain`", "Leaf"),
+            "ocsp_responder_url": _M("the responder; null: the certificates say", None),
+            "ocsp_timeout": _M("seconds that a client waits for the status", 5.0),
+        }
+    ],
+    "answers": {
+        "good": _M("certificates that are known as good", 412),
+        "revoked": _M("those known as revoked", 3),
+        "unproven": _M("those whose answer another worker, or an earlier run, has verified, and this one not yet", 0),
+        "unknown": _M("those that their responder does not know", 0),
+    },
+    "questions": _M("to responders since the start, by outcome", {"good": 801, "timeout": 2}),
+    "cache_hits": _M("questions that were answered from memory", 15023),
+    "let_in_without_status": _M("clients that were let in without a status (`ocsp_unavailable = Allow`)", 0),
+    "responders": [
+        {
+            "address": _M("of a responder, the last ones that were asked", "ocsp.example:80"),
+            "circuit": _M("`closed` (it is asked), `open` (it is not, after failures) or `half-open`", "closed"),
+            "failures": _M("in a row", 0),
+            "last_failure": _M("when that was, or null", None),
+            "last_error": _M("what it was, or null", None),
+            "waiting": _M("questions that wait for their turn", 0),
+            "under_way": _M("questions that are asked", 1),
+        }
+    ],
+    "next_renewals": [
+        {
+            "serial": _M("of a certificate whose status is asked for again, at most 100 of them", "2DE0E84B"),
+            "issuer": _M("its issuer", "CN=Devices,O=Example"),
+            "status": _M("`good`", "good"),
+            "next_update": _M("until when the answer counts", _TIME),
+            "renewal": _M("when it is asked for", _TIME),
+        }
+    ],
+}
+
+FORGET: Final[AnswerTree] = {
+    "outcome": _M("`forgotten`", "forgotten"),
+    "forgotten": _M("how many certificates' status is asked for anew", 409),
+}
