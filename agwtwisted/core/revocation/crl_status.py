@@ -14,6 +14,7 @@ import attrs
 from agwtwisted.core.certificates import extensions
 from agwtwisted.core.certificates.der import DerError
 from agwtwisted.core.certificates.reading import certificate_of
+from agwtwisted.core.identity.clients import RevocationSource
 from agwtwisted.core.revocation.crl import ProvenCrl, issuer_key
 from agwtwisted.core.revocation.distribution_points import (
     ALL_REASONS,
@@ -81,9 +82,15 @@ def status_at(crl: ProvenCrl, serial: bytes, rules: CrlRules, now: float) -> Goo
     """
     entry = crl.table.find(serial)
     if entry is not None:
-        return Revoked(entry.revoked_at, entry.reason, crl.next_update)
+        return Revoked(
+            entry.revoked_at,
+            entry.reason,
+            crl.next_update,
+            source=RevocationSource.CRL,
+            invalidity_date=entry.invalidity_date,
+        )
     fault = validity_fault(crl, rules, now)
-    return Unusable(fault) if fault else Good(crl.next_update)
+    return Unusable(fault) if fault else _good_until(crl.next_update)
 
 
 def validity_fault(crl: ProvenCrl, rules: CrlRules, now: float) -> str:
@@ -91,6 +98,11 @@ def validity_fault(crl: ProvenCrl, rules: CrlRules, now: float) -> str:
     if crl.this_update > now + rules.clock_skew:
         return "the CRL is not valid yet"
     return "the CRL has expired" if now >= crl.next_update else ""
+
+
+def covers(crl: ProvenCrl, subject: CrlSubject) -> bool:
+    """Whether a list alone is enough to clear a certificate while it is valid: it is the issuer's, and about it."""
+    return crl.issuer_key == subject.issuer_key and _covered(crl, subject) == ALL_REASONS
 
 
 def status_of(
@@ -136,11 +148,17 @@ def _cleared(clearing: Sequence[_Clearing]) -> Good | None:
     """Good until the newest list ends that is enough, or the first of those that are enough together."""
     enough = [each.crl for each in clearing if each.is_enough]
     if enough:
-        return Good(max(enough, key=lambda crl: crl.this_update).next_update)
+        return _good_until(max(enough, key=lambda crl: crl.this_update).next_update)
     together = 0
     for each in clearing:
         together |= each.reasons
-    return Good(min(each.crl.next_update for each in clearing if each.reasons)) if together == ALL_REASONS else None
+    if together != ALL_REASONS:
+        return None
+    return _good_until(min(each.crl.next_update for each in clearing if each.reasons))
+
+
+def _good_until(until: float) -> Good:
+    return Good(until, source=RevocationSource.CRL)
 
 
 def _why_not_cleared(clearing: Sequence[_Clearing], faults: Sequence[str]) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.revocation.crl_status import NO_LIST, CrlRules, CrlSubject, status_at, status_of
+from agwtwisted.core.identity.clients import RevocationSource
+from agwtwisted.core.revocation.crl_status import NO_LIST, CrlRules, CrlSubject, covers, status_at, status_of
 from agwtwisted.core.revocation.status import Good, Revoked, Unusable
 from tests import crls, pki
 from tests.crls import DAY, Crl, Listed, issuing_point, point_name, points_extension, revoked, status_by, uri
@@ -25,8 +26,15 @@ LIST = Crl(signer=ISSUER, entries=[revoked(DEVICE)])
 SHARD = Crl(signer=ISSUER, extensions=[issuing_point(point_name(uri(HERE)))])
 OTHER_SHARD = Crl(signer=ISSUER, extensions=[issuing_point(point_name(uri(THERE)))])
 
-REVOKED = Revoked(NOW - SECONDS, "keyCompromise", NOW + SECONDS)
-GOOD = Good(NOW + SECONDS)
+REVOKED = Revoked(NOW - SECONDS, "keyCompromise", NOW + SECONDS, source=RevocationSource.CRL)
+
+
+def good(until: float) -> Good:
+    """Good, by a list."""
+    return Good(until, source=RevocationSource.CRL)
+
+
+GOOD = good(NOW + SECONDS)
 
 
 class StatusCase(SynchronousTestCase):
@@ -74,6 +82,21 @@ class OneListTests(StatusCase):
         crl = attrs.evolve(LIST, entries=[revoked(DEVICE, reason=8)]).proven()
         status = status_at(crl, DEVICE.parsed.serial, RULES, NOW)
         self.assertEqual(status, attrs.evolve(REVOKED, reason="removeFromCRL"))
+
+    def test_what_the_entry_says(self) -> None:
+        """A status has the time, the reason and the invalidity date of the entry."""
+        entry = Listed(serial=DEVICE.parsed.serial, at=pki.NOW - 5 * DAY, reason=4, invalidity_date=pki.NOW - 9 * DAY)
+        crl = attrs.evolve(LIST, entries=[entry]).proven()
+        expected = attrs.evolve(REVOKED, at=NOW - 5 * SECONDS, reason="superseded", invalidity_date=NOW - 9 * SECONDS)
+        self.assertEqual(status_at(crl, DEVICE.parsed.serial, RULES, NOW), expected)
+
+    def test_covers(self) -> None:
+        """A list would clear the certificates of its issuer that it is about for all reasons."""
+        subject = CrlSubject.of(DEVICE.der, ISSUER.der)
+        assert isinstance(subject, CrlSubject)
+        some = attrs.evolve(EMPTY, extensions=[issuing_point(crls.some_reasons("01"))])
+        lists = (EMPTY, LIST, SHARD, some, Crl(signer=ISSUER.issuers[0]))
+        self.assertEqual([covers(each.proven(), subject) for each in lists], [True, True, False, False, False])
 
     def test_odd_serials(self) -> None:
         """Certificates with serial numbers that RFC 5280 forbids are found."""
@@ -170,8 +193,8 @@ class SeveralListsTests(StatusCase):
     def test_a_later_list_ends_it(self) -> None:
         """A later list that would be enough to clear the certificate does so: a hold may be lifted."""
         later = attrs.evolve(EMPTY, this_update=pki.NOW, next_update=pki.NOW + 3 * DAY)
-        self.assertEqual(status_by([LIST, later], DEVICE, NOW), Good(NOW + 3 * SECONDS))
-        self.assertEqual(status_by([later, LIST], DEVICE, NOW), Good(NOW + 3 * SECONDS))
+        self.assertEqual(status_by([LIST, later], DEVICE, NOW), good(NOW + 3 * SECONDS))
+        self.assertEqual(status_by([later, LIST], DEVICE, NOW), good(NOW + 3 * SECONDS))
 
     def test_a_later_list_that_is_not_enough(self) -> None:
         """One that is about others, for some reasons alone, or no longer valid does not."""
@@ -193,7 +216,7 @@ class SeveralListsTests(StatusCase):
         """Of several lists that clear it the latest one says until when."""
         older = attrs.evolve(EMPTY, this_update=pki.NOW - 9 * DAY, next_update=pki.NOW + 300 * DAY)
         self.assertEqual(status_by([older, EMPTY], DEVICE, NOW), GOOD)
-        self.assertEqual(status_by([older, EMPTY], DEVICE, NOW + 2 * SECONDS), Good(NOW + 300 * SECONDS))
+        self.assertEqual(status_by([older, EMPTY], DEVICE, NOW + 2 * SECONDS), good(NOW + 300 * SECONDS))
 
     def test_reasons(self) -> None:
         """Lists for some reasons clear a certificate together, until the first of them ends, and not alone."""
