@@ -148,6 +148,7 @@ class _Ports:
             limiter=shared.limiter,
             places=shared.places,
             resumption=shared.resumption,
+            staple_of=shared.staples.staple,
             check_of=partial(check_of, shared.revocation),
             metrics=shared.metrics,
             refusals=shared.refusals,

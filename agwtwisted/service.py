@@ -102,7 +102,8 @@ class GatewayService(MultiService):
         self.stops = False
         """Whether it has been asked to stop."""
         # In this order they start.
-        for child in (shared.wall, shared.access_log, shared.revocation, generation.prober, *listeners.values()):
+        stages = (shared.wall, shared.access_log, shared.revocation, shared.staples, generation.prober)
+        for child in (*stages, *listeners.values()):
             child.setServiceParent(self)
         self.followed.setServiceParent(self)
         if shared.place.is_alone:
@@ -206,6 +207,7 @@ class GatewayService(MultiService):
         generation.close()
         shared.resolver.stop()
         shared.wall.stopService()
+        shared.staples.stopService()
         shared.events.stop()
         left = max((end - seconds()) / 2, 0.1)
         await self._in_time(shared.revocation.stopService(), left, "OCSP responses could not be stored in time")

@@ -27,6 +27,7 @@ from agwtwisted.core.operations.names import names_of
 from agwtwisted.core.plan.plan import Plan
 from agwtwisted.core.resources.gateway import Gateway
 from agwtwisted.core.resources.resources import SslProfile
+from agwtwisted.core.revocation.stapling import StapleSubject, subjects_of
 from agwtwisted.interfaces import NO_SIBLINGS, Siblings
 from agwtwisted.listening.admission import Limits
 from agwtwisted.listening.shared_limits import SharedLimits
@@ -39,6 +40,8 @@ from agwtwisted.revocation.ocsp_client import OcspClient
 from agwtwisted.revocation.ocsp_source import OcspSource
 from agwtwisted.revocation.ocsp_store import MemoryStore, OpenedStore, ResponseStore, SqliteStore
 from agwtwisted.revocation.revocation import Revocation
+from agwtwisted.revocation.staple_store import StapleStore
+from agwtwisted.revocation.stapling import FollowedStaples, HeldStaples, Stapling
 from agwtwisted.sharing.memory import SharedMemory
 from agwtwisted.tls.contexts import VariablesOf, trusted_variables
 from agwtwisted.tls.resumption import Resumption
@@ -84,6 +87,7 @@ class Shared:
     access_log: AccessLog
     revocation: Revocation
     ocsp_client: OcspClient  # asks responders
+    staples: HeldStaples  # OCSP responses about the gateway's own certificates
     resolver: Resolver
     limits: Limits
     limiter: LogRateLimiter  # of failed handshakes
@@ -127,7 +131,7 @@ class Shared:
             OSError: the access log cannot be opened, or the state directory not made.
         """
         gateway = plan.gateway
-        directory = None if gateway.state_directory is None else Path(gateway.state_directory).absolute()
+        directory = _directory(gateway)
         wall = WallClock(reactor, seconds)
         access_log = _opened_log(gateway, reactor, seconds, place)
         # For trace ids and the spread of renewals, which are no secret: no system call for each.
@@ -148,6 +152,7 @@ class Shared:
                 counters=metrics.revocation,
             ),
             ocsp_client=client,
+            staples=_staples(directory, wall, reactor, client, random, place),
             resolver=Resolver(reactor, SystemResolver(reactor).look_up),
             limits=_limits(gateway, reactor, room, place),
             limiter=LogRateLimiter(reactor.seconds),
@@ -167,6 +172,7 @@ class Shared:
             state_directory=directory,
         )
         made.revocation.use(asking_profiles(plan))
+        made.staples.use(staple_subjects(plan))
         return made
 
     def opened_store(self, plan: Plan) -> OpenedStore | None:
@@ -185,6 +191,7 @@ class Shared:
         """This plan is in force from now on; `store` is what `opened_store` has returned for it."""
         self.metrics.use(names_of(plan), self.reactor.seconds())
         self.revocation.use(asking_profiles(plan))
+        self.staples.use(staple_subjects(plan))
         if store is not None:
             self.revocation.keep_in(store)
 
@@ -209,11 +216,45 @@ def _limits(gateway: Gateway, clock: IReactorTime, room: int | None, place: Work
     )
 
 
+def _staples(
+    directory: Path | None,
+    wall: WallClock,
+    reactor: PosixReactorBase,
+    client: OcspClient,
+    random: Random,
+    place: WorkerPlace,
+) -> HeldStaples:
+    """Those of a gateway in one process, or what a worker has of its parent."""
+    if not place.is_alone:
+        return FollowedStaples(wall, place.siblings)
+    return Stapling(reactor, wall, client, StapleStore(reactor, directory), random)
+
+
+def parents_stapling(plan: Plan, reactor: PosixReactorBase, wall: WallClock, siblings: Siblings) -> Stapling:
+    """What asks for all workers, in their parent, to be started."""
+    directory = _directory(plan.gateway)
+    random = Random(SystemRandom().getrandbits(128))  # noqa: S311 - spreads requests
+    client = OcspClient(reactor, lateness=Lateness(reactor))
+    made = Stapling(reactor, wall, client, StapleStore(reactor, directory), random, siblings=siblings)
+    made.use(staple_subjects(plan))
+    return made
+
+
+def _directory(gateway: Gateway) -> Path | None:
+    """The state directory, absolute."""
+    return None if gateway.state_directory is None else Path(gateway.state_directory).absolute()
+
+
 def _store(plan: Plan, directory: Path | None, wall: WallClock, reactor: PosixReactorBase) -> ResponseStore:
     """Where OCSP responses are kept: in the state directory, where there is one and anything is asked."""
     if directory is None or not asking_profiles(plan):
         return MemoryStore()
     return SqliteStore(directory, wall.seconds, reactor.callFromThread)
+
+
+def staple_subjects(plan: Plan) -> tuple[StapleSubject, ...]:
+    """The certificates of a plan that clients are shown, and whose status can be stapled."""
+    return subjects_of(each.ssl_certificate for each in plan.config.served if each.ssl_certificate is not None)
 
 
 def asking_profiles(plan: Plan) -> tuple[SslProfile, ...]:

@@ -24,6 +24,7 @@ from agwtwisted.interfaces import NO_SIBLINGS
 from agwtwisted.listening.listener import bind
 from agwtwisted.operations.events import Events
 from agwtwisted.revocation.ocsp_store import SqliteStore
+from agwtwisted.revocation.stapling import HeldStaples
 from agwtwisted.service import LOG_SHARE, GatewayService, build
 from agwtwisted.shared import ALONE
 from agwtwisted.transport.clocks import WallClock
@@ -169,9 +170,10 @@ class StagesTests(SynchronousTestCase):
         relay_backends.stop = resolver.stop = lambda: None  # type: ignore[attr-defined]
         shared: Any = SimpleNamespace(
             reactor=self.clock,
-            wall=WallClock(self.clock, self.clock.seconds),
+            wall=(wall := WallClock(self.clock, self.clock.seconds)),
             access_log=self.log,
             revocation=self.revocation,
+            staples=HeldStaples(wall),
             resolver=resolver,
             place=ALONE,
             events=Events(self.clock),
@@ -321,10 +323,9 @@ class BuildTests(TestCase):
         ports = free_ports(2)
         service = self.build(*ports)
         listeners = [f"listener 127.0.0.1:{port}" for port in ports]
-        self.assertEqual(
-            [each.name for each in service],
-            ["wall clock", "access log", "revocation", "probes", *listeners, "followed files", "happenings"],
-        )
+        stages = ["wall clock", "access log", "revocation", "stapling", "probes"]
+        names = [*stages, *listeners, "followed files", "happenings"]
+        self.assertEqual([each.name for each in service], names)
         service.startService()
         for port in ports:
             with closing(connected(("127.0.0.1", port))) as client:

@@ -136,7 +136,7 @@ class TlsArrival(Generic[S]):
     ) -> None:
         self.block, self.fingerprints = block, port.fingerprints
         self._port = port
-        self._notes = ClientCertificates(port.wall.seconds)
+        self._notes = ClientCertificates(port.wall.seconds, port.staple_of)
         self.tls: SSL.Connection = contexts.connection(self._notes, port.resumption.keys_for(address))
         self.connection = connection
         gateway = port.gateway

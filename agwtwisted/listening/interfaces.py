@@ -25,6 +25,7 @@ from agwtwisted.listening.tracking import LiveConnections, TrackedConnection
 from agwtwisted.operations.counters import ListenerCounters
 from agwtwisted.operations.refusals import RefusedParty
 from agwtwisted.tls.resumption import Resumption
+from agwtwisted.tls.staples import StapleOf
 from agwtwisted.transport.clocks import WallClock
 from agwtwisted.transport.connection import Connection
 from agwtwisted.transport.outbox import Outbox
@@ -42,6 +43,7 @@ class EntryPort(Protocol[S]):
     live: LiveConnections
     expired_roots: ExpiredRoots
     resumption: Resumption
+    staple_of: StapleOf
     protocol: str  # of clients: `core.operations.live_clients`
     fingerprints: bool  # whether requests may be asked for those of their clients: `core.tls.ja4`
     check_of: Callable[[SslProfile | None], Check | None]

@@ -49,6 +49,7 @@ from agwtwisted.tls.anew import shown_anew
 from agwtwisted.tls.codec import TlsCodec
 from agwtwisted.tls.port_contexts import PortContexts
 from agwtwisted.tls.resumption import Resumption
+from agwtwisted.tls.staples import StapleOf, no_staple
 from agwtwisted.transport.clocks import WallClock
 from agwtwisted.transport.connection import Connection
 from agwtwisted.transport.deferreds import TrackedSet
@@ -78,6 +79,7 @@ class PortEnvironment:
     access_log: AccessLog  # takes the lines of failed handshakes
     limiter: LogRateLimiter  # says which failed handshakes get a line
     resumption: Resumption = attrs.field()  # judges clients that resume sessions
+    staple_of: StapleOf = no_staple  # finds what is stapled to the gateway's certificates
     check_of: Callable[[SslProfile | None], Check | None] = unchecked
     """How trusted clients of a profile are judged further, if they are."""
     places: StreamPlaces = attrs.Factory(StreamPlaces)  # for several requests of one connection at once
@@ -125,6 +127,7 @@ class Port(ABC, Generic[S]):
         self.check_of = environment.check_of
         self.access_log = environment.access_log
         self.resumption = environment.resumption
+        self.staple_of = environment.staple_of
         self.metrics = environment.metrics
         self._refusals = environment.refusals
         host, number = plan.address

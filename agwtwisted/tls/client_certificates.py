@@ -36,6 +36,7 @@ from agwtwisted.core.verification.verdicts import (
 from agwtwisted.tls.contexts import SiteContext
 from agwtwisted.tls.openssl import GO_ON, Presented, verifying
 from agwtwisted.tls.sessions import SessionContexts
+from agwtwisted.tls.staples import StapleOf, no_staple
 
 _log = Logger()
 
@@ -46,11 +47,12 @@ class ClientCertificates:
     presented: Sequence[bytes] = ()
     """What the client has sent, its own certificate first, where that was refused in the handshake."""
 
-    def __init__(self, now: Callable[[], float]) -> None:
+    def __init__(self, now: Callable[[], float], staple_of: StapleOf = no_staple) -> None:
         self.choose_site: Callable[[SSL.Connection, ClientCertificates], None] | None = None  # by the port's contexts
         self.site_context: SiteContext | None = None  # until a ClientHello has chosen one
         self.hello = b""  # the records that the client began with
         self.sessions: SessionContexts | None = None  # with which the connection began, where it may be resumed
+        self.staple_of = staple_of
         self.session_reused = False
         self.server_name = ""  # SNI, in lower case
         self.name_refused = False

@@ -35,6 +35,7 @@ from agwtwisted.tls.codec import error_text
 from agwtwisted.tls.openssl import KNOWN, own_callbacks, set_groups
 from agwtwisted.tls.own_certificate import present
 from agwtwisted.tls.path_search import PathSearch
+from agwtwisted.tls.staples import staple_to
 
 _VERSIONS = {"TLSv1_2": SSL.TLS1_2_VERSION, "TLSv1_3": SSL.TLS1_3_VERSION}
 
@@ -313,6 +314,7 @@ def _use_server_certificate(context: SSL.Context, site: AnySite) -> None:
     if certificate is None:
         raise AssertionError("an Https listener has a certificate")
     present(context, certificate, CertificateError)
+    staple_to(context, certificate)
 
 
 def _trust(context: SSL.Context, site: AnySite, trusts: Trusts) -> Trust | None:

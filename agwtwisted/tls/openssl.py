@@ -132,12 +132,12 @@ def set_groups(context: SSL.Context, groups: bytes) -> bool:
 
 
 def own_callbacks(context: SSL.Context) -> None:
-    """Has the callbacks of a context, for ALPN and to verify with, go with it; to be called once they are set.
+    """Has the callbacks of a context, for ALPN, OCSP and to verify with, go with it; to be called once they are set.
 
     What pyOpenSSL makes of one holds itself, and would stay until the garbage collector comes by. The context holds all
     of it as well.
     """
-    for name in ("alpn_select", "verify"):
+    for name in ("alpn_select", "ocsp", "verify"):
         helper: Any = getattr(context, f"_{name}_helper", None)
         callback: Any = getattr(context, f"_{name}_callback", None)
         if callback is not None and getattr(helper, "callback", None) is callback:

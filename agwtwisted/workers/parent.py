@@ -30,8 +30,9 @@ from agwtwisted.probes import SharedProbes
 from agwtwisted.reload import Prepared, ReloadOutcome, Reloads
 from agwtwisted.resource_manager.source import AnySource
 from agwtwisted.revocation.unproven import PublishedRevocations
+from agwtwisted.shared import parents_stapling, staple_subjects
 from agwtwisted.sharing.memory import SharedMemory
-from agwtwisted.transport.clocks import system_time
+from agwtwisted.transport.clocks import WallClock, system_time
 from agwtwisted.workers.sockets import bind_all
 from agwtwisted.workers.supervisor import Judged, Supervisor
 from agwtwisted.workers.transactions import WorkersReplacement
@@ -71,6 +72,8 @@ class ParentService(MultiService):
         self._drains_without_limit = False
         self._probes = probes
         self._revocations = PublishedRevocations(supervisor.siblings)
+        self._wall = WallClock(reactor)
+        self.staples = parents_stapling(judged.loaded.plan, reactor, self._wall, supervisor.siblings)
         supervisor.present = self._present
         self.reloads = Reloads(judged.loaded, source, self, reactor)
         self._answers = ParentAnswers(
@@ -84,7 +87,8 @@ class ParentService(MultiService):
         )
         self._happenings.setServiceParent(self)
         self._probes.publish_to(self.events)
-        self._probes.setServiceParent(self)
+        for child in (self._wall, self.staples, self._probes):
+            child.setServiceParent(self)
         self._followed.setServiceParent(self)
         self.started: Deferred[None] = Deferred()
         """Fires when all workers serve; fails with `ConfigError` if one cannot."""
@@ -124,6 +128,8 @@ class ParentService(MultiService):
 
     def _stopped(self, outcome: Any) -> Any:
         self.events.stop()
+        self.staples.stopService()
+        self._wall.stopService()
         self._probes.stopService()  # until here workers forward what is in progress
         return outcome
 
@@ -135,6 +141,7 @@ class ParentService(MultiService):
         yield from self._probes.publisher.present()
         yield from self._probes.drains.present()
         yield from self._revocations.present()
+        yield from self.staples.present()
 
     def drain_without_limit(self) -> None:
         """Has the next stop wait for the last connection, however long that takes."""
@@ -208,21 +215,23 @@ class ParentService(MultiService):
         with placed(loaded.plan):
             servers = self._probes.prepare(loaded.plan)
         replacement = await self._supervisor.prepare(Judged(loaded=loaded, now=self._now()))
-        return _Replacement(replacement, partial(self._probes.commit, servers))
+        use_staples = partial(self.staples.use, staple_subjects(loaded.plan))
+        return _Replacement(replacement, partial(self._probes.commit, servers), use_staples)
 
 
 class _Replacement:
     """What is ready in the workers and here, as `reload.Prepared` says."""
 
-    def __init__(self, workers: WorkersReplacement, probe: Callable[[], None]) -> None:
+    def __init__(self, workers: WorkersReplacement, *steps: Callable[[], None]) -> None:
         self.warnings = workers.warnings
         self._workers = workers
-        self._probe = probe
+        self._steps = steps
 
     def commit(self) -> None:
-        """Puts it in force: in the workers first, which hear of the health of its servers then."""
+        """Puts it in force: in the workers first, which hear of the health of its servers then, and of staples."""
         self._workers.commit()
-        attempted(self._probe)
+        for step in self._steps:
+            attempted(step)
 
     def settled(self) -> Deferred[None]:
         """Fires once all workers have it in force."""

@@ -25,6 +25,7 @@ POLICY_CONSTRAINTS: Final = bytes.fromhex("551d24")
 EXTENDED_KEY_USAGE: Final = bytes.fromhex("551d25")
 INHIBIT_ANY_POLICY: Final = bytes.fromhex("551d36")
 AUTHORITY_INFORMATION_ACCESS: Final = bytes.fromhex("2b06010505070101")
+TLS_FEATURE: Final = bytes.fromhex("2b06010505070118")
 IP_ADDRESS_BLOCKS: Final = bytes.fromhex("2b06010505070107")
 AUTONOMOUS_SYSTEMS: Final = bytes.fromhex("2b06010505070108")
 OCSP_NO_CHECK: Final = bytes.fromhex("2b0601050507300105")
@@ -43,6 +44,9 @@ DIGITAL_SIGNATURE: Final = 0x80
 KEY_CERT_SIGN: Final = 0x04
 CRL_SIGN: Final = 0x02
 """Bits of the first octet of keyUsage (section 4.2.1.3)."""
+
+_STATUS_REQUEST: Final = 5
+"""The number of the TLS extension by which clients ask for a stapled OCSP response (RFC 6066 section 8)."""
 
 _TYPED_CLIENT: Final = 0x80
 _TYPED_AUTHORITY: Final = 0x04
@@ -188,6 +192,19 @@ def ocsp_urls(certificate: Extended) -> tuple[str, ...]:
     found = [der.elements(each.content) for each in der.elements(der.first_of(content, der.SEQUENCE))]
     urls = [der.string_octets(parts[1]) for parts in found if len(parts) == 2 and _is_ocsp(*parts)]
     return tuple([url.decode("ascii") for url in urls if url.isascii()])
+
+
+def demands_staple(certificate: Extended) -> bool:
+    """Whether clients that ask for an OCSP response are to have one in the handshake (RFC 7633: "must-staple").
+
+    Raises:
+        DerError: it cannot be read.
+    """
+    content = _content(certificate, TLS_FEATURE)
+    if content is None:
+        return False
+    features = der.elements(der.first_of(content, der.SEQUENCE))
+    return any(int.from_bytes(each.content, "big") == _STATUS_REQUEST for each in features)
 
 
 def policies(certificate: Extended) -> frozenset[bytes]:

@@ -104,7 +104,7 @@ _PARTS: Final[Mapping[type, Callable[[Any], Iterable[Any]]]] = {
     Certificate: lambda each: (each.der,),
     TrustedChain: lambda each: (each.root, each.authorities, each.issuer),
     TrustedRootCertificate: lambda each: (each.name, each.source, each.certificates),
-    SslCertificate: lambda each: (each.name, each.source, *map(_der, each.certificates)),
+    SslCertificate: lambda each: (each.name, each.source, each.ocsp_stapling, *map(_der, each.certificates)),
 }
 """What a value of these classes is made of, instead of all that its constructor takes.
 

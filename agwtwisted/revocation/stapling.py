@@ -1,0 +1,359 @@
+"""The OCSP responses that are stapled to the gateway's own certificates: asked for ahead, verified, kept, handed out.
+
+No handshake waits for one: a client gets what is there. One process asks: of a gateway with workers the parent, from
+which the workers have what it has learnt. Callers: what puts a process together; the ports, by `staple`.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from random import Random
+from typing import Final, Protocol
+
+import attrs
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, DeferredSemaphore
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from agwtwisted.core.base.moments import utc_text
+from agwtwisted.core.revocation.stapling import (
+    Staple,
+    StapleSubject,
+    proven_staple,
+    renewal_delay,
+    retry_delay,
+)
+from agwtwisted.core.revocation.status import CouldNotAsk, NoAnswer, Unreachable, Unusable
+from agwtwisted.interfaces import NO_SIBLINGS, Siblings
+from agwtwisted.operations.counters import StaplingCounters
+from agwtwisted.revocation.ocsp_client import ResponderRoute
+from agwtwisted.revocation.ocsp_source import Asker
+from agwtwisted.transport.clocks import WallClock
+from agwtwisted.transport.deferreds import log_failure
+
+STAPLE: Final = "staple"
+"""Published by the parent of workers: a certificate's key, and the response to staple or none."""
+
+AT_ONCE: Final = 8
+"""Certificates that are asked about at once: the descriptors that every process has to spare do for these."""
+
+TIMEOUT: Final = 10.0
+"""Seconds for all responders of a certificate together."""
+
+_HEAD: Final = struct.Struct("!32s?dd")
+
+
+class KeptStaples(Protocol):
+    """Where responses are kept over restarts: `staple_store.StapleStore`."""
+
+    def load(self, keys: Iterable[bytes]) -> dict[bytes, bytes]:
+        """What was kept by these keys, as far as it was; it waits for a disk."""
+
+    def load_soon(self, keys: Iterable[bytes]) -> Deferred[dict[bytes, bytes]]:
+        """The same, without waiting; always succeeds."""
+
+    def put(self, key: bytes, response: bytes) -> None:
+        """Keeps a response."""
+
+    def tidy(self, keys: Iterable[bytes], now: float) -> None:
+        """Deletes what none of these certificates has had for long."""
+
+
+class HeldStaples(Service):
+    """What is stapled now, by the key of the certificate."""
+
+    name = "stapling"
+
+    def __init__(self, wall: WallClock) -> None:
+        self._wall = wall
+        self._held: dict[bytes, Staple] = {}
+
+    def staple(self, key: bytes) -> bytes:
+        """As `tls.staples.StapleOf` says: the response while it lasts."""
+        held = self._held.get(key)
+        return held.response if held is not None and self._wall.seconds() < held.until else b""
+
+    def use(self, subjects: Iterable[StapleSubject]) -> None:
+        """The certificates of these are in force from now on."""
+
+
+class FollowedStaples(HeldStaples):
+    """Those of a worker: what its parent has learnt, and verified.
+
+    Args:
+        wall: the time at which they end.
+        siblings: the way from the parent.
+    """
+
+    def __init__(self, wall: WallClock, siblings: Siblings) -> None:
+        super().__init__(wall)
+        siblings.subscribe(STAPLE, self._heard)
+
+    def _heard(self, payload: bytes) -> None:
+        key, is_revoked, this_update, until = _HEAD.unpack_from(payload)
+        response = payload[_HEAD.size :]
+        if response:
+            self._held[key] = Staple(response=response, is_revoked=is_revoked, this_update=this_update, until=until)
+        else:
+            self._held.pop(key, None)
+
+
+def _payload(key: bytes, staple: Staple | None) -> bytes:
+    """What workers hear about a certificate; None: nothing is known of it any more."""
+    if staple is None:
+        return _HEAD.pack(key, False, 0.0, 0.0)
+    return _HEAD.pack(key, staple.is_revoked, staple.this_update, staple.until) + staple.response
+
+
+@attrs.define(eq=False)
+class _Stapled:
+    """One certificate in force, and its next request."""
+
+    subject: StapleSubject
+    timer: IDelayedCall | None = None
+    asking: Deferred[Staple | NoAnswer] | None = None
+    failures: int = 0  # in a row
+    error: str = ""  # of the last request; empty: it had an answer
+    complaint: str = ""  # as it is in the log, once
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether a request is under way, or will be."""
+        return self.timer is not None or self.asking is not None
+
+    def stop(self) -> None:
+        """Asks no more."""
+        timer, self.timer = self.timer, None
+        if timer is not None:
+            timer.cancel()
+        asking, self.asking = self.asking, None
+        if asking is not None:
+            asking.cancel()
+
+
+@attrs.frozen(kw_only=True)
+class StapleState:
+    """What is known of one certificate now; times are seconds since 1970, None where there is none."""
+
+    names: tuple[str, ...]
+    staple: Staple | None
+    renewal: float | None
+    error: str
+
+
+class Stapling(HeldStaples):
+    """Asks about certificates, ahead of the end of each response.
+
+    Args:
+        clock: runs the timers; monotonic.
+        wall: by which responses are judged.
+        asker: sends the requests.
+        store: keeps responses over restarts.
+        random: spreads requests.
+        siblings: the workers, which get what is learnt.
+        counters: count what becomes of requests.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        wall: WallClock,
+        asker: Asker,
+        store: KeptStaples,
+        random: Random,
+        *,
+        siblings: Siblings = NO_SIBLINGS,
+        counters: StaplingCounters | None = None,
+    ) -> None:
+        super().__init__(wall)
+        self.counters = StaplingCounters() if counters is None else counters
+        self._clock = clock
+        self._asker = asker
+        self._store = store
+        self._random = random
+        self._siblings = siblings
+        self._stapled: dict[bytes, _Stapled] = {}
+        self._turns = DeferredSemaphore(AT_ONCE)
+        self._unsubscribe: Callable[[], None] = lambda: None
+
+    def startService(self) -> None:
+        """Takes up what an earlier process has kept, and asks for what is missing."""
+        super().startService()
+        self._unsubscribe = self._wall.subscribe(self._clock_was_set)
+        self._store.tidy(self._stapled, self._wall.seconds())
+        self._take_up(self._store.load(self._stapled))
+        self._begin()
+
+    def stopService(self) -> None:
+        """Asks no more; what is there is handed out until it ends."""
+        super().stopService()
+        self._unsubscribe()
+        for each in self._stapled.values():
+            each.stop()
+
+    def use(self, subjects: Iterable[StapleSubject]) -> None:
+        """The certificates of these are in force from now on: what is known of one that stays is kept."""
+        before, self._stapled = self._stapled, {}
+        for subject in subjects:
+            known = before.pop(subject.key, None)
+            if known is None:
+                self._stapled[subject.key] = _Stapled(subject)
+            else:
+                known.subject = subject
+                self._stapled[subject.key] = known
+        for key, gone in before.items():
+            gone.stop()
+            self._hold(key, None)
+        if self.running:
+            missing = [key for key, each in self._stapled.items() if not each.is_begun]
+            kept = self._store.load_soon(missing)
+            begun = kept.addCallback(self._take_up).addCallback(lambda _: self._begin())
+            log_failure(begun, self.log, "loading stapled OCSP responses")
+
+    def present(self) -> Iterator[tuple[str, bytes]]:
+        """The topic and payload of every response now: for a worker that begins."""
+        return ((STAPLE, _payload(key, staple)) for key, staple in self._held.items())
+
+    def states(self) -> list[StapleState]:
+        """What is known of every certificate in force."""
+        offset = self._wall.seconds() - self._clock.seconds()
+        return [
+            StapleState(
+                names=each.subject.names,
+                staple=self._held.get(key),
+                renewal=None if each.timer is None else each.timer.getTime() + offset,
+                error=each.error,
+            )
+            for key, each in self._stapled.items()
+        ]
+
+    # -- one certificate
+
+    def _take_up(self, kept: dict[bytes, bytes]) -> None:
+        """What was kept is stapled, as far as it still proves something."""
+        for key, response in kept.items():
+            stapled = self._stapled.get(key)
+            if stapled is None or key in self._held:
+                continue
+            found = proven_staple(response, stapled.subject, self._wall.seconds())
+            if isinstance(found, Staple):
+                self._hold(key, found)
+
+    def _begin(self) -> None:
+        for key, stapled in self._stapled.items():
+            if self.running and not stapled.is_begun:
+                self._schedule(key, stapled)
+
+    def _schedule(self, key: bytes, stapled: _Stapled) -> None:
+        """Has it asked about when that is due: at once where nothing is known, and no request has failed."""
+        held, now = self._held.get(key), self._wall.seconds()
+        if stapled.failures:
+            delay = retry_delay(stapled.failures, self._random.random())
+        elif held is None:
+            delay = 0.0
+        else:
+            delay = renewal_delay(held.until, now, self._random.random())
+        stapled.timer = self._clock.callLater(delay, self._ask, key, stapled)
+
+    def _ask(self, key: bytes, stapled: _Stapled) -> None:
+        stapled.timer = None
+        subject = stapled.subject
+        route = ResponderRoute(
+            destinations=subject.responders, timeout=TIMEOUT, open_networks=(), open_ports=(), is_operators=True
+        )
+
+        def accept(response: bytes) -> Staple | Unusable:
+            return proven_staple(response, subject, self._wall.seconds())
+
+        asking = stapled.asking = self._turns.run(self._asker.ask, subject.request.der, route, accept)
+        answered = asking.addErrback(self._broken, stapled, asking)
+        done = answered.addCallback(partial(self._answered, key, stapled, asking))
+        log_failure(done, self.log, "asking about a certificate of the gateway")
+
+    def _broken(self, failure: Failure, stapled: _Stapled, asking: Deferred[Staple | NoAnswer]) -> NoAnswer:
+        """A defect is a request that failed; the next one may do better."""
+        if stapled.asking is asking:
+            self.log.failure("Unexpected error while asking about a certificate of the gateway", failure)
+        return CouldNotAsk("unexpected error")
+
+    def _answered(
+        self,
+        key: bytes,
+        stapled: _Stapled,
+        asking: Deferred[Staple | NoAnswer],
+        answer: Staple | NoAnswer,
+    ) -> None:
+        if stapled.asking is not asking:
+            return  # it is not in force any more
+        stapled.asking = None
+        if isinstance(answer, Staple) and not answer.is_news_after(self._held.get(key)):
+            answer = Unusable("the response is older than another")  # of a cache in between, or of an attacker
+        self.counters.asked(_outcome(answer))
+        if isinstance(answer, Staple):
+            self._learnt(key, stapled, answer)
+        else:
+            self._failed(key, stapled, answer)
+        self._schedule(key, stapled)
+
+    def _learnt(self, key: bytes, stapled: _Stapled, staple: Staple) -> None:
+        held, failed = self._held.get(key), bool(stapled.error)
+        stapled.failures, stapled.error, stapled.complaint = 0, "", ""
+        if failed or held is None or held.is_revoked != staple.is_revoked:
+            self._announce(stapled, staple)
+        if staple != held:
+            self._hold(key, staple)
+            self._store.put(key, staple.response)
+
+    def _announce(self, stapled: _Stapled, staple: Staple) -> None:
+        if staple.is_revoked:
+            self.log.error("ssl_certificate {names}: the certificate is revoked", names=_named(stapled))
+        else:
+            message = "ssl_certificate {names}: an OCSP response is stapled, valid until {until}"
+            self.log.info(message, names=_named(stapled), until=utc_text(staple.until))
+
+    def _failed(self, key: bytes, stapled: _Stapled, failure: NoAnswer) -> None:
+        stapled.failures += 1
+        stapled.error = failure.reason
+        meanwhile = "the one before is stapled meanwhile" if self.staple(key) else "none is stapled"
+        complaint = f"{failure.reason}; {meanwhile}"
+        if stapled.complaint != complaint:
+            message = "ssl_certificate {names}: no OCSP response: {complaint}"
+            self.log.warn(message, names=_named(stapled), complaint=complaint)
+        stapled.complaint = complaint
+
+    def _hold(self, key: bytes, staple: Staple | None) -> None:
+        if staple is not None:
+            self._held[key] = staple
+        elif self._held.pop(key, None) is None:
+            return
+        self._siblings.publish(STAPLE, _payload(key, staple))
+
+    def _clock_was_set(self) -> None:
+        """What is left of a response has changed."""
+        for key, stapled in self._stapled.items():
+            if stapled.timer is not None:
+                stapled.stop()  # the timer alone: nothing is asked
+                self._schedule(key, stapled)
+
+
+def _named(stapled: _Stapled) -> str:
+    return ", ".join(stapled.subject.names)
+
+
+def _outcome(answer: Staple | NoAnswer) -> str:
+    """The word for what became of a request."""
+    match answer:
+        case Staple():
+            return "revoked" if answer.is_revoked else "good"
+        case Unusable():
+            return "unusable"
+        case Unreachable():
+            return "unreachable"
+        case CouldNotAsk():
+            return "could_not_ask"
