@@ -54,8 +54,8 @@ $(TRIALS): trial-%:        ## one run for each, the long ones first: all cores e
 coverage: $(VENV)/.dev     ## lines and branches that no test runs
 	$(BIN)/coverage run -m pytest && $(BIN)/coverage report
 
-differential: $(VENV)/.test ## three verifiers before many generated chains, fifteen times as many as in the suite
-	AGW_DIFFERENTIAL=30000 $(BIN)/python -m pytest tests/test_differential.py
+differential: $(VENV)/.test ## other verifiers before many generated chains and CRLs, fifteen times as many as in the suite
+	AGW_DIFFERENTIAL=30000 $(BIN)/python -m pytest tests/test_differential.py tests/test_crls.py
 
 explore: $(VENV)/.test      ## the property tests with many more examples, other ones in every run; h2spec and Go as clients, where found
 	AGW_EXAMPLES=2000 $(BIN)/python -m pytest -m 'hypothesis'

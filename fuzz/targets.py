@@ -71,6 +71,7 @@ from agwtwisted.core.verification.verdicts import Refused, Trusted, Unchecked
 from agwtwisted.resource_manager.sign_in import SignIn
 from agwtwisted.resource_manager.tokens import TENANT, Tokens
 from agwtwisted.tls.path_search import PathSearch
+from fuzz import revocation_lists
 from tests import arm_gateways, configurations, connection_oracle, field_oracle, frame_oracle, pki
 from tests.core.tls.hellos import RECORDED
 from tests.differential import demands_policy
@@ -989,6 +990,13 @@ TARGETS = {
         run=_pem, seeds=_bundles, words=("-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----", "-----BEGIN ")
     ),
     "chain": Target(run=_chain, seeds=lambda: [*_bundles(), *CERTIFICATES], is_der=True, longest=8192),
+    "crl": Target(run=revocation_lists.crl, seeds=revocation_lists.crl_seeds, is_der=True),
+    "crl_files": Target(
+        run=revocation_lists.files,
+        seeds=revocation_lists.file_seeds,
+        words=("-----BEGIN X509 CRL-----", "-----END X509 CRL-----", "-----", "AAAA", "="),
+    ),
+    "crl_points": Target(run=revocation_lists.points, seeds=revocation_lists.point_seeds, is_der=True, longest=1024),
     "der": Target(run=_der, seeds=lambda: [*CERTIFICATES, *NAMES], is_der=True),
     "name": Target(run=_name, seeds=lambda: NAMES, is_der=True, longest=1024),
     "name_comparison": Target(run=_comparison, seeds=lambda: NAMES, is_der=True, longest=1024),
