@@ -242,6 +242,10 @@ class GatewayProcess(MultiService):
         """How a listener judges a certificate; fails with `QuestionError`, or raises it."""
         return self._explanations.ask(arguments)
 
+    def check(self, arguments: Mapping[str, Any]) -> Deferred[Mapping[str, Any]]:
+        """What sources of revocation status say about a certificate now; fails with `QuestionError`, or raises it."""
+        return self._explanations.check(arguments)
+
     def reopen(self) -> None:
         """Opens all logs anew."""
         self.gateway.reopen()

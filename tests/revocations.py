@@ -65,8 +65,17 @@ class Asker:
         self.questions: list[Asked] = []
         self.cancelled = 0
 
-    def ask(self, request: bytes, route: ResponderRoute, accept: Callable[[bytes], Any]) -> Deferred[Any]:
+    def ask(
+        self,
+        request: bytes,
+        route: ResponderRoute,
+        accept: Callable[[bytes], Any],
+        *,
+        trace: Callable[[str], None] | None = None,
+    ) -> Deferred[Any]:
         """As ocsp_source.Asker says."""
+        if trace is not None:
+            trace("asked")
         self.questions.append(Asked(request, route, accept, Deferred(self._cancel)))
         return self.questions[-1].answered
 

@@ -14,6 +14,7 @@ from agwtwisted.answers.of_configuration import ConfigurationAnswers
 from agwtwisted.answers.of_metrics import process_measurements
 from agwtwisted.answers.of_refusals import refusals_of
 from agwtwisted.answers.of_revocation import forget, revocation_of
+from agwtwisted.answers.of_statuses import import_brought, statuses
 from agwtwisted.core.operations.listeners_in_force import listeners_in_force
 from agwtwisted.core.operations.measurements import Measurements
 from agwtwisted.core.operations.questions import Question, QuestionError
@@ -62,6 +63,8 @@ class GatewayAnswers:
             Question.REFUSALS: self._refusals,
             Question.REVOCATION: self._revocation,
             Question.FORGET: self._forget,
+            Question.STATUSES: self._statuses,
+            Question.IMPORT: self._import,
             Question.BACKENDS: self._backends,
             Question.DRAIN: partial(self._drain, drained=True),
             Question.UNDRAIN: partial(self._drain, drained=False),
@@ -85,6 +88,12 @@ class GatewayAnswers:
 
     async def _forget(self, arguments: Mapping[str, Any]) -> AnswerMembers:
         return forget(self._gateway.shared, arguments)
+
+    async def _statuses(self, arguments: Mapping[str, Any]) -> AnswerMembers:
+        return await statuses(self._gateway.shared, arguments)
+
+    async def _import(self, arguments: Mapping[str, Any]) -> AnswerMembers:
+        return await import_brought(self._gateway.shared, self._gateway.generation.plan, arguments)
 
     async def _close(self, arguments: Mapping[str, Any]) -> AnswerMembers:
         return self._of_clients.close(arguments)

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from agwtwisted.cli import revocation_check, revocation_import
 from agwtwisted.cli.actions import STATUSES, act
 from agwtwisted.cli.asking import show
 from agwtwisted.cli.command import ASKED, Command, Example, Group
@@ -15,7 +16,9 @@ from agwtwisted.cli.tables import Cell, Value, listed, pairs, table
 
 CIRCUIT: Final = {"closed": Style.GOOD, "open": Style.BAD, "half-open": Style.WARNING}
 
-PROFILES: Final = ("SSL PROFILE", "REVOCATION", "UNAVAILABLE")
+PROFILES: Final = ("SSL PROFILE", "REVOCATION", "OCSP UNAVAILABLE", "CRL UNAVAILABLE")
+
+LISTS: Final = ("LIST OF", "FROM", "NUMBER", "ENTRIES", "THIS UPDATE", "NEXT UPDATE", "RENEWED", "PROBLEM")
 
 RESPONDERS: Final = ("RESPONDER", "CIRCUIT", "FAILURES", "WAITING", "LAST FAILURE")
 
@@ -54,9 +57,7 @@ def revocation_text(members: Mapping[str, Any], output: Output) -> str:
 
 
 def _parts(members: Mapping[str, Any], output: Output) -> Iterator[str]:
-    profiles = [
-        (each["name"], each["verify_client_revocation"], each.get("ocsp_unavailable")) for each in members["profiles"]
-    ]
+    profiles = [_profile(each) for each in members["profiles"]]
     yield table(PROFILES, profiles, output, empty="no SSL profile asks for revocation")
     yield pairs(
         [
@@ -70,8 +71,35 @@ def _parts(members: Mapping[str, Any], output: Output) -> Iterator[str]:
     yield table(
         RESPONDERS, [_responder(each) for each in members["responders"]], output, empty="no responder was asked"
     )
+    if members.get("lists"):
+        yield table(LISTS, [_list(each) for each in members["lists"]], output)
+    store = members.get("shared_store")
+    if store:
+        yield pairs([*_store(store)], output)
     if members["next_renewals"]:
         yield table(RENEWALS, [_renewal(each) for each in members["next_renewals"]], output)
+
+
+def _profile(each: Mapping[str, Any]) -> tuple[Value, ...]:
+    unavailable = (each.get(f"{source}_unavailable") for source in ("ocsp", "crl"))
+    return each["name"], each["verify_client_revocation"], *unavailable
+
+
+def _list(each: Mapping[str, Any]) -> tuple[Value, ...]:
+    """A revocation list: whose, where it is from, how old, and what is wrong with it."""
+    of = listed(str(part) for part in (each["issuer"], each.get("scope")) if part)
+    times = (each["this_update"], each["next_update"], each["renewal"])
+    return of, each["origin"], each["number"], each["entries"], *times, Cell(each["problem"] or "", Style.BAD)
+
+
+def _store(store: Mapping[str, Any]) -> Iterator[tuple[str, Value]]:
+    """Where it is, how it does, and what came of using it."""
+    circuit = str(store["circuit"])
+    yield "shared store", store["url"]
+    yield "its circuit", Cell(circuit, CIRCUIT.get(circuit, Style.PLAIN))
+    for name, value in store.items():
+        if name not in ("url", "circuit") and value is not None:
+            yield f"its {name.replace('_', ' ')}", value
 
 
 def _counted(numbers: Mapping[str, int]) -> str:
@@ -110,10 +138,12 @@ COMMAND: Final = Command(
     help="show what is known of revocation: answers, responders and their failures, next renewals",
     examples=(
         Example("agw revocation --config gw.ini", "profiles, numbers of answers, responders, renewals"),
+        Example("agw revocation check --listener public client.pem", "what the sources say about one client now"),
         Example("agw revocation forget --serial 1a2b3c", "have a responder asked again about one certificate"),
+        Example("agw revocation import devices.crl", "a list that was brought here"),
     ),
     statuses=ASKED,
     arguments=add_arguments,
     run=run,
-    actions=(FORGET,),
+    actions=(revocation_check.COMMAND, FORGET, revocation_import.COMMAND),
 )

@@ -22,8 +22,8 @@ REQUEST_TIMEOUT: Final = 10.0
 ANSWER_TIMEOUT: Final = 30.0
 """Seconds in which the client takes the whole answer, and closes the connection."""
 
-BODY: Final = 64 * 1024
-"""Bytes of a request's body."""
+BODY: Final = 96 * 1024
+"""Bytes of a request's body: that with the longest OCSP response has 88 KB."""
 
 HEAD: Final = 16 * 1024
 """Bytes of a request's head."""

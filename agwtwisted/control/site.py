@@ -62,6 +62,9 @@ class Controlled(Protocol):
     def explain(self, arguments: Mapping[str, Any]) -> Deferred[Mapping[str, Any]]:
         """How a listener judges a certificate; fails with `QuestionError`, or raises it."""
 
+    def check(self, arguments: Mapping[str, Any]) -> Deferred[Mapping[str, Any]]:
+        """What sources of revocation status say about a certificate now; fails with `QuestionError`, or raises it."""
+
     def ask(self, question: Question, arguments: Mapping[str, Any]) -> Deferred[Mapping[str, Any]]:
         """The answer to a question; fails with `QuestionError`, or raises it."""
 
@@ -91,6 +94,7 @@ class ControlSite:
             Operation.RELOAD: self._reload,
             Operation.REOPEN: self._reopen,
             Operation.EXPLAIN: gateway.explain,
+            Operation.CHECK: gateway.check,
         }
 
     # -- one request

@@ -90,16 +90,30 @@ class OcspClient:
         return [_dated(state, cast("tuple[str, int]", name), offset) for name, state in states]
 
     def ask(
-        self, request: bytes, route: ResponderRoute, accept: Callable[[bytes], T | Unusable]
+        self,
+        request: bytes,
+        route: ResponderRoute,
+        accept: Callable[[bytes], T | Unusable],
+        trace: Callable[[str], None] | None = None,
     ) -> Deferred[T | NoAnswer]:
         """What `accept` makes of the first response that it does not find unusable; else why there is none.
 
         Each destination gets an equal share of the time that is left. Cancelling closes the connection.
+
+        Args:
+            request: an OCSPRequest in DER.
+            route: which responders are asked, and within which limits.
+            accept: judges a response.
+            trace: called with a line about each responder that was asked; None: nothing is.
         """
-        return Deferred.fromCoroutine(self._ask(request, route, accept))
+        return Deferred.fromCoroutine(self._ask(request, route, accept, trace or _untraced))
 
     async def _ask(
-        self, request: bytes, route: ResponderRoute, accept: Callable[[bytes], T | Unusable]
+        self,
+        request: bytes,
+        route: ResponderRoute,
+        accept: Callable[[bytes], T | Unusable],
+        trace: Callable[[str], None],
     ) -> T | NoAnswer:
         failures: list[NoAnswer] = []
         left = route.timeout
@@ -117,7 +131,9 @@ class OcspClient:
             response = await self._throttled(request, responder, send)
             answer = accept(response) if isinstance(response, bytes) else response
             if not isinstance(answer, Unusable | Unreachable | CouldNotAsk):
+                trace(f"{responder.url}: answers")
                 return answer
+            trace(f"{responder.url}: {answer.reason}")
             failures.append(answer)
         return max(reversed(failures), key=_weight, default=Unreachable("the certificate names no responder"))
 
@@ -244,3 +260,7 @@ def _weight(failure: NoAnswer) -> int:
     if isinstance(failure, CouldNotAsk):
         return 2
     return 0 if isinstance(failure, Unreachable) and not failure.was_asked else 1
+
+
+def _untraced(_: str) -> None:
+    """Nothing wants to know."""

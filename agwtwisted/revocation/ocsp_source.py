@@ -32,9 +32,17 @@ class Asker(Protocol):
     """Sends requests to responders: `ocsp_client.OcspClient`."""
 
     def ask(
-        self, request: bytes, route: ResponderRoute, accept: Callable[[bytes], T | Unusable]
+        self,
+        request: bytes,
+        route: ResponderRoute,
+        accept: Callable[[bytes], T | Unusable],
+        *,
+        trace: Callable[[str], None] | None = None,
     ) -> Deferred[T | NoAnswer]:
-        """What `accept` makes of the first usable response; may be cancelled."""
+        """What `accept` makes of the first usable response; may be cancelled.
+
+        `trace` is called with a line about each responder that was asked; None: nothing is.
+        """
 
 
 class OcspSource:
@@ -62,36 +70,44 @@ class OcspSource:
         self._wall = wall
         self._limiter = LogRateLimiter(ticks)
 
-    def learn(self, subject: Subject, profile: SslProfile) -> Deferred[ProvenResponse | NoAnswer]:
+    def learn(
+        self, subject: Subject, profile: SslProfile, *, trace: Callable[[str], None] | None = None
+    ) -> Deferred[ProvenResponse | NoAnswer]:
         """As `revocation.Source` says."""
-        return Deferred.fromCoroutine(self._learn(subject, profile))
+        return Deferred.fromCoroutine(self._learn(subject, profile, trace))
 
-    async def _learn(self, subject: Subject, profile: SslProfile) -> ProvenResponse | NoAnswer:
+    async def _learn(
+        self, subject: Subject, profile: SslProfile, trace: Callable[[str], None] | None
+    ) -> ProvenResponse | NoAnswer:
         request = OcspRequest.of(*subject)
         answer: ProvenResponse | NoAnswer = (
-            request if isinstance(request, Unusable) else await self._counted(request, profile)
+            request if isinstance(request, Unusable) else await self._counted(request, profile, trace)
         )
         if not isinstance(answer, ProvenResponse):
             self._complain(answer, subject, profile)
         return answer
 
-    async def _counted(self, request: OcspRequest, profile: SslProfile) -> ProvenResponse | NoAnswer:
+    async def _counted(
+        self, request: OcspRequest, profile: SslProfile, trace: Callable[[str], None] | None
+    ) -> ProvenResponse | NoAnswer:
         """The answer, or why there is none; counted, and so is that nothing waits for it any more."""
         began, outcome = self._ticks(), "cancelled"
         try:
-            answer = await self._ask(request, profile)
+            answer = await self._ask(request, profile, trace)
             outcome = outcome_of(answer)
             return answer
         finally:
             self._counters.asked(outcome, self._ticks() - began)
 
-    def _ask(self, request: OcspRequest, profile: SslProfile) -> Deferred[ProvenResponse | NoAnswer]:
+    def _ask(
+        self, request: OcspRequest, profile: SslProfile, trace: Callable[[str], None] | None
+    ) -> Deferred[ProvenResponse | NoAnswer]:
         rules = rules_of(profile)
 
         def accept(response: bytes) -> ProvenResponse | Unusable:
             return _acceptable(response, request, rules, self._wall())
 
-        return self._asker.ask(request.der, route_of(request, profile), accept)
+        return self._asker.ask(request.der, route_of(request, profile), accept, trace=trace)
 
     def _complain(self, failure: NoAnswer, subject: Subject, profile: SslProfile) -> None:
         """Logs why there is no answer, and about which certificate, a few times a minute for each reason."""

@@ -92,6 +92,11 @@ class Renewals:
         due = nsmallest(most, self._timers.values(), key=lambda timer: timer[1].getTime())
         return [(held, timer.getTime() - now) for held, timer in due]
 
+    def due_in(self, key: bytes) -> float | None:
+        """Seconds until an answer is asked for again; None where it is not."""
+        timer = self._timers.get(key)
+        return None if timer is None else timer[1].getTime() - self._clock.seconds()
+
     def cancel(self, key: bytes, held: HeldAnswer) -> None:
         """Cancels the timer of an answer that is dropped."""
         timer = self._timers.pop(key, None)

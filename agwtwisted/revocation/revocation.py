@@ -21,6 +21,7 @@ from twisted.logger import Logger
 from agwtwisted.core.operations.revocation_state import KnownAnswers, NextRenewal
 from agwtwisted.core.resources.resources import SslProfile
 from agwtwisted.core.revocation import ocsp
+from agwtwisted.core.revocation.imported import ImportedAnswer
 from agwtwisted.core.revocation.memory import (
     MAX_ANSWERS,
     Forgotten,
@@ -32,9 +33,12 @@ from agwtwisted.core.revocation.memory import (
 from agwtwisted.core.revocation.ocsp import OcspRequest, ProvenResponse
 from agwtwisted.core.revocation.profiles import ProfileKey, ProfilesInForce, profile_key, rules_of
 from agwtwisted.core.revocation.status import Good, NoAnswer, RevocationStatus, Unknown, Unusable
+from agwtwisted.core.revocation.status_facts import StatusFacts
 from agwtwisted.core.verification.judging import valid_until
 from agwtwisted.interfaces import NO_SIBLINGS, Siblings
 from agwtwisted.operations.counters import RevocationCounters
+from agwtwisted.revocation.ocsp_facts import ocsp_facts
+from agwtwisted.revocation.ocsp_import import taken
 from agwtwisted.revocation.ocsp_store import OpenedStore, ResponseStore, StoredResponse
 from agwtwisted.revocation.renewals import Renewals
 from agwtwisted.revocation.unproven import ANSWER, UnprovenResponses, payload_of, published
@@ -49,8 +53,13 @@ REMEMBERED_KEYS: Final = 1024
 class Source(Protocol):
     """Where answers about certificates come from: `ocsp_source.OcspSource`."""
 
-    def learn(self, subject: Subject, profile: SslProfile) -> Deferred[ProvenResponse | NoAnswer]:
-        """An answer about a certificate that the profile believes now, or why there is none; may be cancelled."""
+    def learn(
+        self, subject: Subject, profile: SslProfile, *, trace: Callable[[str], None] | None = None
+    ) -> Deferred[ProvenResponse | NoAnswer]:
+        """An answer about a certificate that the profile believes now, or why there is none; may be cancelled.
+
+        `trace` is called with a line about each responder that is asked; None: nothing is.
+        """
 
 
 class Revocation(Service):
@@ -208,6 +217,37 @@ class Revocation(Service):
         self._store.forget(forgotten.needle)
         return self._memory.forget(forgotten)
 
+    def facts(self, subject: Subject, profile: SslProfile) -> StatusFacts:
+        """What is known about a certificate without asking, how old that is, and when it is asked for again."""
+        key = self._key_of(*subject)
+        self._known(key, subject, profile)  # what is stored is proven now that the certificate is at hand
+        times = {"now": self.seconds(), "ticks": self._ticks()}
+        return ocsp_facts(self._memory, self._renewals, key, profile, **times)
+
+    def ask(self, subject: Subject, profile: SslProfile, trace: Callable[[str], None]) -> Deferred[RevocationStatus]:
+        """What a source says about a certificate now, whatever is known; it counts as if a client had come."""
+        return Deferred.fromCoroutine(self._asked_now(subject, profile, trace))
+
+    async def _asked_now(self, subject: Subject, profile: SslProfile, trace: Callable[[str], None]) -> RevocationStatus:
+        key = self._key_of(*subject)
+        found = await self._source.learn(subject, profile, trace=trace)
+        self._settled(key, found, subject, profile)
+        return ocsp.status_at(found, rules_of(profile), self.seconds()) if isinstance(found, ProvenResponse) else found
+
+    def take(self, imported: ImportedAnswer) -> str:
+        """Keeps an answer that was brought here, until its certificate is seen, or uses it for one that is at hand.
+
+        Returns:
+            Why it changes nothing; empty: it is kept.
+        """
+        stored = taken(imported, self._memory, self._unproven, self.seconds())
+        if isinstance(stored, str):
+            return stored
+        self._store.put(stored)
+        self._siblings.publish(ANSWER, payload_of(stored))
+        self._take_up(stored)
+        return ""
+
     # -- what is known
 
     def _used(self, status: RevocationStatus, key: bytes, profile: SslProfile) -> RevocationStatus:
@@ -242,6 +282,10 @@ class Revocation(Service):
         stored = published(payload)
         if stored.is_revoked:
             self._store.put(stored)  # the other process may be killed before it has
+        self._take_up(stored)
+
+    def _take_up(self, stored: StoredResponse) -> None:
+        """Proves a response now, if it matters to a client that is there, or keeps it until its certificate is seen."""
         at_hand = self._at_hand(stored.key)
         if at_hand is None:
             self._unproven.put(stored)
@@ -263,6 +307,12 @@ class Revocation(Service):
     async def _ask(self, key: bytes, subject: Subject, profile: SslProfile) -> RevocationStatus:
         """Asks the source; the result is what is known after it."""
         found = await self._source.learn(subject, profile)
+        return self._settled(key, found, subject, profile)
+
+    def _settled(
+        self, key: bytes, found: ProvenResponse | NoAnswer, subject: Subject, profile: SslProfile
+    ) -> RevocationStatus:
+        """What is known after a request that found this."""
         failure = self._learn(key, found, subject, profile) if isinstance(found, ProvenResponse) else found
         if failure is not None:
             return self._failed(key, failure, profile)

@@ -61,6 +61,10 @@ class UnprovenResponses:
         for key in [key for key, stored in self._others.items() if needle in stored.response]:
             self._others.discard(key)
 
+    def revocation(self, key: bytes) -> StoredResponse | None:
+        """What is said to be a revocation of a certificate; None: nothing is."""
+        return self._revoked.get(key, 0.0)
+
     def pop(self, key: bytes) -> list[StoredResponse]:
         """Those about a certificate, which is at hand now; which of them is newer is seen when they are proven."""
         found = [each for kept in (self._revoked, self._others) if (each := kept.get(key, 0.0)) is not None]

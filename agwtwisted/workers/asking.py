@@ -25,8 +25,14 @@ from agwtwisted.workers.messages import Message, MessageKind
 ANSWER_TIMEOUT: Final = 5.0
 """Seconds in which all workers answer."""
 
+ONE_TIMEOUT: Final = 28.0
+"""Seconds for the answer of a question to one worker, which may ask others itself: before the site gives it up."""
+
 AT_ONCE: Final = 8
 """Questions that workers are asked at once; others wait for their turn, until the site gives them up."""
+
+OF_ONE_AT_ONCE: Final = 2
+"""The same of questions to one worker: those to all do not wait for them."""
 
 BUSY: Final = 503
 """The status of a question that no worker has answered."""
@@ -83,6 +89,7 @@ class Questions:
         self._workers = workers
         self.counts: Final = counts
         self._turns = DeferredSemaphore(AT_ONCE)
+        self._turns_of_one = DeferredSemaphore(OF_ONE_AT_ONCE)
         self._serial = 0
         self._rounds: dict[int, _Round] = {}
         self._silent: set[int] = set()
@@ -97,14 +104,15 @@ class Questions:
         """The answer of the gateway.
 
         Args:
-            question: to every worker.
+            question: to every worker, or to one of them that serves (`Question.is_of_one`).
             arguments: with it.
             own: the parent's own part of the answer; None: it has none.
             completed: makes of all answers those that are merged.
 
         Fails with `QuestionError`. May be cancelled.
         """
-        return self._turns.run(lambda: Deferred.fromCoroutine(self._asked(question, arguments, own, completed)))
+        turns = self._turns_of_one if question.is_of_one else self._turns
+        return turns.run(lambda: Deferred.fromCoroutine(self._asked(question, arguments, own, completed)))
 
     async def _asked(
         self, question: Question, arguments: Mapping[str, Any], own: Mapping[str, Any] | None, completed: Completed
@@ -112,8 +120,7 @@ class Questions:
         self._serial += 1
         serial = self._serial
         done: Deferred[None] = Deferred()
-        asked = {each.index for each in self._workers if each.is_serving and each.index not in self._silent}
-        missing = {each.index for each in self._workers} - asked
+        asked, missing = self._chosen(question)
         found = self._rounds[serial] = _Round(
             question=question, missing=missing, awaited=asked, over=lambda: done.callback(None)
         )
@@ -121,7 +128,8 @@ class Questions:
         try:
             self._send(asked, Message(kind=MessageKind.ASK, fields=fields))
             if found.awaited:
-                found.deadline = self._reactor.callLater(ANSWER_TIMEOUT, self._overdue, found)
+                seconds = ONE_TIMEOUT if question.is_of_one else ANSWER_TIMEOUT
+                found.deadline = self._reactor.callLater(seconds, self._overdue, found, seconds)
                 await done
         finally:
             del self._rounds[serial]
@@ -132,6 +140,13 @@ class Questions:
             return merged(question, arguments, answers, sorted(found.missing))
         raise self._error(found)
 
+    def _chosen(self, question: Question) -> tuple[set[int], set[int]]:
+        """The workers that are asked, and those whose answer is missing from the beginning."""
+        able = {each.index for each in self._workers if each.is_serving and each.index not in self._silent}
+        if question.is_of_one and able:
+            return {min(able)}, set()
+        return able, {each.index for each in self._workers} - able
+
     def _error(self, found: _Round) -> QuestionError:
         """Why there is no answer."""
         error = min(found.errors, key=_precedence, default=None)
@@ -140,11 +155,12 @@ class Questions:
             return QuestionError(BUSY, f"no answer of worker {names}, which starts, ends or does not react: ask again")
         return error
 
-    def _overdue(self, found: _Round) -> None:
-        self._silent |= found.awaited
+    def _overdue(self, found: _Round, seconds: float) -> None:
+        if not found.question.is_of_one:  # that may take its time, and says nothing about the worker
+            self._silent |= found.awaited
         self._log.warn(
             "No answer to a question of the control API within {seconds:.0f} s by worker {workers}",
-            seconds=ANSWER_TIMEOUT,
+            seconds=seconds,
             workers=", ".join(map(str, sorted(found.awaited))),
         )
         found.missing |= found.awaited

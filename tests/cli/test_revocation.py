@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.cli.revocation import revocation_text
-from tests.cli.answered import PIPE, REVOCATION, SHOWN, answered, on_terminal
+from tests.cli.answered import HOSTILE, PIPE, REVOCATION, SHOWN, answered, on_terminal
 
 
 class RevocationTests(SynchronousTestCase):
@@ -14,12 +16,30 @@ class RevocationTests(SynchronousTestCase):
     def test_text(self) -> None:
         """Profiles, numbers of answers and questions, responders, renewals."""
         text = revocation_text(REVOCATION, PIPE)
-        self.assertIn("devices      OCSP        Refuse\n", text)
+        self.assertIn("devices      OCSP        Refuse            -\n", text)
         self.assertIn("known answers            3 good, 1 revoked, 0 unknown\n", text)
         self.assertIn("questions                5 good, 2 timeout\n", text)
         self.assertIn("answered from memory     40\nlet in without a status  6\n", text)
         self.assertIn("http://ocsp.example/  open     3         1        2026-01-01T00:00:00Z " + SHOWN, text)
         self.assertIn("0a      CN=CA   revoked  2026-01-02T00:00:00Z  2026-01-01T12:00:00Z", text)
+
+    def test_lists_and_store(self) -> None:
+        """Lists with their age and what is wrong with them, and the store that gateways share."""
+        revocation_list = {
+            "issuer": HOSTILE,
+            "scope": None,
+            "origin": "a.crl",
+            "number": "7",
+            "entries": 3,
+            "this_update": "2026-01-01T00:00:00Z",
+            "next_update": "2026-01-02T00:00:00Z",
+            "renewal": None,
+            "problem": "too long",
+        }
+        store = {"url": "redis://a/", "circuit": "closed", "hits": 2, "last_error": None}
+        text = revocation_text({**REVOCATION, "lists": [revocation_list], "shared_store": store}, PIPE)
+        self.assertRegex(text, rf"(?m)^{re.escape(SHOWN)} +a\.crl +7 +3 +2026-01-01T00:00:00Z .* - +too long$")
+        self.assertIn("shared store  redis://a/\nits circuit   closed\nits hits      2\n", text)
 
     def test_nothing(self) -> None:
         """Where nothing is asked, that is said."""

@@ -94,6 +94,11 @@ class SiteCase(TestCase):
         self.asked.append(("explain", dict(arguments)))
         return succeed({"accepted": True})
 
+    def check(self, arguments: Mapping[str, Any]) -> Deferred[Mapping[str, Any]]:
+        """The gateway's."""
+        self.asked.append(("check", dict(arguments)))
+        return succeed({"accepted": True})
+
     def ask(self, question: Question, arguments: Mapping[str, Any]) -> Deferred[Mapping[str, Any]]:
         """The gateway's."""
         self.asked.append((question, dict(arguments)))

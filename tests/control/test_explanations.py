@@ -8,7 +8,7 @@ from typing import Any
 from unittest import mock
 
 from twisted.internet import reactor
-from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.trial.unittest import TestCase
 
 from agwtwisted.control.explanations import WAITING, Explanations
@@ -22,19 +22,30 @@ class TurnTests(TestCase):
         self.go_on = threading.Event()
         self.addCleanup(self.go_on.set)
         self.running: list[str] = []
-        patcher = mock.patch("agwtwisted.control.explanations.explained", side_effect=self.explained)
-        patcher.start()
-        self.addCleanup(patcher.stop)
+        self.question: Mapping[str, Any] | None = None
+        self.statuses: Any = QuestionError(503, "no worker")
+        for name, work in (
+            ("examined", self.examined),
+            ("explained", lambda examination, arguments, known: {**examination, "known": known}),
+            ("checked", lambda examination, statuses: {**examination, "statuses": statuses}),
+            ("status_question", lambda examination, ask: self.question and {**self.question, "ask": ask}),
+        ):
+            patcher = mock.patch(f"agwtwisted.control.explanations.{name}", side_effect=work)
+            patcher.start()
+            self.addCleanup(patcher.stop)
         plan: Any = "the plan"
         self.refusals: list[Mapping[str, Any]] = []
         self.explanations = Explanations(reactor, lambda: plan, self.ask, lambda: 0.0)  # type: ignore[arg-type]
 
     def ask(self, question: Question, arguments: Mapping[str, Any]) -> Deferred[Mapping[str, Any]]:
         """Of the gateway."""
+        if question is Question.STATUSES:
+            self.assertEqual(arguments["profile"], "p")
+            return fail(self.statuses) if isinstance(self.statuses, Exception) else succeed(self.statuses)
         self.assertEqual((question, dict(arguments)), (Question.REFUSALS, {"id": "1-7"}))
         return succeed({"refusals": self.refusals})
 
-    def explained(self, plan: Any, arguments: Mapping[str, Any], now: Any) -> Mapping[str, Any]:
+    def examined(self, plan: Any, arguments: Mapping[str, Any], now: Any) -> Mapping[str, Any]:
         """Takes its time."""
         self.running.append(threading.current_thread().name)
         self.go_on.wait(60)
@@ -53,7 +64,7 @@ class TurnTests(TestCase):
         self.go_on.set()
         await self.assertFailure(answers[0], QuestionError)
         for each in answers[1:]:
-            self.assertEqual(await each, {"plan": "the plan", "now": "1970-01-01T00:00:00+00:00"})
+            self.assertEqual(await each, {"plan": "the plan", "now": "1970-01-01T00:00:00+00:00", "known": ()})
         self.assertEqual(set(self.running), {"explain"})
 
     async def test_given_up(self) -> None:
@@ -64,6 +75,24 @@ class TurnTests(TestCase):
         self.assertNoResult(second)
         self.go_on.set()
         self.assertEqual((await second)["plan"], "the plan")
+
+    async def test_known(self) -> None:
+        """What the gateway knows of the revocation is part of it, as far as the gateway says it, and for now alone."""
+        self.go_on.set()
+        self.question = {"profile": "p"}
+        self.assertEqual((await self.explanations.ask({}))["known"], ())
+        self.statuses = {"certificates": ["known"]}
+        self.assertEqual((await self.explanations.ask({}))["known"], ["known"])
+        self.assertEqual((await self.explanations.ask({"at": "2026-01-01"}))["known"], ())
+
+    async def test_check(self) -> None:
+        """A check has the gateway ask; that it does not answer is an error here."""
+        self.go_on.set()
+        self.assertIsNone((await self.explanations.check({}))["statuses"])
+        self.question = {"profile": "p"}
+        await self.assertFailure(self.explanations.check({}), QuestionError)
+        self.statuses = {"certificates": []}
+        self.assertEqual((await self.explanations.check({}))["statuses"], self.statuses)
 
     async def test_refusal(self) -> None:
         """A refusal gives its certificates, and its listener unless another one is asked for."""

@@ -320,7 +320,7 @@ class BoundsTests(SiteCase):
             await until(lambda: self.site.connections.channels)
             data = await self.raw(head + b"Content-Length: %d\r\n\r\n" % (BODY + 1) + b"x" * (BODY + 1))
         self.assertTrue(data.startswith(b"HTTP/1.1 413 "), data[:40])
-        self.assertIn(b"of at most 65536", data)
+        self.assertIn(b"of at most 98304", data)
         data = await self.raw(head + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
         self.assertTrue(data.startswith(b"HTTP/1.1 411 "), data[:40])
         self.assertEqual(self.asked, [])

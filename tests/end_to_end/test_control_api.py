@@ -168,6 +168,11 @@ class AnswerTests(ControlCase):
                     answers[route.asks] = self.ask(route.path).members
             pem = (self.gateway.directory / "stranger.pem").read_text()
             answers[Operation.EXPLAIN] = self.ask("/explain", "POST", listener="strict", certificate=pem).members
+            device = (self.gateway.directory / "ecdsa.pem").read_text()
+            answers[Operation.CHECK] = self.ask(
+                "/revocation/check", "POST", listener="asking", certificate=device
+            ).members
+            answers[Question.IMPORT] = self.ask("/revocation/import", "POST", ocsp_response="MAA=").members
             answers[Operation.REOPEN] = self.ask("/log/reopen", "POST").members
             server = f"/backends/app/app/127.0.0.1:{self.scene.backend.port}"
             answers[Question.DRAIN] = self.ask(f"{server}/drain", "POST").members

@@ -44,7 +44,9 @@ def signer() -> pki.Credential:
 class Place:
     """A responder, a backend and a gateway whose listeners ask the responder."""
 
-    def __init__(self, stack: ExitStack, *, gateway_keys: dict[str, Any] | None = None, **keys: Any) -> None:
+    def __init__(
+        self, stack: ExitStack, *, gateway_keys: dict[str, Any] | None = None, further: str = "", **keys: Any
+    ) -> None:
         self.responder = stack.enter_context(closing(Responder(signer())))
         self.responder.certificates = (signer(),)
         self.backend = stack.enter_context(closing(Backend()))
@@ -63,6 +65,7 @@ class Place:
             asking = {"trusted_client_certificates": "devices", "verify_client_revocation": "OCSP", "ocsp_timeout": 10}
             text += section(f"ssl_profile ocsp-{name}", **{**asking, **extra, **keys})
             text += gateway.door(name, self.doors[name], f"ocsp-{name}")
+        text += further
         self.gateway: Gateway = stack.enter_context(gateway.running_gateway(text))
 
     def device(self, name: str, status: str = "good", **options: Any) -> pki.Credential:

@@ -10,6 +10,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -18,11 +19,12 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests import running
 from tests.end_to_end import clients, gateway
 from tests.end_to_end.backends import Backend
-from tests.end_to_end.gateway import Gateway
+from tests.end_to_end.gateway import Gateway, section
 from tests.end_to_end.lines import DEADLINE, Line, wait_until
-from tests.end_to_end.test_revocation import Place
+from tests.end_to_end.test_revocation import Place, issuer
 from tests.end_to_end.test_worker_processes import GET, MANY, Workers
 from tests.end_to_end.worker_processes import worker_of, workers
+from tests.responder import Response, Single
 
 GONE = (OSError, AssertionError, ValueError)
 """What a client meets whose connection was closed."""
@@ -184,7 +186,7 @@ class RevocationTests(SynchronousTestCase):
     def setUp(self) -> None:
         stack = ExitStack()
         self.addCleanup(stack.close)
-        self.at = Place(stack, gateway_keys={"workers": 2})
+        self.at = Place(stack, gateway_keys={"workers": 2}, further=section("control", socket="control.sock"))
         self.made: Gateway = self.at.gateway
         workers(self.made)
 
@@ -211,6 +213,33 @@ class RevocationTests(SynchronousTestCase):
         self.at.device("good")
         self.of_both("good")
         self.assertEqual(len(self.at.responder.asked), 1)
+
+    def test_brought(self) -> None:
+        """A check asks, and what it learns is known to all workers; a revocation that is brought in a file ends the
+        connections of both, and the responder is not asked for it.
+        """
+        device = self.at.device("device")
+        chain = str(self.made.directory / "device.pem")
+        done = self.made.agw("revocation", "check", "--listener", "handshake", "--config", "gw.ini", chain)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertIn(f"{self.at.responder.url}: answers\n", done.stdout)
+        self.assertTrue(done.stdout.endswith("\nAccepted: good (OCSP)\n"), done.stdout)
+        found = self.of_both("device")
+        self.assertEqual(len(self.at.responder.asked), 1)
+        now = datetime.now(UTC).replace(microsecond=0)
+        revoked = Single(certificate=device, status="revoked", this_update=now, next_update=None)
+        file = self.made.directory / "revoked.ors"
+        file.write_bytes(Response(signer=issuer(), singles=[revoked], produced_at=now).der())
+        issuers = self.made.directory / "issuer.pem"
+        issuers.write_bytes(issuer().pem)
+        words = ("revocation", "import", "--config", "gw.ini", "--issuer", str(issuers), str(file))
+        done = self.made.agw(*words)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertIn("taken: serial ", done.stdout)
+        for line in found.values():
+            self.assertEqual(line.rest(), b"")
+        explained = self.made.agw("revocation", "check", "--listener", "handshake", "--config", "gw.ini", chain)
+        self.assertIn("known before: revoked on", explained.stdout)
 
     def test_revoked(self) -> None:
         """A revocation that one worker learns ends connections of the other, which has known it as good and does not

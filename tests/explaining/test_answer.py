@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.operations.questions import QuestionError
 from agwtwisted.core.plan.plan import Plan
-from agwtwisted.explaining.answer import explained
+from agwtwisted.explaining.answer import checked, examined, explained, status_question
 from agwtwisted.explaining.explain import MAX_FILE_BYTES
 from tests import clients, configurations, pki
+from tests.core.reports.test_status_check import certificate, source
 
 PLAN = Plan.of(configurations.load(clients.text("s strict", "open - o.example"), clients.files()))
 
@@ -20,7 +22,7 @@ class AnswerTests(SynchronousTestCase):
 
     def ask(self, **arguments: Any) -> Any:
         """The members of the answer."""
-        return explained(PLAN, arguments, pki.NOW)
+        return explained(examined(PLAN, arguments, pki.NOW), arguments)
 
     def assert_wrong(self, status: int, words: str, **arguments: Any) -> None:
         """That these arguments are answered with such an error."""
@@ -50,19 +52,20 @@ class AnswerTests(SynchronousTestCase):
             ("certificate has expired", "Accepted, if its OCSP responder answers good"),
         ):
             refused = {"reason": reason, "at": "2026-05-31T23:00:00Z"}
-            answer = explained(plan, {**arguments, "refused": refused}, pki.NOW)
+            given = {**arguments, "refused": refused}
+            answer = explained(examined(plan, given, pki.NOW), given)
             self.assertEqual((answer["accepted"], answer["verdict"]), (verdict.startswith("Accepted"), verdict))
             text = " ".join(answer["text"].split())
             self.assertEqual("client at 2026-05-31T23:00:00Z: certificate revoked" in text, "revoked" in reason)
-        without = explained(PLAN, {**arguments, "refused": {"reason": "certificate revoked"}}, pki.NOW)
+        without = self.ask(**arguments, refused={"reason": "certificate revoked"})
         self.assertTrue(without["accepted"])
 
     def test_a_refusal_on_a_path(self) -> None:
         """A client that a path refused is not called accepted, though other paths are open to it."""
         arguments = {"listener": "open", "certificate": clients.device().pem.decode()}
-        self.assertTrue(explained(PLAN, arguments, pki.NOW)["accepted"])
+        self.assertTrue(self.ask(**arguments)["accepted"])
         refused = {"stage": "path", "reason": "certificate has expired", "at": "2026-05-31T23:00:00Z"}
-        answer = explained(PLAN, {**arguments, "refused": refused}, pki.NOW)
+        answer = self.ask(**arguments, refused=refused)
         verdict = "Refused on a path that requires a certificate: certificate has expired"
         self.assertEqual((answer["accepted"], answer["verdict"]), (False, verdict))
         self.assertIn(f"{verdict}. On other paths:\nAccepted: ", answer["text"])
@@ -75,7 +78,8 @@ class AnswerTests(SynchronousTestCase):
             text = clients.text("s strict").replace("[ssl_profile strict]\n", f"[ssl_profile strict]\n{ocsp}")
             plan = Plan.of(configurations.load(text, clients.files()))
             root = configurations.clients_root().pem.decode()
-            answer = explained(plan, {"listener": "s", "certificate": root}, pki.NOW)
+            given = {"listener": "s", "certificate": root}
+            answer = explained(examined(plan, given, pki.NOW), given)
             self.assertEqual(answer["verdict"], "Refused: certificate status request failed")
             steps = {each["name"]: each["outcome"] for each in answer["steps"]}
             self.assertEqual((answer["accepted"], steps["revocation"]), (False, "failed"))
@@ -91,3 +95,57 @@ class AnswerTests(SynchronousTestCase):
         self.assert_wrong(400, "bytes: no client sends that much", listener="s", certificate="x" * (MAX_FILE_BYTES + 1))
         for name in ("listener", "certificate", "at"):
             self.assert_wrong(400, name, **{"listener": "s", "certificate": pem, name: 7})
+
+
+class StatusTests(SynchronousTestCase):
+    """What the gateway knows, or learns, of the revocation of a certificate."""
+
+    def setUp(self) -> None:
+        ocsp = "verify_client_revocation = OCSP\nocsp_responder_url = http://ocsp.internal/\n"
+        text = clients.text("s strict", "p passthrough p.example").replace(
+            "[ssl_profile strict]\n", f"[ssl_profile strict]\n{ocsp}"
+        )
+        self.plan = Plan.of(configurations.load(text, clients.files()))
+        self.given = {"listener": "s", "certificate": clients.device().pem.decode()}
+        self.examination = examined(self.plan, self.given, pki.NOW)
+
+    def test_question(self) -> None:
+        """The gateway is asked about the certificates that the profile checks, and not about one that is refused."""
+        question = status_question(self.examination, ask=True)
+        assert question is not None
+        self.assertEqual((question["profile"], question["ask"]), ("strict", True))
+        [subject] = question["subjects"]
+        self.assertEqual(
+            [b64decode(each) for each in subject], [clients.device().der, configurations.clients_root().der]
+        )
+        stranger = {**self.given, "certificate": clients.stranger().pem.decode()}
+        self.assertIsNone(status_question(examined(self.plan, stranger, pki.NOW), ask=True))
+
+    def test_no_source(self) -> None:
+        """By a profile that checks no revocation nothing is known, and a check is refused."""
+        examination = examined(self.plan, {**self.given, "listener": "p"}, pki.NOW)
+        self.assertIsNone(status_question(examination, ask=False))
+        error = self.assertRaises(QuestionError, status_question, examination, ask=True)
+        self.assertEqual(error.status, 400)
+
+    def test_known(self) -> None:
+        """A known status decides, whatever was the reason of a refusal before."""
+        refused = {"reason": "certificate revoked", "at": "2026-05-31T23:00:00Z"}
+        for given in (self.given, {**self.given, "refused": refused}):
+            for known, verdict in (("good", "Accepted"), ("revoked", "Refused: certificate revoked")):
+                examination = examined(self.plan, given, pki.NOW)
+                answer = explained(examination, given, [certificate(source(known))])
+                self.assertEqual(answer["verdict"], verdict)
+                self.assertIn(f"CN=device 7: OCSP: {known}", answer["text"])
+
+    def test_check(self) -> None:
+        """A check has the steps of every source, and the verdict by their answers."""
+        answers = {
+            "certificates": [certificate(source(None, "good"))],
+            "finding": {"accepted": True, "status": "good", "source": "OCSP", "reason": None},
+        }
+        found = checked(self.examination, answers)
+        self.assertEqual((found["accepted"], found["verdict"]), (True, "Accepted: good (OCSP)"))
+        self.assertEqual(found["certificates"], answers["certificates"])
+        nothing = checked(self.examination, None)
+        self.assertEqual((nothing["accepted"], nothing["certificates"]), (False, []))

@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from agwtwisted.core.operations.measurements import Measurements
 from agwtwisted.core.operations.questions import Question, QuestionError
 from agwtwisted.core.operations.worker_counts import WorkerCounts
-from agwtwisted.workers.asking import ANSWER_TIMEOUT, AT_ONCE, DEFECT, Questions
+from agwtwisted.workers.asking import ANSWER_TIMEOUT, AT_ONCE, DEFECT, OF_ONE_AT_ONCE, ONE_TIMEOUT, Questions
 from agwtwisted.workers.messages import Message, MessageKind
 
 
@@ -205,6 +205,42 @@ class ManyQuestionsTests(QuestionsCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
         self.ask()
         self.assertEqual(self.workers[0].asked[-1], AT_ONCE + 1)
+
+
+class OfOneTests(QuestionsCase):
+    """Questions that one worker answers for all."""
+
+    def test_one(self) -> None:
+        """The first one that serves is asked, and its answer is that of the gateway."""
+        self.workers[0].is_serving = False
+        answer = self.ask(Question.STATUSES)
+        self.assertEqual([each.asked for each in self.workers], [[], [1], []])
+        self.answer(2)
+        self.assertEqual(self.result(answer), (2, []))
+
+    def test_none(self) -> None:
+        """Without one that serves there is no answer."""
+        for each in self.workers:
+            each.is_serving = False
+        self.assertEqual(self.error(self.ask(Question.STATUSES)).status, 503)
+
+    def test_slow(self) -> None:
+        """It may take longer; one that takes too long is asked the next question all the same."""
+        answer = self.ask(Question.STATUSES)
+        self.clock.advance(ONE_TIMEOUT - 1)
+        self.assertNoResult(answer)
+        self.clock.advance(1)
+        self.assertEqual(self.error(answer).status, 503)
+        self.ask()
+        self.assertEqual(self.workers[0].asked, [1, 2])
+
+    def test_turns(self) -> None:
+        """So many are asked at once, and questions to all do not wait for them."""
+        for _ in range(OF_ONE_AT_ONCE + 1):
+            self.ask(Question.STATUSES)
+        self.assertEqual(len(self.workers[0].asked), OF_ONE_AT_ONCE)
+        self.ask()
+        self.assertEqual(len(self.workers[1].asked), 1)
 
 
 class EventsTests(QuestionsCase):

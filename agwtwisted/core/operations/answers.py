@@ -10,7 +10,7 @@ from typing import Final
 
 from agwtwisted.core.operations.answer_members import AnswerMember, AnswerTree
 from agwtwisted.core.operations.questions import Question
-from agwtwisted.core.operations.revocation_answers import FORGET, REVOCATION
+from agwtwisted.core.operations.revocation_answers import CERTIFICATE_STATUSES, FORGET, IMPORTED, REVOCATION
 from agwtwisted.core.operations.routes import Asked, Operation
 
 _M = AnswerMember
@@ -257,6 +257,8 @@ ANSWERS: Final[Mapping[Asked, AnswerTree]] = {
     Question.REFUSALS: REFUSALS,
     Question.REVOCATION: REVOCATION,
     Operation.EXPLAIN: EXPLAIN,
+    Operation.CHECK: {**EXPLAIN, **CERTIFICATE_STATUSES},
+    Question.IMPORT: IMPORTED,
     Operation.RELOAD: RELOAD,
     Operation.REOPEN: OUTCOME,
     Question.DRAIN: OUTCOME,

@@ -194,6 +194,8 @@ _MERGING: Final[Mapping[Question, Callable[[Mapping[str, Any], Answers], Members
     Question.REFUSALS: _refusals,
     Question.REVOCATION: _revocation,
     Question.FORGET: _forgotten,
+    Question.STATUSES: _any_of,
+    Question.IMPORT: _any_of,
     Question.CERTIFICATES: _any_of,
     Question.CONFIGURATION: _any_of,
     Question.DRAIN: _outcome,

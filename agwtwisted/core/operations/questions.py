@@ -33,14 +33,25 @@ class Question(Enum):
     UNDRAIN = "undrain"
     CLOSE = "close"
     FORGET = "forget"
+    STATUSES = "statuses"
+    IMPORT = "import"
 
     @property
     def is_action(self) -> bool:
         """Whether it changes something."""
         return self in _ACTIONS
 
+    @property
+    def is_of_one(self) -> bool:
+        """Whether one worker answers it for all: it may take long, and what it learns comes to the others."""
+        return self in _OF_ONE
 
-_ACTIONS: Final = frozenset({Question.DRAIN, Question.UNDRAIN, Question.CLOSE, Question.FORGET})
+
+_ACTIONS: Final = frozenset(
+    {Question.DRAIN, Question.UNDRAIN, Question.CLOSE, Question.FORGET, Question.STATUSES, Question.IMPORT}
+)
+
+_OF_ONE: Final = frozenset({Question.STATUSES, Question.IMPORT})
 
 
 class QuestionError(AgwError):

@@ -56,3 +56,51 @@ FORGET: Final[AnswerTree] = {
     "outcome": _M("`forgotten`", "forgotten"),
     "forgotten": _M("how many certificates' status is asked for anew", 409),
 }
+
+_STATUS: Final[AnswerTree] = {
+    "status": _M("`good`, `revoked`, `unknown`, `unavailable` or `not-asked`; null: nothing is known", "good"),
+    "until": _M("until when that counts without asking; null: it does not, or without an end", _TIME),
+    "revoked_at": _M("since when it is revoked, or null", None),
+    "reason": _M("why it was revoked, or why there is no answer; or null", None),
+}
+
+_FACTS: Final[AnswerTree] = {
+    **_STATUS,
+    "origin": _M("where that is from; null: nothing is known", "an OCSP response"),
+    "this_update": _M("when it was signed as true, or null", _TIME),
+    "next_update": _M("when newer information will be there, or null", _TIME),
+    "renewal": _M("when it is asked for again, or null", _TIME),
+    "notes": _M("further lines", ["learnt at 2026-11-30T10:12:24Z"]),
+}
+
+CERTIFICATE_STATUSES: Final[AnswerTree] = {
+    "certificates": [
+        {
+            "subject": _M("of a certificate that the profile checks, the client's own first", "CN=device"),
+            "issuer": _M("its issuer", "CN=Devices,O=Example"),
+            "serial": _M("its serial number, in hexadecimal", "2DE0E84B"),
+            "sources": [
+                {
+                    "source": _M("of the profile, the preferred one first: `OCSP` or `CRL`", "OCSP"),
+                    "known": _FACTS,
+                    "asked": _STATUS,
+                    "steps": _M("what was asked, and what came of it", ["http://ocsp.example/: answers"]),
+                    "now": _FACTS,
+                }
+            ],
+        }
+    ]
+}
+"""What sources say: `known` before they were asked, `asked` just now, and `now` what they know since then."""
+
+IMPORTED: Final[AnswerTree] = {
+    "imported": [
+        {
+            "taken": _M("whether it counts from now on", True),
+            "what": _M(
+                "the certificate that an OCSP response is about, or whose list it is", "serial 2DE0E84B of CN=CA"
+            ),
+            "detail": _M("what it says, or why it is not taken", "good until 2026-11-30T10:12:24Z"),
+        }
+    ]
+}

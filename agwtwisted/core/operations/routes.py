@@ -24,6 +24,7 @@ class Operation(Enum):
     RELOAD = "reload"
     REOPEN = "reopen"
     EXPLAIN = "explain"
+    CHECK = "check"
     EVENTS = "events"
 
 
@@ -67,6 +68,12 @@ class ControlRoute:
 
 
 _LIMIT: Final = "how many at most, from 1 to 1000; 100 unless given"
+
+_JUDGED: Final = {
+    "listener": "the name of a listener",
+    "certificate": "the certificate and its intermediates, as PEM",
+    "refusal": "in its place: the `id` of a refusal, whose listener is taken unless one is given",
+}
 
 _SERVER: Final = "/backends/{pool}/{settings}/{server}"
 
@@ -150,12 +157,7 @@ ROUTES: Final[tuple[ControlRoute, ...]] = (
         path="/explain",
         asks=Operation.EXPLAIN,
         meaning="Whether a listener accepts a client's certificate, and why, as `agw explain` does.",
-        body={
-            "listener": "the name of a listener",
-            "certificate": "the certificate and its intermediates, as PEM",
-            "refusal": "in its place: the `id` of a refusal, whose listener is taken unless one is given",
-            "at": "the time at which the certificate is judged; now unless given",
-        },
+        body={**_JUDGED, "at": "the time at which the certificate is judged; now unless given"},
     ),
     ControlRoute(
         method="POST",
@@ -202,5 +204,29 @@ ROUTES: Final[tuple[ControlRoute, ...]] = (
             " proven *revoked* is never forgotten."
         ),
         body={"serial": "of one certificate, hexadecimal", "issuer": "its issuer's DN"},
+    ),
+    ControlRoute(
+        method="POST",
+        path="/revocation/check",
+        asks=Operation.CHECK,
+        meaning=(
+            "Asks every source of the listener's profile about a client's certificate now, whatever is known, as `agw"
+            " revocation check` does. What is learnt counts from then on."
+        ),
+        body=_JUDGED,
+    ),
+    ControlRoute(
+        method="POST",
+        path="/revocation/import",
+        asks=Question.IMPORT,
+        meaning=(
+            "Takes an OCSP response or certificate revocation lists that were brought here, as `agw revocation import`"
+            " does. Each is verified as if it came from its source."
+        ),
+        body={
+            "ocsp_response": "an OCSP response in DER, as base64",
+            "issuers": "PEM of issuers beside those of the trusted client certificates",
+            "crl_file": "the absolute path of a file with lists, PEM or DER, which the gateway reads",
+        },
     ),
 )

@@ -21,7 +21,7 @@ _INTRODUCTION: Final = (
     'curl -H "Authorization: Bearer $(cat /var/lib/agwtwisted/control.token)" http://127.0.0.1:9901/status\n'
     "curl --unix-socket /var/lib/agwtwisted/control.sock -X POST http://gateway/backends/app/app/10.0.0.5:8080/drain\n"
     "```",
-    "- **Requests**: one for each connection, in 10 seconds; a body is a JSON object of at most 64 KB, with"
+    "- **Requests**: one for each connection, in 10 seconds; a body is a JSON object of at most 96 KB, with"
     " `Content-Type: application/json`. Segments of a path are percent-encoded, each by itself. Arguments that are"
     " unknown, twice there or wrong are errors.\n"
     "- **Answers** are JSON objects unless it is said otherwise below. Times are ISO 8601 in UTC, durations seconds;"

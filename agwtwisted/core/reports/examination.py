@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import cached_property
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
@@ -88,6 +88,7 @@ class Examination:
     why_not_resumed: str = ""  # on this port; empty: sessions are resumed
     own_ports: frozenset[int] = frozenset()  # of the gateway
     answers: tuple[RevocationStatus, ...] = ()  # to the questions, where they were asked
+    known: tuple[Mapping[str, Any], ...] = ()  # of their revocation by the gateway: `CertificateReport.members`
     refused_for: str = ""  # why the gateway has refused this client; empty: that is not known
     refused_at: str = ""  # when, for a text
 
@@ -202,7 +203,13 @@ class Examination:
 
         Nothing that is looked at here says it; the gateway knows.
         """
-        return bool(self.questions) and self.refused_for in _BY_STATUS
+        is_good_now = self.is_known_as("good", every=True)
+        return bool(self.questions) and self.refused_for in _BY_STATUS and not is_good_now
+
+    def is_known_as(self, status: str, *, every: bool) -> bool:
+        """Whether the gateway knows, by any source, that every certificate has a status; or that one of them has."""
+        found = [any(each["known"]["status"] == status for each in known["sources"]) for known in self.known]
+        return bool(found) and (all(found) if every else any(found))
 
     def concluded(self, verdict: Verdict) -> Verdict:
         """A verdict with what is known of the revocation: by the answers, or before any OCSP request."""
@@ -214,6 +221,8 @@ class Examination:
             return finding.refusal or verdict
         if self.has_no_questions:
             return Refused(reasons.STATUS_UNAVAILABLE)
+        if self.is_known_as("revoked", every=False):
+            return Refused(reasons.REVOKED)
         if self.was_refused_by_status:
             return Refused(self.refused_for)
         if not self.is_unaskable:

@@ -13,6 +13,7 @@ from agwtwisted.core.reports import report
 from agwtwisted.core.reports.advice import what_to_do
 from agwtwisted.core.reports.examination import Examination, StatusQuestion, indented, name_of
 from agwtwisted.core.reports.sent_certificates import DATES, sent_step
+from agwtwisted.core.reports.status_check import known_lines
 from agwtwisted.core.reports.steps import Explanation, ExplanationStep, StepOutcome, failed, note, passed, skipped
 from agwtwisted.core.reports.verification_steps import verification_steps
 from agwtwisted.core.resources.resources import HttpListener, RevocationUnavailable, SslProfile
@@ -25,6 +26,7 @@ from agwtwisted.core.revocation.status import (
     Unreachable,
     Unusable,
 )
+from agwtwisted.core.verification import reasons
 from agwtwisted.core.verification.verdicts import (
     Absent,
     Missing,
@@ -120,11 +122,17 @@ def _revocation(examination: Examination) -> Iterator[ExplanationStep]:
     if examination.finding is not None:
         yield _asked(examination, examination.finding, title)
         return
+    lines = [*_known(examination), *(line for each in examination.questions for line in _question(each))]
+    if examination.is_known_as("revoked", every=False):
+        yield failed("revocation", f"{title}: {reasons.REVOKED}, as the gateway knows", lines)
+        return
+    if examination.is_known_as("good", every=True):
+        yield passed("revocation", f"{title}: good, as the gateway knows", lines)
+        return
     if examination.was_refused_by_status:
         title += f": the gateway has refused this client at {examination.refused_at}: {examination.refused_for}"
-        yield failed("revocation", title, [line for each in examination.questions for line in _question(each)])
+        yield failed("revocation", title, lines)
         return
-    lines = [line for each in examination.questions for line in _question(each)]
     lines += indented(_without_answer(profile))
     if not examination.is_unaskable:
         title += ": the gateway asks after the handshake; nothing is asked here"
@@ -133,6 +141,12 @@ def _revocation(examination: Examination) -> Iterator[ExplanationStep]:
     refuses = profile.ocsp_unavailable is RevocationUnavailable.REFUSE
     title += ": no responder can be asked about a certificate"
     yield ExplanationStep("revocation", StepOutcome.FAILED if refuses else StepOutcome.NOTE, title, lines)
+
+
+def _known(examination: Examination) -> Iterator[str]:
+    """What a running gateway knows already."""
+    for each in examination.known:
+        yield from known_lines(each)
 
 
 def _asked(examination: Examination, finding: RevocationFinding, title: str) -> ExplanationStep:
@@ -285,6 +299,8 @@ class _Conclusion:
     def _condition(self) -> str:
         """The condition for accepting a trusted client."""
         finding = self._examination.finding
+        if self._examination.is_known_as("good", every=True):
+            return ""
         if not self._examination.questions or (finding is not None and finding.status is ClientRevocationStatus.GOOD):
             return ""
         if self._examination.is_unaskable or finding is not None:

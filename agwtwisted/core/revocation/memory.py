@@ -142,6 +142,16 @@ class RevocationMemory:
         """Whether the last word about a certificate is that it is revoked."""
         return self._revoked.get(key, now) is not None
 
+    def revocation(self, key: bytes, now: float) -> ProvenResponse | None:
+        """The answer that a certificate is revoked; None where the last word is another."""
+        found = self._revoked.get(key, now)
+        return None if found is None else found.answer
+
+    def supersedes(self, key: bytes, answer: ProvenResponse, now: float) -> bool:
+        """Whether an answer that is no revocation is newer than one that is known."""
+        found = self._revoked.get(key, now)
+        return found is not None and answer.this_update > found.orders(now)
+
     def counts(self) -> tuple[int, int, int]:
         """How many certificates are held as good, known as revoked, and unknown to their issuers a moment ago."""
         unknown = sum(isinstance(failure.status, Unknown) for failure in self._failures.values())

@@ -50,6 +50,9 @@ class OcspRules:
     without_nocheck: bool = False
 
 
+KEY_HASH: Final = "sha256"
+"""Of the CertID from which `key_of` makes keys."""
+
 _HASH_ALGORITHMS: Final = {  # AlgorithmIdentifier: the object identifier and NULL
     "sha1": bytes.fromhex("300906052b0e03021a0500"),
     "sha256": bytes.fromhex("300d06096086480165030402010500"),
@@ -119,6 +122,14 @@ class OcspRequest:
             return ()
 
 
+@attrs.frozen(kw_only=True, eq=False)
+class UnseenCertificate:
+    """A certificate that is not at hand, by its CertID, and its issuer."""
+
+    issuer: Certificate
+    cert_id: CertId
+
+
 def _sequence(*parts: bytes) -> bytes:
     return der.encoded(der.SEQUENCE, b"".join(parts))
 
@@ -166,12 +177,16 @@ def key_of(certificate_der: bytes, issuer_der: bytes) -> bytes:
     certificate, issuer = certificate_of(certificate_der), certificate_of(issuer_der)
     if certificate is not None and issuer is not None:
         with suppress(DerError):
-            cert_id = CertId.of(certificate, issuer, "sha256")
-            return hashlib.sha256(cert_id.name_hash + cert_id.key_hash + cert_id.serial).digest()
+            return key_of_id(CertId.of(certificate, issuer, KEY_HASH))
     return hashlib.sha256(issuer_der + certificate_der).digest()
 
 
-def prove(response: bytes, request: OcspRequest) -> ProvenResponse | Unusable:
+def key_of_id(cert_id: CertId) -> bytes:
+    """The same of a CertID with hashes of `KEY_HASH`."""
+    return hashlib.sha256(cert_id.name_hash + cert_id.key_hash + cert_id.serial).digest()
+
+
+def prove(response: bytes, request: OcspRequest | UnseenCertificate) -> ProvenResponse | Unusable:
     """What a response in DER proves about the certificate that was asked about: its signer may sign for the issuer."""
     if len(response) > MAX_RESPONSE_BYTES:
         return Unusable("the response is too long")
@@ -242,7 +257,7 @@ def _believed_until(answer: ProvenResponse, rules: OcspRules, arrived: float) ->
     return end if arrived < end else min(arrived + FORGIVEN_FOR, last_end_of(answer, rules))
 
 
-def _proven(response: ocsp.OCSPResponse, request: OcspRequest) -> ProvenResponse | Unusable:
+def _proven(response: ocsp.OCSPResponse, request: OcspRequest | UnseenCertificate) -> ProvenResponse | Unusable:
     if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
         word = response.response_status.name.lower().replace("_", " ")
         return Unusable(f"the responder answers: {word}")
@@ -277,7 +292,7 @@ def _severity(single: ocsp.OCSPSingleResponse) -> tuple[int, float]:
     return order.index(single.certificate_status), -single.this_update_utc.timestamp()
 
 
-def _matches(single: ocsp.OCSPSingleResponse, request: OcspRequest) -> bool:
+def _matches(single: ocsp.OCSPSingleResponse, request: OcspRequest | UnseenCertificate) -> bool:
     """Whether a single response is about the certificate that was asked about: every field of the CertID counts."""
     try:
         hash_name = single.hash_algorithm.name

@@ -20,9 +20,11 @@ class QuestionTests(SynchronousTestCase):
     """The questions."""
 
     def test_actions(self) -> None:
-        """Four questions change something, and all others read."""
+        """These questions change something, and all others read; two of them one worker answers for all."""
         actions = {each for each in Question if each.is_action}
-        self.assertEqual(actions, {Question.DRAIN, Question.UNDRAIN, Question.CLOSE, Question.FORGET})
+        of_one = {Question.STATUSES, Question.IMPORT}
+        self.assertEqual(actions, {Question.DRAIN, Question.UNDRAIN, Question.CLOSE, Question.FORGET, *of_one})
+        self.assertEqual({each for each in Question if each.is_of_one}, of_one)
 
 
 class ArgumentTests(SynchronousTestCase):

@@ -13,7 +13,7 @@ class TableTests(SynchronousTestCase):
 
     def test_methods(self) -> None:
         """What changes something is asked by POST, all else by GET; arguments are where the method has them."""
-        changing = (Operation.RELOAD, Operation.REOPEN, Operation.EXPLAIN)  # or needs a body
+        changing = (Operation.RELOAD, Operation.REOPEN, Operation.EXPLAIN, Operation.CHECK)  # or needs a body
         for route in ROUTES:
             asks = route.asks
             changes = asks.is_action if isinstance(asks, Question) else asks in changing
