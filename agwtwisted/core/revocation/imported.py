@@ -21,7 +21,7 @@ from agwtwisted.core.certificates.names import relative_names
 from agwtwisted.core.certificates.public_keys import key_octets
 from agwtwisted.core.certificates.reading import Certificate
 from agwtwisted.core.revocation import ocsp
-from agwtwisted.core.revocation.ocsp import CertId, UnseenCertificate, OcspRules, ProvenResponse
+from agwtwisted.core.revocation.ocsp import CertId, OcspRules, ProvenResponse, UnseenCertificate
 from agwtwisted.core.revocation.status import Good, Revoked, Unknown, Unusable
 
 MAX_SINGLES: Final = 64
