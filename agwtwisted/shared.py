@@ -24,10 +24,10 @@ from agwtwisted.backends.system_resolver import SystemResolver
 from agwtwisted.core.base.log_rate_limiter import LogRateLimiter
 from agwtwisted.core.listening.stream_places import StreamPlaces
 from agwtwisted.core.operations.names import names_of
+from agwtwisted.core.operations.staples_in_force import staple_subjects
 from agwtwisted.core.plan.plan import Plan
 from agwtwisted.core.resources.gateway import Gateway
 from agwtwisted.core.resources.resources import SslProfile
-from agwtwisted.core.revocation.stapling import StapleSubject, subjects_of
 from agwtwisted.interfaces import NO_SIBLINGS, Siblings
 from agwtwisted.listening.admission import Limits
 from agwtwisted.listening.shared_limits import SharedLimits
@@ -250,11 +250,6 @@ def _store(plan: Plan, directory: Path | None, wall: WallClock, reactor: PosixRe
     if directory is None or not asking_profiles(plan):
         return MemoryStore()
     return SqliteStore(directory, wall.seconds, reactor.callFromThread)
-
-
-def staple_subjects(plan: Plan) -> tuple[StapleSubject, ...]:
-    """The certificates of a plan that clients are shown, and whose status can be stapled."""
-    return subjects_of(each.ssl_certificate for each in plan.config.served if each.ssl_certificate is not None)
 
 
 def asking_profiles(plan: Plan) -> tuple[SslProfile, ...]:

@@ -6,7 +6,7 @@ One process and the parent of workers give the same, each by the reloads that it
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -19,6 +19,7 @@ from agwtwisted.core.operations.certificates_in_force import CertificateInForce,
 from agwtwisted.core.operations.configuration_in_force import ConfigurationInForce, NamedFile
 from agwtwisted.core.operations.json_masking import masked_json
 from agwtwisted.core.operations.masking import masked
+from agwtwisted.core.operations.staples_in_force import NOT_SHOWN, StapleState, staples_in_force
 from agwtwisted.core.plan.plan import Plan
 from agwtwisted.core.reports import report
 from agwtwisted.core.reports.facts import Facts, facts_of, masked_facts
@@ -37,9 +38,17 @@ class ConfigurationAnswers:
         reactor: runs the threads in which long texts are made.
         reloads: has it.
         wall: the time in seconds since 1970.
+        staples: returns what is known of those that this process asks about.
     """
 
-    def __init__(self, reactor: PosixReactorBase, reloads: Reloads, wall: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        reactor: PosixReactorBase,
+        reloads: Reloads,
+        wall: Callable[[], float],
+        staples: Callable[[], Iterable[StapleState]] = tuple,
+    ) -> None:
+        self._staples = staples
         self._reactor = reactor
         self._reloads = reloads
         self._wall = wall
@@ -58,7 +67,14 @@ class ConfigurationAnswers:
     def certificates(self) -> Mapping[str, Any]:
         """The members of `/certificates`."""
         now = datetime.fromtimestamp(self._wall(), UTC)
-        return {"certificates": [each.members(now) for each in self.certificates_in_force]}
+        staples = staples_in_force(self._reloads.in_force.plan, self._staples())
+        found = [(each.members(now), each.is_own, staples.get(each.name)) for each in self.certificates_in_force]
+        return {
+            "certificates": [
+                {**members, **(NOT_SHOWN if state is None or not is_own else state.members())}
+                for members, is_own, state in found
+            ]
+        }
 
     def configuration(self) -> Deferred[Mapping[str, Any]]:
         """The members of `/configuration`; the report takes its time, and is made in a thread."""

@@ -48,7 +48,9 @@ class GatewayAnswers:
     def __init__(self, gateway: Answering) -> None:
         self._gateway = gateway
         shared = gateway.shared
-        self.configuration: Final = ConfigurationAnswers(shared.reactor, gateway.reloads, shared.wall.seconds)
+        self.configuration: Final = ConfigurationAnswers(
+            shared.reactor, gateway.reloads, shared.wall.seconds, lambda: gateway.shared.staples.states()
+        )
         self._of_backends = BackendAnswers(
             lambda: (gateway.generation.plan, gateway.generation.pools),
             shared.drains,

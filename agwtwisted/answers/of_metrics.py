@@ -24,11 +24,13 @@ from agwtwisted.core.operations.backend_servers import DRAINING
 from agwtwisted.core.operations.certificates_in_force import CertificateInForce
 from agwtwisted.core.operations.exposition import render
 from agwtwisted.core.operations.measurements import Collected, Measurements
+from agwtwisted.core.operations.staples_in_force import staple_subjects, staples_in_force
 from agwtwisted.core.plan.plan import Plan
 from agwtwisted.generation import Generation
 from agwtwisted.operations.process_usage import ProcessUsage
 from agwtwisted.relay.backends import RelayBackends
 from agwtwisted.reload import Reloads
+from agwtwisted.revocation.stapling import HeldStaples
 from agwtwisted.shared import Shared
 from agwtwisted.transport.threads import considerate, in_thread
 from agwtwisted.transport.turn_times import TurnTimes, turn_times_of
@@ -83,6 +85,7 @@ def process_measurements(
     _add_process(into, str(place.index), turn_times_of(shared.reactor), now, shared.started)
     if place.is_alone:
         _add_gateway(into, served, reloads, certificates)
+        _add_staples(into, served.plan, shared.staples)
         into.add("agw_workers", (), 0)
         into.add("agw_workers_missing", (), 0)
     return Measurements(into)
@@ -93,6 +96,7 @@ def parent_measurements(
     served: Served,
     reloads: Reloads,
     certificates: Iterable[CertificateInForce],
+    staples: HeldStaples,
     *,
     started: float,
 ) -> Measurements:
@@ -103,11 +107,13 @@ def parent_measurements(
         served: the servers that it probes.
         reloads: of all processes.
         certificates: of the configuration in force.
+        staples: that it asks for.
         started: when, in seconds since 1970.
     """
     into = Collected()
     _add_process(into, "0", turn_times_of(reactor), reactor.seconds(), started)
     _add_gateway(into, served, reloads, certificates)
+    _add_staples(into, served.plan, staples)
     return Measurements(into)
 
 
@@ -177,6 +183,16 @@ def _add_gateway(into: Collected, served: Served, reloads: Reloads, certificates
     into.add("agw_reload_last_success_timestamp_seconds", (), reloads.since)
     into.add("agw_configuration_generation", (), reloads.generation)
     into.add("agw_build_info", _versions(), 1)
+
+
+def _add_staples(into: Collected, plan: Plan, staples: HeldStaples) -> None:
+    """What is stapled to the certificates that can have it, and what became of the requests about them."""
+    known = staples_in_force(plan, staples.states())
+    for each in staple_subjects(plan):
+        for name in each.names:
+            into.add("agw_ocsp_staple_next_update_timestamp_seconds", (name,), known[name].next_update or 0)
+    for outcome, count in staples.outcomes.items():
+        into.add("agw_ocsp_staple_requests", (outcome,), count)
 
 
 def _add_health(into: Collected, names: tuple[str, str], servers: Iterable[tuple[str, Target]]) -> None:

@@ -17,6 +17,7 @@ from agwtwisted.core.operations.status import WorkerStatus
 from agwtwisted.core.operations.worker_counts import WorkerCounts
 from agwtwisted.probes import SharedProbes
 from agwtwisted.reload import Reloads
+from agwtwisted.revocation.stapling import HeldStaples
 
 ALONE: Final = frozenset({Question.CERTIFICATES, Question.CONFIGURATION})
 """Questions that the parent answers without asking a worker."""
@@ -29,6 +30,7 @@ class ParentAnswers:
         reactor: of this process.
         reloads: that have the configuration in force.
         probes: of its servers.
+        staples: of its certificates.
         wall: seconds since 1970.
         workers: returns each worker.
         counts: what they have reported.
@@ -39,15 +41,16 @@ class ParentAnswers:
         reactor: PosixReactorBase,
         reloads: Reloads,
         probes: SharedProbes,
+        staples: HeldStaples,
         wall: Callable[[], float],
         *,
         workers: Callable[[], Sequence[WorkerStatus]] = tuple,
         counts: WorkerCounts | None = None,
     ) -> None:
-        self.configuration = of_configuration = ConfigurationAnswers(reactor, reloads, wall)
+        self.configuration = of_configuration = ConfigurationAnswers(reactor, reloads, wall, staples.states)
         self._of_workers = WorkersMeasurements(
             *(reactor, reloads, probes, lambda: of_configuration.certificates_in_force, workers),
-            *(WorkerCounts() if counts is None else counts, wall()),
+            *(WorkerCounts() if counts is None else counts, wall(), staples),
         )
         clock: Any = reactor
         self._of_backends = BackendAnswers(

@@ -18,6 +18,7 @@ from agwtwisted.core.plan.plan import Plan
 from agwtwisted.probes import SharedProbes
 from agwtwisted.relay.backends import RelayBackends
 from agwtwisted.reload import Reloads
+from agwtwisted.revocation.stapling import HeldStaples
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -40,6 +41,7 @@ class WorkersMeasurements:
         workers: returns each.
         counts: what they have reported.
         started: when the parent was, in seconds since 1970.
+        staples: of the parent.
     """
 
     def __init__(
@@ -51,7 +53,9 @@ class WorkersMeasurements:
         workers: Callable[[], Sequence[WorkerStatus]],
         counts: WorkerCounts,
         started: float,
+        staples: HeldStaples,
     ) -> None:
+        self._staples = staples
         self._reactor = reactor
         self._reloads = reloads
         self._probes = probes
@@ -70,7 +74,9 @@ class WorkersMeasurements:
             self._counts.use(names_of(plan), now)
         servers = self._probes.servers
         served = _Probed(plan=plan, backends=servers.backends, relay_backends=servers.relay_backends)
-        own = parent_measurements(reactor, served, self._reloads, self._certificates(), started=self._started)
+        own = parent_measurements(
+            reactor, served, self._reloads, self._certificates(), self._staples, started=self._started
+        )
         return merged([own, self._of_workers(fresh), self._counts.all_together(fresh, now)])
 
     def _of_workers(self, answered: frozenset[int]) -> Measurements:

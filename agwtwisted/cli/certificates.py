@@ -12,7 +12,7 @@ from agwtwisted.cli.options import add_control, add_output
 from agwtwisted.cli.output import Output, Style
 from agwtwisted.cli.tables import Cell, Value, listed, table
 
-HEADS: Final = ("DAYS LEFT", "NOT AFTER", "KIND", "NAME", "SUBJECT", "USED BY")
+HEADS: Final = ("DAYS LEFT", "NOT AFTER", "KIND", "NAME", "SUBJECT", "OCSP STAPLE", "USED BY")
 
 SOON: Final = 30
 """Days before its end from which on a certificate stands out."""
@@ -43,8 +43,18 @@ def _row(each: Mapping[str, Any]) -> tuple[Value, ...]:
         each["kind"],
         each["name"],
         each["subject"],
+        _staple(each),
         listed(each["used_by"]),
     )
+
+
+def _staple(each: Mapping[str, Any]) -> Value:
+    """What clients get with it; a dash for what no listener shows."""
+    status = each["ocsp_staple"]
+    if status is None:
+        return "-"
+    style = Style.BAD if status == "revoked" else Style.PLAIN
+    return Cell(status, style)
 
 
 COMMAND: Final = Command(

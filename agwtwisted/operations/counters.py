@@ -166,17 +166,6 @@ class ListenerCounters:
         self.refusals[stage, refusal(verdict)] += 1
 
 
-class StaplingCounters:
-    """Questions about the gateway's own certificates."""
-
-    def __init__(self) -> None:
-        self.outcomes: Counter[str] = Counter()
-
-    def asked(self, outcome: str) -> None:
-        """A question has its outcome."""
-        self.outcomes[outcome] += 1
-
-
 class RevocationCounters:
     """Questions about certificates."""
 

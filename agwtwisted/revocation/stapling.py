@@ -7,7 +7,8 @@ which the workers have what it has learnt. Callers: what puts a process together
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from random import Random
 from typing import Final, Protocol
@@ -20,6 +21,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from agwtwisted.core.base.moments import utc_text
+from agwtwisted.core.operations.staples_in_force import StapleState
 from agwtwisted.core.revocation.stapling import (
     Staple,
     StapleSubject,
@@ -29,7 +31,6 @@ from agwtwisted.core.revocation.stapling import (
 )
 from agwtwisted.core.revocation.status import CouldNotAsk, NoAnswer, Unreachable, Unusable
 from agwtwisted.interfaces import NO_SIBLINGS, Siblings
-from agwtwisted.operations.counters import StaplingCounters
 from agwtwisted.revocation.ocsp_client import ResponderRoute
 from agwtwisted.revocation.ocsp_source import Asker
 from agwtwisted.transport.clocks import WallClock
@@ -79,6 +80,15 @@ class HeldStaples(Service):
 
     def use(self, subjects: Iterable[StapleSubject]) -> None:
         """The certificates of these are in force from now on."""
+
+    def states(self) -> list[StapleState]:
+        """What is known of every certificate that this process asks about."""
+        return []
+
+    @property
+    def outcomes(self) -> Mapping[str, int]:
+        """How many requests of this process had each outcome."""
+        return {}
 
 
 class FollowedStaples(HeldStaples):
@@ -135,16 +145,6 @@ class _Stapled:
             asking.cancel()
 
 
-@attrs.frozen(kw_only=True)
-class StapleState:
-    """What is known of one certificate now; times are seconds since 1970, None where there is none."""
-
-    names: tuple[str, ...]
-    staple: Staple | None
-    renewal: float | None
-    error: str
-
-
 class Stapling(HeldStaples):
     """Asks about certificates, ahead of the end of each response.
 
@@ -155,7 +155,6 @@ class Stapling(HeldStaples):
         store: keeps responses over restarts.
         random: spreads requests.
         siblings: the workers, which get what is learnt.
-        counters: count what becomes of requests.
     """
 
     log = Logger()
@@ -169,10 +168,9 @@ class Stapling(HeldStaples):
         random: Random,
         *,
         siblings: Siblings = NO_SIBLINGS,
-        counters: StaplingCounters | None = None,
     ) -> None:
         super().__init__(wall)
-        self.counters = StaplingCounters() if counters is None else counters
+        self._outcomes: Counter[str] = Counter()
         self._clock = clock
         self._asker = asker
         self._store = store
@@ -221,17 +219,25 @@ class Stapling(HeldStaples):
         return ((STAPLE, _payload(key, staple)) for key, staple in self._held.items())
 
     def states(self) -> list[StapleState]:
-        """What is known of every certificate in force."""
-        offset = self._wall.seconds() - self._clock.seconds()
-        return [
-            StapleState(
-                names=each.subject.names,
-                staple=self._held.get(key),
-                renewal=None if each.timer is None else each.timer.getTime() + offset,
-                error=each.error,
-            )
-            for key, each in self._stapled.items()
-        ]
+        """As HeldStaples says."""
+        return [self._state(key, each) for key, each in self._stapled.items()]
+
+    @property
+    def outcomes(self) -> Mapping[str, int]:
+        """As HeldStaples says."""
+        return self._outcomes
+
+    def _state(self, key: bytes, stapled: _Stapled) -> StapleState:
+        now = self._wall.seconds()
+        held = self._held.get(key) if self.staple(key) else None
+        timer = stapled.timer
+        return StapleState(
+            names=stapled.subject.names,
+            status="none" if held is None else _outcome(held),
+            next_update=None if held is None else held.until,
+            renewal=None if timer is None else timer.getTime() - self._clock.seconds() + now,
+            problem=stapled.error,
+        )
 
     # -- one certificate
 
@@ -294,7 +300,7 @@ class Stapling(HeldStaples):
         stapled.asking = None
         if isinstance(answer, Staple) and not answer.is_news_after(self._held.get(key)):
             answer = Unusable("the response is older than another")  # of a cache in between, or of an attacker
-        self.counters.asked(_outcome(answer))
+        self._outcomes[_outcome(answer)] += 1
         if isinstance(answer, Staple):
             self._learnt(key, stapled, answer)
         else:

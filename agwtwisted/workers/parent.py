@@ -18,6 +18,7 @@ from agwtwisted.answers.happenings import Happenings
 from agwtwisted.answers.of_parent import ALONE, ParentAnswers
 from agwtwisted.backends.affinity_key import AffinityKey
 from agwtwisted.core.operations.questions import Question
+from agwtwisted.core.operations.staples_in_force import staple_subjects
 from agwtwisted.core.operations.status import GatewayStatus, WorkerStatus
 from agwtwisted.core.sections.sources import SourceFile
 from agwtwisted.generation import attempted
@@ -30,7 +31,7 @@ from agwtwisted.probes import SharedProbes
 from agwtwisted.reload import Prepared, ReloadOutcome, Reloads
 from agwtwisted.resource_manager.source import AnySource
 from agwtwisted.revocation.unproven import PublishedRevocations
-from agwtwisted.shared import parents_stapling, staple_subjects
+from agwtwisted.shared import parents_stapling
 from agwtwisted.sharing.memory import SharedMemory
 from agwtwisted.transport.clocks import WallClock, system_time
 from agwtwisted.workers.sockets import bind_all
@@ -77,7 +78,7 @@ class ParentService(MultiService):
         supervisor.present = self._present
         self.reloads = Reloads(judged.loaded, source, self, reactor)
         self._answers = ParentAnswers(
-            *(reactor, self.reloads, probes, system_time),
+            *(reactor, self.reloads, probes, self.staples, system_time),
             workers=lambda: supervisor.workers,
             counts=supervisor.questions.counts,
         )

@@ -11,9 +11,11 @@ from twisted.trial.unittest import TestCase
 from agwtwisted.answers.of_configuration import ConfigurationAnswers
 from agwtwisted.arm_files import ArmFiles
 from agwtwisted.core.operations.masking import MASK
+from agwtwisted.core.operations.staples_in_force import StapleState
 from agwtwisted.core.sections.sources import SourceFile
 from agwtwisted.loading import Files, Loaded
 from tests import configurations, pki
+from tests.core.revocation.test_stapling import SITE
 
 
 class ConfigurationAnswersTests(TestCase):
@@ -70,6 +72,21 @@ class ConfigurationAnswersTests(TestCase):
         """No part of a private key is in an answer."""
         key = configurations.site().key_pem.splitlines()[1].decode()
         self.assertNotIn(key, str(await self.answers.configuration()) + str(self.answers.certificates()))
+
+    def test_staples(self) -> None:
+        """A certificate that a listener shows has its staple, or why there is none; a CA has no such member's value."""
+        state = StapleState(names=("site",), status="good", next_update=pki.NOW.timestamp())
+        site = configurations.files(site_pem=SITE.chain_pem, site_key=SITE.key_pem)
+        for plan, known, expected in (
+            (configurations.plan(), [], ("none", "it names no OCSP responder")),
+            (configurations.plan(configurations.GOOD, site), [state], ("good", None)),
+        ):
+            self.reloads.in_force = Loaded(plan=plan, files=self.loaded.files)
+            answers = ConfigurationAnswers(reactor, self.reloads, pki.NOW.timestamp, lambda known=known: known)  # type: ignore[arg-type, misc]
+            found = {each["role"]: each for each in answers.certificates()["certificates"]}
+            leaf = found["end_entity"]
+            self.assertEqual((leaf["ocsp_staple"], leaf["ocsp_staple_problem"]), expected)
+            self.assertIsNone(found["authority"]["ocsp_staple"])
 
     def test_certificates_are_read_once(self) -> None:
         """The certificates of a configuration are read when asked for first, and those of the next one then."""

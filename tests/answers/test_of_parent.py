@@ -15,6 +15,8 @@ from agwtwisted.core.operations.merging import PARENT
 from agwtwisted.core.operations.questions import Question, QuestionError
 from agwtwisted.loading import NO_FILES, Loaded
 from agwtwisted.probes import SharedProbes
+from agwtwisted.revocation.stapling import HeldStaples
+from agwtwisted.transport.clocks import WallClock
 from tests import configurations, pki
 from tests.hubs import Hub
 
@@ -32,7 +34,8 @@ class ParentAnswersTests(TestCase):
         reloads: Any = SimpleNamespace(
             outcomes=Counter(), in_force=Loaded(plan=plan, files=NO_FILES), generation=1, since=0.0, last=None
         )
-        self.answers = ParentAnswers(running, reloads, self.probes, pki.NOW.timestamp)
+        staples = HeldStaples(WallClock(running))
+        self.answers = ParentAnswers(running, reloads, self.probes, staples, pki.NOW.timestamp)
 
     async def ask(self, question: Question, **arguments: str) -> Any:
         """Its own answer."""

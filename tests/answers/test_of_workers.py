@@ -15,6 +15,8 @@ from agwtwisted.core.operations.status import LastReload, WorkerStatus
 from agwtwisted.core.operations.worker_counts import WorkerCounts
 from agwtwisted.loading import NO_FILES, Loaded
 from agwtwisted.probes import SharedProbes
+from agwtwisted.revocation.stapling import HeldStaples
+from agwtwisted.transport.clocks import WallClock
 from tests import configurations
 from tests.hubs import Hub
 
@@ -36,7 +38,10 @@ class WorkersMeasurementsTests(SynchronousTestCase):
         self.counts.reported(1, Measurements({"agw_http_requests": {("public", "public", "2xx"): 7}}))
         probes = SharedProbes(plan, reactor, Hub().member())
         self.measurements = WorkersMeasurements(
-            *(reactor, self.reloads, probes, lambda: (), lambda: WORKERS), self.counts, started=1.0
+            *(reactor, self.reloads, probes, lambda: (), lambda: WORKERS),
+            self.counts,
+            started=1.0,
+            staples=HeldStaples(WallClock(reactor)),
         )
 
     def found(self) -> Any:

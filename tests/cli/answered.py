@@ -124,6 +124,7 @@ def certificate(name: str, days_left: int) -> dict[str, Any]:
         "fingerprint_sha256": "ab" * 32,
         "dns_names": ["a.example"],
         "used_by": ["http_listener public"],
+        "ocsp_staple": "good",
     }
 
 

@@ -15,7 +15,8 @@ class CertificatesTests(SynchronousTestCase):
         """Days left, end, kind, name, subject and use of each."""
         lines = certificates_text(CERTIFICATES, PIPE).splitlines()
         self.assertEqual(lines[0].split("  ")[0], "DAYS LEFT")
-        self.assertRegex(lines[1], r"^-1 +2026-02-01T00:00:00Z  ssl_certificate  old +.*  http_listener public$")
+        row = r"^-1 +2026-02-01T00:00:00Z  ssl_certificate  old +.*  good +http_listener public$"
+        self.assertRegex(lines[1], row)
         self.assertIn(SHOWN, lines[1])
         _, asked = answered(CERTIFICATES, "certificates")
         self.assertEqual(asked.call_args.args[1], "/certificates")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -13,7 +15,7 @@ from cryptography.x509 import ocsp
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests import pki, running
-from tests.end_to_end import gateway
+from tests.end_to_end import control_api, gateway
 from tests.end_to_end.backends import Backend
 from tests.end_to_end.gateway import section
 from tests.end_to_end.lines import DEADLINE, wait_until
@@ -158,12 +160,24 @@ class StaplingTests(SynchronousTestCase):
             at.responder.say = lambda _: http(TRY_LATER)
             at.gateway.start()
             self.assertEqual([at.status(site) for site in SITES], ["good", "good"])
+            self.assert_shown(at, "good")
             at.stop()
             for each in (at.gateway.directory / "state" / "staples").iterdir():
                 each.write_bytes(b"damaged")
             at.gateway.start()
             self.assertEqual([at.status(site) for site in SITES], ["", ""])
+            self.assert_shown(at, "none")
             at.responder.wait_for(4)
+
+    def assert_shown(self, at: Stapled, status: str) -> None:
+        """What the control API and the metrics say of every site's certificate."""
+        shown = json.loads(at.gateway.agw("certificates", "--config", "gw.ini", "--json").stdout)
+        leaves = [each for each in shown["certificates"] if each["name"] in SITES and each["role"] == "end_entity"]
+        self.assertEqual([each["ocsp_staple"] for each in leaves], [status] * len(SITES))
+        metrics = control_api.curl(at.gateway, "/metrics").body
+        for site in SITES:
+            [until] = re.findall(rf'agw_ocsp_staple_next_update_timestamp_seconds{{name="{site}"}} (\S+)', metrics)
+            self.assertEqual(float(until) > 0, status == "good")
 
     def test_reload(self) -> None:
         """A certificate that a reload brings is asked about; another one keeps its response."""
@@ -189,7 +203,7 @@ class StaplingTests(SynchronousTestCase):
 
     def test_workers(self) -> None:
         """The parent asks once for all workers, and one that is forked later has the responses, too."""
-        with stapled(workers=2) as at:
+        with stapled(workers=2, state_directory="state") as at:
             for site in SITES:
                 at.wait_for(site, "good")
             killed = workers(at.gateway)[1]
@@ -197,4 +211,5 @@ class StaplingTests(SynchronousTestCase):
             workers(at.gateway, besides=killed)
             for _ in range(6):
                 self.assertEqual(at.status(SITES[0]), "good")
+            self.assert_shown(at, "good")
             self.assertEqual([at.asked(site) for site in SITES], [1, 1])

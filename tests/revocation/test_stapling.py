@@ -188,7 +188,7 @@ class AskingTests(StaplingCase):
         self.assertGreater(waits[-1], 200)
         data = self.answer()
         self.assertEqual(self.stapled(), data)
-        self.assertEqual(self.stapling.states()[0].error, "")
+        self.assertEqual(self.stapling.states()[0].problem, "")
 
     def test_revoked(self) -> None:
         """A revocation takes the place of what was good, is stapled, and is an error in the log; once."""
@@ -269,7 +269,7 @@ class AskingTests(StaplingCase):
             self.clock.advance(HOUR)
             self.asker.questions[-1].answered.callback(failure)
         words = ("good", "revoked", "unusable", "unreachable", "could_not_ask")
-        self.assertEqual(self.stapling.counters.outcomes, dict.fromkeys(words, 1))
+        self.assertEqual(self.stapling.outcomes, dict.fromkeys(words, 1))
 
     def test_complaints(self) -> None:
         """Why there is no response is said once, and again when nothing is stapled any more, and when it is better."""
@@ -366,12 +366,20 @@ class LivingTests(StaplingCase):
     def test_states(self) -> None:
         """What is shown of each certificate: its response, when it is renewed, and what went wrong."""
         [state] = self.stapling.states()
-        self.assertEqual((state.staple, state.renewal, state.error), (None, None, ""))
+        self.assertEqual((state.status, state.next_update, state.renewal, state.problem), ("none", None, None, ""))
         self.give_up("down")
         [state] = self.stapling.states()
         assert state.renewal
         self.assertTrue(NOW + 5 <= state.renewal <= NOW + 10)
-        self.assertEqual((state.names, state.error), (("site",), "down"))
+        self.assertEqual((state.names, state.problem), (("site",), "down"))
+        self.clock.advance(10)
+        self.answer()
+        [state] = self.stapling.states()
+        self.assertEqual((state.status, state.next_update, state.problem), ("good", self.wall.seconds() + HOUR, ""))
+        self.clock.advance(HOUR)
+        self.assertEqual(self.stapling.states()[0].status, "none")
+        self.answer(self.response("revoked"))
+        self.assertEqual(self.stapling.states()[0].status, "revoked")
 
 
 class WorkersTests(StaplingCase):

@@ -26,6 +26,7 @@ from agwtwisted.core.operations.certificates_in_force import ENDS_SOON, certific
 from agwtwisted.core.plan.plan import Plan, in_use, title_of
 from agwtwisted.core.resources.certificates import SslCertificate
 from agwtwisted.core.resources.resources import BackendHttpSettings, HttpListener, Listener
+from agwtwisted.core.revocation.stapling import NotStapled, is_demanded, subject_of
 from agwtwisted.core.sections.sources import INCOMPLETE, OUT_OF_DATE
 
 T = TypeVar("T")
@@ -92,6 +93,18 @@ WEAK_SIGNATURE: Final = WarningKind(
     remedy="Have it issued again over SHA-256.",
 )
 
+MUST_STAPLE: Final = WarningKind(
+    name="must-staple",
+    meaning=(
+        "A listener's certificate demands a stapled OCSP response (RFC 7633), and has none at times, or never: clients"
+        " that heed that refuse the handshake."
+    ),
+    remedy=(
+        "Have its issuer's certificate in its file, ocsp_stapling on, and a state_directory, so that a restart begins"
+        " with the last response."
+    ),
+)
+
 KINDS: Final = (
     ENDING,
     LATE,
@@ -102,6 +115,7 @@ KINDS: Final = (
     NO_SIGNATURES,
     WEAK_KEY,
     WEAK_SIGNATURE,
+    MUST_STAPLE,
 )
 """All of them, for the reference page."""
 
@@ -141,6 +155,21 @@ def _of_listeners(plan: Plan) -> Iterator[Problem]:
         if certificate is not None:
             yield from _uncovered(plan, listener, certificate)
             yield from _unfit(plan, certificate, NOT_FOR_SERVERS, extensions.SERVER_AUTH, "serverAuth")
+            yield from _unstapled(plan, certificate)
+
+
+def _unstapled(plan: Plan, certificate: SslCertificate) -> Iterator[Problem]:
+    """What is wrong with a certificate that demands a staple."""
+    if not is_demanded(certificate):
+        return
+    subject = subject_of(certificate)
+    demands = "it demands an OCSP response in each handshake (must-staple)"
+    if isinstance(subject, NotStapled):
+        message = f"{demands}, and has none: {subject.reason}"
+        yield _warning(plan, MUST_STAPLE, title_of(certificate), "certificate_file", message)
+    elif plan.gateway.state_directory is None:
+        message = f"{demands}: without state_directory in [gateway] each start begins without one"
+        yield _warning(plan, MUST_STAPLE, title_of(certificate), "certificate_file", message)
 
 
 def _of_settings(plan: Plan) -> Iterator[Problem]:

@@ -150,6 +150,12 @@ CERTIFICATES: Final[AnswerTree] = {
             "fingerprint_sha256": _M("its SHA-256, in hexadecimal", _FINGERPRINT),
             "dns_names": _M("names that it is valid for", ["shop.example"]),
             "used_by": _M("titles of the sections that use it", ["http_listener public"]),
+            "ocsp_staple": _M(
+                "what clients get with it: `good`, `revoked`, `none`; null: no listener shows it", "good"
+            ),
+            "ocsp_staple_next_update": _M("until when; null: nothing is stapled", "2026-12-02T09:00:00Z"),
+            "ocsp_staple_renewal": _M("when the responder is asked again; null: not at all, or now", _TIME),
+            "ocsp_staple_problem": _M("why the last request failed, or nothing is asked; null: nothing is wrong", None),
         }
     ]
 }

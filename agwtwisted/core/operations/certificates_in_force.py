@@ -49,6 +49,11 @@ class CertificateInForce:
     dns_names: tuple[str, ...]
     used_by: tuple[str, ...]
 
+    @property
+    def is_own(self) -> bool:
+        """Whether the gateway has its key, and shows it to clients or servers."""
+        return self.kind == "ssl_certificate" and self.role == "end_entity"
+
     def days_left(self, now: datetime) -> int:
         """Whole days to its end; 0 on its last day, fewer once it has expired."""
         return (self.not_after - now) // timedelta(days=1)

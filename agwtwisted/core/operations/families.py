@@ -296,6 +296,18 @@ _TABLE: Final = (
         "Clients that were accepted without a status of their certificate (`ocsp_unavailable = Allow`)",
     ),
     _gauge("agw_ocsp_requests_waiting", (), "Questions that wait for their turn at a responder"),
+    _gauge(
+        "agw_ocsp_staple_next_update_timestamp_seconds",
+        ("name",),
+        "Until when an OCSP response is stapled to a certificate, in seconds since 1970; 0: none is",
+        of_gateway=True,
+    ),
+    _counter(
+        "agw_ocsp_staple_requests",
+        ("outcome",),
+        "Questions about the gateway's own certificates: `good`, `revoked`, `unusable`, `unreachable`, `could_not_ask`",
+        of_gateway=True,
+    ),
     # The gateway
     _gauge(
         "agw_certificate_not_after_timestamp_seconds",

@@ -19,7 +19,7 @@ from agwtwisted.core.plan.plan import Plan, PortPlan
 from agwtwisted.core.plan.probing import http_probe
 from agwtwisted.core.plan.resumption import why_not_resumed
 from agwtwisted.core.plan.server_identity import IdentityRule
-from agwtwisted.core.reports import gateway_report, route_report
+from agwtwisted.core.reports import gateway_report, route_report, stapling_report
 from agwtwisted.core.reports.route_report import address_and_port, distinct, server_place
 from agwtwisted.core.resources.certificates import TrustedClientCertificate
 from agwtwisted.core.resources.resources import (
@@ -154,7 +154,9 @@ def _server_certificates(config: Config, now: datetime) -> str:
         for each in used
         for leaf in each.certificates[:1]
     ]
-    return table_if_any("Server certificates", ("NAME", "SUBJECT", "DAYS LEFT", "FINGERPRINT (SHA-1)"), rows)
+    heads = ("NAME", "SUBJECT", "DAYS LEFT", "FINGERPRINT (SHA-1)")
+    parts = (table_if_any("Server certificates", heads, rows), stapling_report.table(used))
+    return "\n".join(filter(None, parts))
 
 
 def _trusted_files(config: Config) -> tuple[TrustedClientCertificate, ...]:

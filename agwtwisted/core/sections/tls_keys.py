@@ -29,7 +29,6 @@ from agwtwisted.core.sections.settings import (
     listed,
     path,
     reference,
-    unsupported,
 )
 from agwtwisted.core.tls import policies
 from agwtwisted.core.tls.extensions import tls_group
@@ -124,8 +123,9 @@ SSL_CERTIFICATE = Kind(
         "key_file": Key(path, "The private key (PEM), unless it is in the `.pfx`."),
         "password_file": Key(path, "A file with the password of the `.pfx`."),
         "ocsp_stapling": Key(
-            unsupported(boolean, but="false"),
-            "Whether the OCSP response about the certificate is sent in handshakes, where its issuer is known.",
+            boolean,
+            "Staple OCSP responses: clients that ask for the certificate's status get it in the handshake, where the "
+            "file has the certificate of the issuer ([how](../stapling.md)).",
         ),
     },
     check=_ssl_certificate,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
+from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -174,6 +175,21 @@ class FitnessTests(SynchronousTestCase):
         self.assertEqual(warned(site_pem=with_root, site_key=leaf.key_pem), [])
         middle = SERVERS.intermediate("Weak", **weak).issue_server("localhost")
         self.assertEqual(of_server(middle), ["weak-key"])
+
+    def test_must_staple(self) -> None:
+        """A certificate that demands a staple and has none, or none after a start, is warned of; no other is."""
+        url = {"ocsp_url": "http://ocsp.example/"}
+        demanding = {"extra": (pki.extension(x509.TLSFeature([x509.TLSFeatureType.status_request])),)}
+        kept = changed(("access_log = -\n", "access_log = -\nstate_directory = state\n"))
+        off = kept.replace("key_file = pki/site.key", "key_file = pki/site.key\nocsp_stapling = false")
+        self.assertEqual(of_server(SERVERS.issue_server("localhost", **url)), [])
+        both = SERVERS.issue_server("localhost", **url, **demanding)
+        self.assertEqual(of_server(both), ["must-staple"])
+        self.assertEqual(of_server(both, kept), [])
+        self.assertEqual(of_server(both, off), ["must-staple"])
+        self.assertEqual(of_server(SERVERS.issue_server("localhost", **demanding), kept), ["must-staple"])
+        [warning] = warned(off, site_pem=both.chain_pem, site_key=both.key_pem)
+        self.assertIn("(must-staple), and has none: ocsp_stapling is false", warning.message)
 
     def test_said_once(self) -> None:
         """Of a certificate that several listeners have, a warning stands once."""
