@@ -11,6 +11,7 @@ import attrs
 from agwtwisted.core.base.errors import Problem, Severity
 from agwtwisted.core.sections import ini_text, settings
 from agwtwisted.core.sections.ini import Document, Entry, Section
+from agwtwisted.core.sections.revocation_keys import FILE_LISTS
 from agwtwisted.core.sections.schema import KINDS
 
 _NOT_WRITTEN: Final = ("arm",)
@@ -71,20 +72,26 @@ def _entry(section: Section, entry: Entry, file: str, directory: str) -> Entry:
 
 
 def names_file(kind: str, key: str) -> bool:
-    """Whether the value of a key is a path."""
+    """Whether the value of a key is a path, or a list of paths."""
     how = KINDS[kind].keys.get(key) if kind in KINDS else None
-    return how is not None and how.convert is settings.path
+    return how is not None and (how.convert is settings.path or key in FILE_LISTS)
 
 
 def relative_to(entry: Entry, directory: str) -> Entry:
-    """A key whose path is relative to a directory, rather than to that of the file in which it stands.
+    """A key whose paths are relative to a directory, rather than to that of the file in which it stands.
 
-    Where only one of both is absolute, the path cannot be relative: it stays as seen from the working directory.
+    Where only one of both is absolute, a path cannot be relative: it stays as seen from the working directory.
     """
-    where = posixpath.join(posixpath.dirname(entry.place.file), entry.value)
-    both = posixpath.isabs(where) == posixpath.isabs(directory)
-    text = posixpath.relpath(where, directory or ".") if both and not posixpath.isabs(entry.value) else where
+    paths = settings.pieces(entry.value) if entry.key in FILE_LISTS else [entry.value]
+    text = ", ".join(_relative(each, posixpath.dirname(entry.place.file), directory) for each in paths)
     return attrs.evolve(entry, value=text, uncut=text)
+
+
+def _relative(path: str, own: str, directory: str) -> str:
+    """A path that stands in a file of the directory `own`, as it stands in one of another directory."""
+    where = posixpath.join(own, path)
+    both = posixpath.isabs(where) == posixpath.isabs(directory)
+    return posixpath.relpath(where, directory or ".") if both and not posixpath.isabs(path) else where
 
 
 def summary(document: Document) -> Mapping[str, int]:

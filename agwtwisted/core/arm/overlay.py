@@ -19,9 +19,11 @@ from agwtwisted.core.base.errors import Problem, Severity, shown
 from agwtwisted.core.base.texts import did_you_mean
 from agwtwisted.core.sections.ini import Document, Entry, Section
 from agwtwisted.core.sections.names import identity
+from agwtwisted.core.sections.revocation_keys import SOURCES
 from agwtwisted.core.sections.schema import KINDS
+from agwtwisted.core.sections.settings import pieces
 
-_STRICTEST: Final = ("strict", "ocsp", "true", "yes", "on", "1")
+_STRICTEST: Final = ("strict", "true", "yes", "on", "1")
 _WEAKER_THAN_NOTHING: Final = ("passthrough", "false", "no", "off", "0")
 """Values of keys that protect and have a stricter default."""
 
@@ -82,7 +84,7 @@ def _overridden(under: Section, over: Section) -> Iterator[Problem]:
         row = BY_KIND[over.kind].keyed(entry.key) if over.kind in BY_KIND else None
         if row is None or _is_same(own.get(entry.key), entry):
             continue
-        protects = row.name.rpartition(".")[2] in PROTECTING and entry.value.casefold() not in _STRICTEST
+        protects = row.name.rpartition(".")[2] in PROTECTING and not _is_strict(own.get(entry.key), entry)
         document = f"is {shown(own[entry.key].value)}" if entry.key in own else "is not set"
         yield Problem(
             place=entry.place,
@@ -92,6 +94,19 @@ def _overridden(under: Section, over: Section) -> Iterator[Problem]:
             severity=Severity.WARNING if protects else Severity.NOTE,
             name=OVERRIDDEN.name,
         )
+
+
+def _is_strict(under: Entry | None, over: Entry) -> bool:
+    """Whether what an overlay says of a key that protects lets in no client that the document refuses."""
+    if over.key != SOURCES:
+        return over.value.casefold() in _STRICTEST
+    asked, kept = (_sources(each) for each in (under, over))
+    return bool(kept) and asked <= kept
+
+
+def _sources(entry: Entry | None) -> set[str]:
+    """The sources of revocation status that are named; the order says only which one is asked first."""
+    return set() if entry is None else {each.casefold() for each in pieces(entry.value)} - {"none"}
 
 
 def _is_same(under: Entry | None, over: Entry) -> bool:

@@ -43,7 +43,13 @@ _DEFAULT_ADDRESS: Final = "127.0.0.1"
 PROTECTING: Final = frozenset(
     {
         *("accept_proxy_protocol", "client_certificate", "default_deny_unless", "deny_unless", "header_names"),
-        *("max_connections_per_address", "ocsp_scope", "verify_client_cert_issuer_dn", "verify_client_revocation"),
+        *(
+            "max_connections_per_address",
+            "ocsp_scope",
+            "crl_scope",
+            "verify_client_cert_issuer_dn",
+            "verify_client_revocation",
+        ),
     }
 )
 """Keys, and beginnings of keys, by which something is refused that Azure would let through."""

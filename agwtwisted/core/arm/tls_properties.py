@@ -108,7 +108,7 @@ SSL_PROFILES: Final = Collection(
             "clientAuthConfiguration.verifyClientRevocation",
             enum("None", "OCSP"),
             "verify_client_revocation",
-            "`OCSP`: whether the certificate was revoked is asked.",
+            "`OCSP`: whether it was revoked is asked. The overlay can name `CRL` beside it, or instead.",
         ),
     ),
 )

@@ -30,6 +30,9 @@ SOURCES: Final = "verify_client_revocation"
 UNAVAILABLE: Final = {RevocationSource.OCSP: "ocsp_unavailable", RevocationSource.CRL: "crl_unavailable"}
 """The keys that say what becomes of clients whose status a source does not give."""
 
+FILE_LISTS: Final = ("crl_files",)
+"""Keys of which each value is a path."""
+
 _NOT_OF_OCSP_ALONE: Final = ("ocsp_allowed_networks", "ocsp_allowed_ports", "ocsp_clock_skew")
 """Keys that lists go by as well."""
 

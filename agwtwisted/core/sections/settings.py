@@ -367,17 +367,22 @@ def unsupported(convert: Convert[T], *, but: str = "") -> Convert[T]:
     return refuse
 
 
+def pieces(text: str) -> list[str]:
+    """The values of a list, between commas or newlines."""
+    return [stripped for piece in _LIST_DELIMITERS.split(text) if (stripped := piece.strip(" \t"))]
+
+
 def listed(convert: Convert[T], most: Range) -> Convert[tuple[T, ...]]:
     """Several values between commas or newlines, each once."""
 
     def convert_all(text: str) -> tuple[T, ...]:
-        pieces = [stripped for piece in _LIST_DELIMITERS.split(text) if (stripped := piece.strip(" \t"))]
-        values = tuple(convert(piece) for piece in pieces)
+        found = pieces(text)
+        values = tuple(convert(piece) for piece in found)
         if len(values) not in most:
             raise UnacceptableError(f"has {len(values)} values, but must have {most}", most.code)
         for index, value in enumerate(values):
             if value in values[:index]:
-                raise UnacceptableError(f"names {shown(pieces[index])} twice")
+                raise UnacceptableError(f"names {shown(found[index])} twice")
         return values
 
     return convert_all

@@ -74,17 +74,19 @@ class ImportTextTests(SynchronousTestCase):
     def test_relative(self) -> None:
         """A path is relative to the new directory where both are relative, or both absolute."""
 
-        def moved(path: str, file: str, directory: str) -> str:
-            entry = Entry(key="file", value=path, uncut=path, place=Place(file=file))
+        def moved(path: str, file: str, directory: str, key: str = "file") -> str:
+            entry = Entry(key=key, value=path, uncut=path, place=Place(file=file))
             return relative_to(entry, directory).value
 
         self.assertEqual(moved("a.pem", "conf/gw.ini", "."), "conf/a.pem")
         self.assertEqual(moved("a.pem", "/etc/agw/gw.ini", "/etc/other"), "../agw/a.pem")
         self.assertEqual(moved("a.pem", "/etc/agw/gw.ini", "other"), "/etc/agw/a.pem")
         self.assertEqual(moved("/a.pem", "/etc/agw/gw.ini", "/etc"), "/a.pem")
+        self.assertEqual(moved("a.crl, /b.crl", "conf/gw.ini", ".", "crl_files"), "conf/a.crl, /b.crl")
 
     def test_keys(self) -> None:
         """Keys whose values are paths are known by how they are read."""
         self.assertTrue(names_file("trusted_client_certificate", "file"))
+        self.assertTrue(names_file("ssl_profile", "crl_files"))
         self.assertFalse(names_file("http_listener", "port"))
         self.assertFalse(names_file("unknown", "file"))

@@ -38,7 +38,8 @@ class OverlayTests(SynchronousTestCase):
         """A key with another value than the document's is a note, and a warning where it lets more clients in."""
         document = ini.parse(
             b"[ssl_profile p]\ntrusted_client_certificates = a\nverify_client_revocation = OCSP\n"
-            b"[ssl_profile q]\nverify_client_revocation = None\n[probe b]\ninterval = 3\n",
+            b"[ssl_profile q]\nverify_client_revocation = None\n[probe b]\ninterval = 3\n"
+            b"[ssl_profile r]\nverify_client_revocation = OCSP\n[ssl_profile s]\nverify_client_revocation = OCSP\n",
             "gw.json",
         )
         text = (
@@ -46,6 +47,8 @@ class OverlayTests(SynchronousTestCase):
             b"refusal = Http400\n"
             b"trusted_client_certificates = a\n[ssl_profile q]\nverify_client_revocation = OCSP\n"
             b"verify_client_cert_issuer_dn = true\n[probe b]\ninterval = 4\n"
+            b"[ssl_profile r]\nverify_client_revocation = CRL, OCSP\n"
+            b"[ssl_profile s]\nverify_client_revocation = CRL\n"
         )
         found = overlaid(document, ini.parse(text, "gw.overlay.ini")).problems
         self.assertEqual(
@@ -58,6 +61,10 @@ class OverlayTests(SynchronousTestCase):
                 "NOTE gw.overlay.ini:7 [ssl_profile q] verify_client_revocation is 'None' in the document: the"
                 " overlay's 'OCSP' counts",
                 "NOTE gw.overlay.ini:10 [probe b] interval is '3' in the document: the overlay's '4' counts",
+                "NOTE gw.overlay.ini:12 [ssl_profile r] verify_client_revocation is 'OCSP' in the document: the"
+                " overlay's 'CRL, OCSP' counts",
+                "WARNING gw.overlay.ini:14 [ssl_profile s] verify_client_revocation is 'OCSP' in the document: the"
+                " overlay's 'CRL' counts",
             ],
         )
 
