@@ -17,6 +17,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 
 from agwtwisted.core.listening.stream_places import ENOUGH_PLACES
+from agwtwisted.core.operations.staples_in_force import staple_subjects
 from agwtwisted.core.plan.descriptors import budget_of, too_few
 from agwtwisted.core.plan.plan import Address, Plan
 from agwtwisted.generation import Generation, attempted
@@ -90,6 +91,7 @@ class Replacement:
 
     async def _make(self) -> None:
         service, plan, shared = self._service, self._plan, self._service.shared
+        await shared.staples.prepare(staple_subjects(plan))
         self._generation, self._store = await in_thread(shared.reactor, self._made, "generation")
         path = plan.gateway.access_log
         if path != service.generation.plan.gateway.access_log:

@@ -15,7 +15,7 @@ from typing import Final, Protocol
 
 import attrs
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, DeferredSemaphore
+from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -77,6 +77,12 @@ class HeldStaples(Service):
         """As `tls.staples.StapleOf` says: the response while it lasts."""
         held = self._held.get(key)
         return held.response if held is not None and self._wall.seconds() < held.until else b""
+
+    def prepare(self, subjects: Iterable[StapleSubject]) -> Deferred[None]:
+        """The certificates of these may be in force soon: fires when what can be known of them before is; it always
+        succeeds.
+        """
+        return succeed(None)
 
     def use(self, subjects: Iterable[StapleSubject]) -> None:
         """The certificates of these are in force from now on."""
@@ -177,6 +183,7 @@ class Stapling(HeldStaples):
         self._random = random
         self._siblings = siblings
         self._stapled: dict[bytes, _Stapled] = {}
+        self._coming: dict[bytes, _Stapled] = {}  # that are not in force yet
         self._turns = DeferredSemaphore(AT_ONCE)
         self._unsubscribe: Callable[[], None] = lambda: None
 
@@ -192,12 +199,46 @@ class Stapling(HeldStaples):
         """Asks no more; what is there is handed out until it ends."""
         super().stopService()
         self._unsubscribe()
-        for each in self._stapled.values():
+        for each in (*self._stapled.values(), *self._coming.values()):
             each.stop()
+
+    def prepare(self, subjects: Iterable[StapleSubject]) -> Deferred[None]:
+        """As HeldStaples says: what was kept of new certificates is taken up, and those that demand a staple are asked
+        about, for `TIMEOUT` seconds at most.
+        """
+        self._drop(self._coming)
+        self._coming = {each.key: _Stapled(each) for each in subjects if each.key not in self._stapled}
+        if not self._coming or not self.running:
+            return succeed(None)
+        return self._in_time(Deferred.fromCoroutine(self._prepared(dict(self._coming))))
+
+    async def _prepared(self, coming: Mapping[bytes, _Stapled]) -> None:
+        self._take_up(await self._store.load_soon(coming))
+        missing = [(key, each) for key, each in coming.items() if each.subject.is_demanded and key not in self._held]
+        await gatherResults([self._ask(key, each) for key, each in missing])
+
+    def _in_time(self, prepared: Deferred[None]) -> Deferred[None]:
+        """Fires with it, or when the time is over: then the requests go on, and nothing waits for them."""
+        ready: Deferred[None] = Deferred()
+        over = self._clock.callLater(TIMEOUT, ready.callback, None)
+
+        def done(result: object) -> object:
+            if over.active():
+                over.cancel()
+                ready.callback(None)
+            return result
+
+        log_failure(prepared.addBoth(done), self.log, "preparing OCSP responses")
+        return ready
+
+    def _drop(self, gone: dict[bytes, _Stapled]) -> None:
+        for key, each in gone.items():
+            each.stop()
+            self._hold(key, None)
 
     def use(self, subjects: Iterable[StapleSubject]) -> None:
         """The certificates of these are in force from now on: what is known of one that stays is kept."""
-        before, self._stapled = self._stapled, {}
+        before, self._stapled, self._coming = {**self._coming, **self._stapled}, {}, {}
         for subject in subjects:
             known = before.pop(subject.key, None)
             if known is None:
@@ -205,14 +246,9 @@ class Stapling(HeldStaples):
             else:
                 known.subject = subject
                 self._stapled[subject.key] = known
-        for key, gone in before.items():
-            gone.stop()
-            self._hold(key, None)
+        self._drop(before)
         if self.running:
-            missing = [key for key, each in self._stapled.items() if not each.is_begun]
-            kept = self._store.load_soon(missing)
-            begun = kept.addCallback(self._take_up).addCallback(lambda _: self._begin())
-            log_failure(begun, self.log, "loading stapled OCSP responses")
+            self._begin()
 
     def present(self) -> Iterator[tuple[str, bytes]]:
         """The topic and payload of every response now: for a worker that begins."""
@@ -244,7 +280,7 @@ class Stapling(HeldStaples):
     def _take_up(self, kept: dict[bytes, bytes]) -> None:
         """What was kept is stapled, as far as it still proves something."""
         for key, response in kept.items():
-            stapled = self._stapled.get(key)
+            stapled = self._stapled.get(key) or self._coming.get(key)
             if stapled is None or key in self._held:
                 continue
             found = proven_staple(response, stapled.subject, self._wall.seconds())
@@ -253,7 +289,7 @@ class Stapling(HeldStaples):
 
     def _begin(self) -> None:
         for key, stapled in self._stapled.items():
-            if self.running and not stapled.is_begun:
+            if not stapled.is_begun:
                 self._schedule(key, stapled)
 
     def _schedule(self, key: bytes, stapled: _Stapled) -> None:
@@ -265,10 +301,14 @@ class Stapling(HeldStaples):
             delay = 0.0
         else:
             delay = renewal_delay(held.until, now, self._random.random())
-        stapled.timer = self._clock.callLater(delay, self._ask, key, stapled)
+        stapled.timer = self._clock.callLater(delay, self._due, key, stapled)
 
-    def _ask(self, key: bytes, stapled: _Stapled) -> None:
+    def _due(self, key: bytes, stapled: _Stapled) -> None:
         stapled.timer = None
+        log_failure(self._ask(key, stapled), self.log, "asking about a certificate of the gateway")
+
+    def _ask(self, key: bytes, stapled: _Stapled) -> Deferred[None]:
+        """Asks once; fires when that is done, well or badly."""
         subject = stapled.subject
         route = ResponderRoute(
             destinations=subject.responders, timeout=TIMEOUT, open_networks=(), open_ports=(), is_operators=True
@@ -279,8 +319,7 @@ class Stapling(HeldStaples):
 
         asking = stapled.asking = self._turns.run(self._asker.ask, subject.request.der, route, accept)
         answered = asking.addErrback(self._broken, stapled, asking)
-        done = answered.addCallback(partial(self._answered, key, stapled, asking))
-        log_failure(done, self.log, "asking about a certificate of the gateway")
+        return answered.addCallback(partial(self._answered, key, stapled, asking))
 
     def _broken(self, failure: Failure, stapled: _Stapled, asking: Deferred[Staple | NoAnswer]) -> NoAnswer:
         """A defect is a request that failed; the next one may do better."""
@@ -305,7 +344,8 @@ class Stapling(HeldStaples):
             self._learnt(key, stapled, answer)
         else:
             self._failed(key, stapled, answer)
-        self._schedule(key, stapled)
+        if self._stapled.get(key) is stapled:
+            self._schedule(key, stapled)
 
     def _learnt(self, key: bytes, stapled: _Stapled, staple: Staple) -> None:
         held, failed = self._held.get(key), bool(stapled.error)

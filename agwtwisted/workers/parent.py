@@ -216,7 +216,9 @@ class ParentService(MultiService):
         with placed(loaded.plan):
             servers = self._probes.prepare(loaded.plan)
         replacement = await self._supervisor.prepare(Judged(loaded=loaded, now=self._now()))
-        use_staples = partial(self.staples.use, staple_subjects(loaded.plan))
+        subjects = staple_subjects(loaded.plan)
+        await self.staples.prepare(subjects)  # which always succeeds
+        use_staples = partial(self.staples.use, subjects)
         return _Replacement(replacement, partial(self._probes.commit, servers), use_staples)
 
 

@@ -15,14 +15,17 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.revocation.stapling import StapleSubject, subject_of
 from agwtwisted.core.revocation.status import CouldNotAsk, Unreachable
-from agwtwisted.revocation.stapling import AT_ONCE, FollowedStaples, Stapling
+from agwtwisted.revocation.stapling import AT_ONCE, TIMEOUT, FollowedStaples, Stapling
 from tests import pki, servers
 from tests.clocks import SettableClock
+from tests.core.revocation.test_stapling import MUST_STAPLE
 from tests.responder import Response, Single
 from tests.revocations import HOUR, ISSUER, NOW, Asker
 
 SITE = ISSUER.issue_server("site.example", ocsp_url="http://127.0.0.1:9/")
 OTHER = ISSUER.issue_server("other.example", ocsp_url="http://ocsp.example/")
+
+DEMANDING = ISSUER.issue_server("must.example", ocsp_url="http://ocsp.example/", extra=(MUST_STAPLE,))
 
 
 def subject(site: pki.Credential = SITE, name: str = "site") -> StapleSubject:
@@ -342,16 +345,61 @@ class LivingTests(StaplingCase):
         self.assertEqual(self.asker.cancelled, 1)
         self.assertEqual((self.stapled(), self.clock.getDelayedCalls()[1:]), (b"", []))
 
-    def test_loaded_for_a_reload(self) -> None:
-        """A reload staples what was kept of a new certificate, read without a wait."""
+    def test_prepared(self) -> None:
+        """Before a reload is in force, what was kept of a new certificate is read without a wait, and stapled."""
         self.answer()
         self.store.kept[subject(OTHER).key] = other = self.response(site=OTHER)
         self.store.loading = loading = Deferred()
-        self.stapling.use([subject(), subject(OTHER)])
-        self.assertEqual(self.stapled(OTHER), b"")
+        ready = self.stapling.prepare([subject(), subject(OTHER)])
+        self.assertNoResult(ready)
         loading.callback(None)
+        self.successResultOf(ready)
+        self.stapling.use([subject(), subject(OTHER)])
         self.clock.advance(0)
         self.assertEqual((self.stapled(OTHER), self.asked), (other, 1))
+        self.clock.advance(0.8 * HOUR)
+        self.assertEqual(self.asked, 3)
+
+    def test_prepared_for_demands(self) -> None:
+        """A new certificate that demands a staple is asked about before it is in force; another one is not."""
+        self.answer()
+        ready = self.stapling.prepare([subject(), subject(OTHER), subject(DEMANDING)])
+        self.assertNoResult(ready)
+        self.assertEqual(self.asked, 2)
+        data = self.answer(self.response(site=DEMANDING))
+        self.successResultOf(ready)
+        self.assertEqual(self.stapled(DEMANDING), data)
+        self.stapling.use([subject(), subject(OTHER), subject(DEMANDING)])
+        self.clock.advance(0)
+        self.assertEqual(self.asked, 3)
+        self.assertEqual(self.asker.questions[-1].request, subject(OTHER).request.der)
+        self.clock.advance(0.8 * HOUR)
+        self.assertEqual(self.asked, 5)
+
+    def test_prepared_in_vain(self) -> None:
+        """A reload waits only so long for a responder; the answer that comes later counts all the same."""
+        ready = self.stapling.prepare([subject(), subject(DEMANDING)])
+        self.clock.advance(TIMEOUT)
+        self.successResultOf(ready)
+        self.stapling.use([subject(), subject(DEMANDING)])
+        data = self.answer(self.response(site=DEMANDING))
+        self.assertEqual(self.stapled(DEMANDING), data)
+        self.clock.advance(0.8 * HOUR)
+        self.assertEqual(self.asked, 3)
+
+    def test_given_up(self) -> None:
+        """What was prepared for a reload that was given up is forgotten with the next one."""
+        self.answer()
+        self.stapling.prepare([subject(DEMANDING)])
+        self.answer(self.response(site=DEMANDING))
+        self.clock.advance(0.8 * HOUR)
+        self.assertEqual(self.asked, 3)  # of these one about SITE, which is in force
+        self.stapling.use([subject()])
+        self.assertEqual(self.stapled(DEMANDING), b"")
+        self.clock.advance(HOUR)
+        self.stapling.prepare([subject(DEMANDING)])
+        self.stapling.prepare([])
+        self.assertEqual(self.asker.cancelled, 1)
 
     def test_clock_is_set(self) -> None:
         """When the system's clock is set ahead, what is over is not stapled, and asked for soon."""
