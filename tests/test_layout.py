@@ -26,6 +26,7 @@ BESIDE_MODULES = {
     "test_benchmarks",
     "test_conf",
     "test_container",
+    "test_fleet",
     "test_fuzz",
     "test_glossary",
     "test_hostile_inputs",
@@ -40,9 +41,9 @@ BESIDE_MODULES = {
     "test_scripts",
     "test_systemd_unit",
 }
-"""Tests of what is no module of the package: the benchmarks, the examples in conf/, the pages' words, hostile inputs,
-who is forwarded by type, the tree, the plugin, the public names, the unit, the page about operation, the console
-in a browser, and configurations that are written as ARM and read again."""
+"""Tests of what is no module of the package: the benchmarks, the simulated fleet, the examples in conf/, the pages'
+words, hostile inputs, who is forwarded by type, the tree, the plugin, the public names, the unit, the page about
+operation, the console in a browser, and configurations that are written as ARM and read again."""
 
 
 def modules() -> set[str]:
