@@ -180,5 +180,16 @@ class RevocationCounters:
         self.durations.observe(seconds)
 
 
+class ListCounters:
+    """Downloads of lists of revoked certificates, by what became of them."""
+
+    def __init__(self) -> None:
+        self.outcomes: Counter[str] = Counter()
+
+    def downloaded(self, outcome: str) -> None:
+        """A download has its outcome."""
+        self.outcomes[outcome] += 1
+
+
 def _yes(resumed: bool) -> str:
     return "yes" if resumed else "no"

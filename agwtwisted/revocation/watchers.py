@@ -6,7 +6,7 @@ reactor would hold up every other client. Caller: the revocation service.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Final
 
 from twisted.internet.interfaces import IReactorTime
@@ -24,13 +24,13 @@ class RevocationWatchers:
     log = Logger()
 
     def __init__(self, clock: IReactorTime) -> None:
-        self._watchers: dict[bytes, set[Callable[[], None]]] = {}
+        self._watchers: dict[Hashable, set[Callable[[], None]]] = {}
         self._calls = SpreadCalls(clock, CALLS_PER_TURN, self._failed)
 
-    def __contains__(self, key: bytes) -> bool:
+    def __contains__(self, key: Hashable) -> bool:
         return key in self._watchers
 
-    def watch(self, keys: Iterable[bytes], call: Callable[[], None]) -> Callable[[], None]:
+    def watch(self, keys: Iterable[Hashable], call: Callable[[], None]) -> Callable[[], None]:
         """Has `call` called once one of these certificates becomes known as revoked; returns what ends that."""
         watched = tuple(keys)
         for key in watched:
@@ -46,7 +46,7 @@ class RevocationWatchers:
 
         return unwatch
 
-    def notify(self, key: bytes) -> None:
+    def notify(self, key: Hashable) -> None:
         """Calls all who watch a certificate, many of them spread over turns of the reactor."""
         self._calls.add(self._watchers.get(key, ()))
 

@@ -1,0 +1,344 @@
+"""CRLs as a source of revocation status: the operator's files, what is stored, and what certificates' points publish.
+
+Lists count for all profiles alike, since each is proven by the issuer of the certificates that it is about; a profile
+says only from where, and within which bounds, one is fetched. A list that is in force stays so until a newer one of its
+kind is proven, whatever becomes of its file or its server. Caller: the revocation service, as one of its sources.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from random import Random
+from typing import TypeAlias
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.posixbase import PosixReactorBase
+from twisted.logger import Logger
+
+from agwtwisted.core.base.errors import UnacceptableError
+from agwtwisted.core.base.log_rate_limiter import LogRateLimiter
+from agwtwisted.core.http.destinations import destination
+from agwtwisted.core.identity.clients import RevocationSource
+from agwtwisted.core.resources.resources import SslProfile
+from agwtwisted.core.revocation.crl_status import NO_LIST, CrlRules, CrlSubject, validity_fault
+from agwtwisted.core.revocation.memory import Subject
+from agwtwisted.core.revocation.profiles import ProfilesInForce
+from agwtwisted.core.revocation.status import (
+    CouldNotAsk,
+    Good,
+    NoAnswer,
+    RevocationStatus,
+    Revoked,
+    Unreachable,
+    Unusable,
+)
+from agwtwisted.interfaces import NO_SIBLINGS, Siblings
+from agwtwisted.revocation.crl_files import NO_CRL_FILES, ReadCrlFiles
+from agwtwisted.revocation.crl_following import CrlFilesFollower
+from agwtwisted.revocation.crl_knowledge import RULES, CrlKnowledge
+from agwtwisted.revocation.crl_places import NO_POINT, Places, places_of, rules_of
+from agwtwisted.revocation.crl_proving import ListProver, proven
+from agwtwisted.revocation.crl_renewals import CrlRenewals, Retries
+from agwtwisted.revocation.crl_retrieval import LIST, CrlRetrieval, ListPlace
+from agwtwisted.revocation.crl_store import ListStore, StoredList
+from agwtwisted.revocation.held_lists import HeldList
+from agwtwisted.transport.clocks import WallClock
+from agwtwisted.transport.deferreds import SingleFlight, log_failure
+
+_Flight: TypeAlias = tuple[str, object]
+"""A list that is fetched: the name under which it is stored, and the rules by which it is."""
+
+
+class CrlLists:
+    """Lists of revoked certificates, as `sources.StatusSource`.
+
+    Args:
+        reactor: runs the timers, and is reached from threads.
+        wall: the time by which lists are judged.
+        retrieval: gets lists.
+        store: is read at the start.
+        random: spreads renewals.
+        siblings: other workers, which let this one know what they have stored.
+    """
+
+    log = Logger()
+    kind = RevocationSource.CRL
+
+    def __init__(
+        self,
+        reactor: PosixReactorBase,
+        wall: WallClock,
+        retrieval: CrlRetrieval,
+        store: ListStore,
+        random: Random,
+        *,
+        siblings: Siblings = NO_SIBLINGS,
+    ) -> None:
+        self.files = NO_CRL_FILES  # those in force
+        self.knowledge = CrlKnowledge(reactor, wall.seconds)
+        self._wall = wall
+        self._retrieval = retrieval
+        self._store = store
+        self._profiles = ProfilesInForce()
+        self._prover = ListProver(reactor)
+        self._renewals = CrlRenewals(reactor, wall, random, self._renew)
+        self._retries: Retries[_Flight] = Retries(reactor)
+        self._flights: SingleFlight[_Flight, NoAnswer | None] = SingleFlight()
+        self._follower = CrlFilesFollower(reactor, self.adopt)
+        self._limiter = LogRateLimiter(reactor.seconds)
+        self._unsubscribe: Callable[[], None] = _nothing
+        siblings.subscribe(LIST, self._heard)
+
+    def use(self, profiles: Iterable[SslProfile]) -> None:
+        """These profiles name CRLs from now on: by their rules lists are fetched and renewed."""
+        self._profiles.use(profiles)
+
+    def follow(self, follows: bool) -> None:
+        """Whether the files in force are taken anew when they change (`watch_files`)."""
+        self._follower.follow(follows)
+
+    def adopt(self, files: ReadCrlFiles) -> None:
+        """These files are in force from now on. What was read of others goes on to count, until a newer list does."""
+        self.files = files
+        read = files.files.values()
+        self.knowledge.wait_for_issuers(unproven for each in read for unproven in each.unproven)
+        for each in read:
+            for held in each.proven:
+                self._take_of_file(held)
+        self._follower.use(files)
+        if self.knowledge.waiting:
+            log_failure(Deferred.fromCoroutine(self._prove_at_hand()), self.log, "proving CRLs of files")
+
+    def start(self) -> None:
+        """Takes up what an earlier process has stored; may wait for the disk, and takes seconds for large lists."""
+        for stored in self._store.load():
+            found = proven(stored.data, stored.issuer)
+            if isinstance(found, Unusable):
+                self.log.warn("A stored CRL is not used ({url}): {reason}", url=stored.url, reason=found.reason)
+            else:
+                self.knowledge.take(HeldList(crl=found, stored=stored))
+        self._renewals.start()
+        self._follower.start()
+        self._unsubscribe = self._wall.subscribe(self._renewals.reschedule)
+
+    def stop(self) -> Deferred[None]:
+        """Cancels every download."""
+        self._unsubscribe()
+        self._follower.stop()
+        self._renewals.stop()
+        self._retries.clear()
+        self._flights.cancel()
+        self.knowledge.stop()
+        return succeed(None)
+
+    # -- what is known
+
+    def known(self, subject: Subject, profile: SslProfile) -> RevocationStatus | None:
+        """The known status of a certificate; None where a list has to be proven or fetched first."""
+        about = self.knowledge.about(*subject)
+        if isinstance(about, Unusable):
+            return about
+        status = self._status(about, profile)
+        self._used(about, profile)
+        if isinstance(status, Good) or (isinstance(status, Revoked) and self._wall.seconds() < status.until):
+            return status
+        if self.knowledge.unproven_of(subject[1]):
+            return None
+        places = places_of(about, subject[1], profile)
+        failures = [self._retries.failure(_flight(place)) for place in places.open]
+        if None in failures:
+            return None
+        return _answer(status, [each for each in failures if each is not None], places)
+
+    def status(self, subject: Subject, profile: SslProfile) -> Deferred[RevocationStatus]:
+        """The status of a certificate, known or asked for; may be cancelled."""
+        known = self.known(subject, profile)
+        return succeed(known) if known is not None else Deferred.fromCoroutine(self._ask(subject, profile))
+
+    def revoked(self, subject: Subject) -> Revoked | None:
+        """That a certificate is revoked, by a list of whatever age; None where no list in force has it."""
+        if not self.knowledge.lists:  # for clients of profiles that read no lists
+            return None
+        about = self.knowledge.about(*subject)
+        status = about if isinstance(about, Unusable) else self.knowledge.status(about)
+        return status if isinstance(status, Revoked) else None
+
+    def watch(self, subjects: Iterable[Subject], profile: SslProfile, call: Callable[[], None]) -> Callable[[], None]:
+        """Has `call` called when one of these certificates becomes known as revoked; returns what ends that."""
+        return self.knowledge.watch(subjects, call, at_once=self.kind in profile.verify_client_revocation)
+
+    def _used(self, about: CrlSubject, profile: SslProfile) -> None:
+        """A client came with a certificate of this issuer: its lists are renewed by the rules of a profile in force."""
+        for held in self.knowledge.lists.of_issuer(about.issuer_key):
+            if held.used and held.profile:
+                continue
+            held.used = True
+            if self._profiles.named(held.profile) is None and self._profiles.named(profile.name) is not None:
+                held.profile = profile.name
+            self._schedule(held)
+
+    # -- asking
+
+    async def _ask(self, subject: Subject, profile: SslProfile) -> RevocationStatus:
+        about = self.knowledge.about(*subject)
+        if isinstance(about, Unusable):
+            return about
+        await self._prove_waiting(subject[1])
+        places = places_of(about, subject[1], profile)
+        failures = list[NoAnswer]()
+        for place in places.open:
+            status = self._status(about, profile)
+            if isinstance(status, Good) or (isinstance(status, Revoked) and self._wall.seconds() < status.until):
+                return status
+            failure = self._retries.failure(_flight(place)) or await self._fetch(place, profile.name)
+            if failure is not None:
+                failures.append(failure)
+        self._used(about, profile)
+        return _answer(self._status(about, profile), failures, places)
+
+    def _status(self, about: CrlSubject, profile: SslProfile) -> Good | Revoked | Unusable:
+        return self.knowledge.status(about, CrlRules(clock_skew=profile.ocsp_clock_skew))
+
+    async def _prove_waiting(self, issuer: bytes) -> None:
+        """Proves lists of the operator's files whose issuer is at hand now."""
+        for waiting in self.knowledge.unproven_of(issuer):
+            stored = StoredList(data=waiting.data, issuer=issuer)
+            if self.knowledge.lists.same_as(stored) is not None:
+                continue
+            found = await self._prover.prove(waiting.data, issuer)
+            if isinstance(found, Unusable):
+                self.log.warn("{file}: a CRL is not used: {reason}", file=waiting.file, reason=found.reason)
+            else:
+                self._take_of_file(HeldList(crl=found, stored=stored, file=waiting.file))
+        self.knowledge.tried(issuer)
+
+    async def _prove_at_hand(self) -> None:
+        """The same for the issuers that are at hand: whose clients are connected is not to wait for another client."""
+        for issuer in self.knowledge.issuers():
+            await self._prove_waiting(issuer)
+
+    def _fetch(self, place: ListPlace, profile: str) -> Deferred[NoAnswer | None]:
+        """The newest list of a place, once for all who wait for it; None once it is in force. May be cancelled."""
+        flight = _flight(place)
+        return self._flights.join(flight, lambda: Deferred.fromCoroutine(self._fetched(flight, place, profile)))
+
+    async def _fetched(self, flight: _Flight, place: ListPlace, profile: str) -> NoAnswer | None:
+        held = self._held(place)
+        known = None if held is None else held.stored
+        is_valid = held is not None and not validity_fault(held.crl, RULES, self._wall.seconds())
+        accept = partial(self._accept, profile=profile)
+        failure = await self._retrieval.newest(place, known, accept, unconditionally=not is_valid)
+        held = self._held(place)
+        if failure is None and held is not None and (fault := validity_fault(held.crl, RULES, self._wall.seconds())):
+            failure = Unusable(fault)  # a server took a list for the newest that has expired
+        if failure is None or isinstance(failure, CouldNotAsk):
+            self._retries.forget(flight)
+        else:
+            self._retries.failed(flight, failure, partial(self._retry, place, profile))
+        if held is not None:
+            held.problem = "" if failure is None else failure.reason
+            self._schedule(held)
+        if failure is not None:
+            self._complain(place.destination.url, failure)
+        return failure
+
+    def _accept(self, stored: StoredList, profile: str = "") -> Deferred[Unusable | None]:
+        return Deferred.fromCoroutine(self._accepted(stored, profile))
+
+    async def _accepted(self, stored: StoredList, profile: str) -> Unusable | None:
+        """Takes in a list that has come, or says why it does not count."""
+        same = self.knowledge.lists.same_as(stored)
+        crl = await self._prover.prove(stored.data, stored.issuer) if same is None else same.crl
+        if isinstance(crl, Unusable):
+            return crl
+        if self._take(HeldList(crl=crl, stored=stored, profile=profile)) is None:
+            return Unusable("the CRL is older than another one")
+        fault = validity_fault(crl, RULES, self._wall.seconds())
+        return Unusable(fault) if fault else None
+
+    def _held(self, place: ListPlace) -> HeldList | None:
+        return self.knowledge.lists.fetched_from(place.destination.url, place.issuer)
+
+    def _take(self, held: HeldList) -> HeldList | None:
+        """Puts a list in force, and renews it from now on; None where a newer one of its kind is there."""
+        taken = self.knowledge.take(held)
+        if taken is not None:
+            self._renewals.cancel(taken)
+            self._schedule(taken)
+        return taken
+
+    def _take_of_file(self, held: HeldList) -> None:
+        taken = self._take(held)
+        if taken is None:
+            message = "{file}: a CRL is not used: it is older than one that is in force"
+            self.log.warn(message, file=held.file)
+        elif fault := validity_fault(taken.crl, RULES, self._wall.seconds()):
+            self.log.warn("{file}: {fault}: no certificate counts as good by it", file=taken.file, fault=fault)
+
+    def _heard(self, payload: bytes) -> None:
+        """Another worker has stored a list: it is proven here as well, and counts at once."""
+        name = payload.decode("ascii")
+        self._retrieval.heard(name)
+        log_failure(Deferred.fromCoroutine(self._take_stored(name)), self.log, "taking a CRL of another worker")
+
+    async def _take_stored(self, name: str) -> None:
+        stored = await self._retrieval.stored(name)
+        if stored is not None and self.knowledge.lists.same_as(stored) is None:
+            await self._accepted(stored, "")
+
+    # -- renewing
+
+    def _schedule(self, held: HeldList) -> None:
+        if held.stored.url and held.profile:
+            self._renewals.schedule(held)
+
+    def _renew(self, held: HeldList) -> None:
+        """Fetches a list again, if a client used it since the last time, or is connected with a certificate of it."""
+        if self.knowledge.lists.get(held.crl.key) is not held:
+            return
+        profile = self._profiles.named(held.profile)
+        if profile is None or not (held.used or self.knowledge.is_watched(held.crl.issuer_key)):
+            held.used = False
+            return
+        held.used = False
+        try:
+            where = destination(held.stored.url)
+        except UnacceptableError:
+            return
+        self._retry(ListPlace(destination=where, issuer=held.stored.issuer, rules=rules_of(profile)), profile.name)
+
+    def _retry(self, place: ListPlace, profile: str) -> None:
+        log_failure(self._fetch(place, profile), self.log, "renewing a CRL")
+
+    def _complain(self, url: str, failure: NoAnswer) -> None:
+        omitted = self._limiter.admit(failure.reason)
+        if omitted is not None:
+            self.log.warn(
+                "No CRL from {url}: {reason}{omitted}",
+                url=url[:200],
+                reason=failure.reason,
+                omitted=f" ({omitted} more like it since)" if omitted else "",
+            )
+
+
+def _flight(place: ListPlace) -> _Flight:
+    return place.name, place.rules
+
+
+def _answer(status: Good | Revoked | Unusable, failures: list[NoAnswer], places: Places) -> RevocationStatus:
+    """What is known where nothing more can be asked now: of several failures one of our own counts first."""
+    if not isinstance(status, Unusable):
+        return status
+    for failure in failures:
+        if isinstance(failure, CouldNotAsk):
+            return failure
+    if failures:
+        return failures[-1]
+    if places.hindrances:
+        return Unreachable(places.hindrances[0])
+    return status if status.reason != NO_LIST.reason else NO_POINT
+
+
+def _nothing() -> None:
+    """Nothing was subscribed to."""

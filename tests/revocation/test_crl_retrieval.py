@@ -1,0 +1,128 @@
+"""Where a list comes from: another process's file, or a download; and that what is refused is not stored."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.trial.unittest import SynchronousTestCase
+
+from agwtwisted.core.http.destinations import destination
+from agwtwisted.core.revocation.status import Unreachable, Unusable
+from agwtwisted.operations.counters import ListCounters
+from agwtwisted.revocation import crl_retrieval
+from agwtwisted.revocation.crl_download import Downloaded, NotModified
+from agwtwisted.revocation.crl_places import rules_of
+from agwtwisted.revocation.crl_retrieval import LIST, LOOK, CrlRetrieval, ListPlace
+from agwtwisted.revocation.crl_store import FileListStore, StoredList, Validators
+from tests import hubs
+from tests.clocks import ThreadedReactor
+from tests.revocation_lists import ISSUER, URL, Downloads, at_once, profile
+
+PLACE = ListPlace(destination=destination(URL), issuer=ISSUER.der, rules=rules_of(profile()))
+KNOWN = StoredList(data=b"known", issuer=ISSUER.der, url=URL, validators=Validators(etag='"1"'))
+
+
+class CrlRetrievalTests(SynchronousTestCase):
+    """A store in a directory, and lists that are words."""
+
+    def setUp(self) -> None:
+        self.patch(crl_retrieval, "in_thread", at_once)
+        temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(temporary.cleanup)
+        self.store = FileListStore(Path(temporary.name) / "crls")
+        self.clock, self.downloads, self.counters = ThreadedReactor(), Downloads(), ListCounters()
+        self.sibling = hubs.Hub().member()
+        self.retrieval = CrlRetrieval(
+            *(self.clock, self.downloads, self.store, lambda: 7.0),  # type: ignore[arg-type]
+            siblings=self.sibling,
+            counters=self.counters,
+        )
+        self.offered: list[StoredList] = []
+
+    def accept(self, stored: StoredList) -> Deferred[Unusable | None]:
+        """Takes everything but what is called bad."""
+        self.offered.append(stored)
+        return succeed(Unusable("bad") if stored.data.startswith(b"bad") else None)
+
+    def newest(self, known: StoredList | None = None, *, unconditionally: bool = False) -> Deferred[object]:
+        """One retrieval."""
+        asked: Deferred[object] = self.retrieval.newest(PLACE, known, self.accept, unconditionally=unconditionally)  # type: ignore[assignment]
+        return asked
+
+    def test_downloaded(self) -> None:
+        """What is downloaded and counts is stored, with its validators, and other processes hear of it."""
+        asked = self.newest(KNOWN)
+        self.assertEqual(self.downloads.asked[0].known, KNOWN.validators)
+        validators = Validators(etag='"2"')
+        self.downloads.asked[0].answered.callback(Downloaded(data=b"new", validators=validators))
+        self.assertIsNone(self.successResultOf(asked))
+        stored = StoredList(data=b"new", issuer=ISSUER.der, url=URL, validators=validators, fetched=7.0)
+        self.assertEqual((self.store.read(PLACE.name), self.offered), (stored, [stored]))
+        self.assertEqual(self.sibling.published, [(LIST, PLACE.name.encode())])
+
+    def test_refused(self) -> None:
+        """What does not count is not stored, and nothing is said of it."""
+        asked = self.newest()
+        self.downloads.asked[0].answered.callback(Downloaded(data=b"bad", validators=Validators()))
+        self.assertEqual(self.successResultOf(asked), Unusable("bad"))
+        self.assertEqual((self.store.load(), self.sibling.published), ([], []))
+        self.assertEqual(dict(self.counters.outcomes), {"unusable": 1})
+
+    def test_not_modified(self) -> None:
+        """Where the known list is the newest nothing is taken; validators are sent unless a list has to come."""
+        asked = self.newest(KNOWN)
+        self.downloads.asked[0].answered.callback(NotModified())
+        self.assertIsNone(self.successResultOf(asked))
+        self.newest(KNOWN, unconditionally=True)
+        self.assertFalse(self.downloads.asked[1].known)
+        self.assertEqual(self.offered, [])
+
+    def test_stored(self) -> None:
+        """A list that another process has stored is taken without a download, unless it is known or does not count."""
+        self.store.put(KNOWN)
+        self.assertIsNone(self.successResultOf(self.newest()))
+        self.assertEqual((self.offered, self.downloads.asked), ([KNOWN], []))
+        self.newest(KNOWN)
+        self.assertEqual(len(self.downloads.asked), 1)
+
+    def test_bad_stored(self) -> None:
+        """A stored list that does not count is looked at once, and a list downloaded."""
+        self.store.put(StoredList(data=b"bad", issuer=ISSUER.der, url=URL))
+        asked = self.newest()
+        self.assertEqual((len(self.offered), len(self.downloads.asked)), (1, 1))
+        self.downloads.asked[0].answered.callback(Unreachable("no response"))
+        self.assertEqual(self.successResultOf(asked), Unreachable("no response"))
+
+    def test_waits(self) -> None:
+        """While another process has the right to download this one looks now and then, and at once when it says so."""
+        lease = self.store.lease(PLACE.name)
+        assert lease is not None
+        asked = self.newest()
+        self.clock.advance(LOOK)
+        self.assertNoResult(asked)
+        self.store.put(KNOWN)
+        self.retrieval.heard("another")
+        self.assertNoResult(asked)
+        self.retrieval.heard(PLACE.name)
+        self.assertIsNone(self.successResultOf(asked))
+        self.assertEqual((self.offered, self.downloads.asked), ([KNOWN], []))
+        asked = self.newest(KNOWN)
+        lease.release()
+        self.clock.advance(LOOK)
+        self.assertEqual(len(self.downloads.asked), 1)
+        asked.cancel()
+        asked.addErrback(lambda _: None)
+        lease = self.store.lease(PLACE.name)
+        self.assertIsNotNone(lease)  # what was cancelled has let go
+
+    def test_waits_not_for_ever(self) -> None:
+        """Once the time of a download is over, the other process has not got the list."""
+        lease = self.store.lease(PLACE.name)
+        asked = self.newest()
+        self.clock.pump([LOOK] * 121)
+        found = self.successResultOf(asked)
+        assert isinstance(found, Unreachable)
+        self.assertFalse(found.was_asked)
+        self.assertIsNotNone(lease)
