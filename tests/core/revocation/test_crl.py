@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -22,6 +23,13 @@ ROOT = pki.Authority.root("Root")
 ISSUER = ROOT.intermediate("Issuer")
 NAMESAKE = ROOT.intermediate("Issuer")
 DEVICE = ISSUER.issue("device")
+RSA_KEY = pki.rsa_key()
+PSS = (
+    "304106092a864886f70d01010a"
+    "3034a00f300d06096086480165030402010500a11c301a06092a864886f70d010108300d06096086480165030402010500a203020120"
+)
+"""The AlgorithmIdentifier of RSASSA-PSS with SHA-256 (RFC 4055 section 3.1)."""
+
 LIST = Crl(signer=ISSUER, entries=[revoked(DEVICE)])
 
 
@@ -55,7 +63,7 @@ class ProveTests(CrlCase):
 
     def test_keys(self) -> None:
         """The signature is verified with RSA, ECDSA and Ed25519 keys."""
-        for key in (pki.rsa_key(), pki.ec_key(), pki.ed25519_key()):
+        for key in (RSA_KEY, pki.ec_key(), pki.ed25519_key()):
             authority = pki.Authority.root("Root", key=key)
             self.assertEqual(len(Crl(signer=authority, entries=[Listed(serial=7)]).proven().table), 1)
 
@@ -63,6 +71,17 @@ class ProveTests(CrlCase):
         """SHA-384 is accepted; SHA-1, for which collisions are made, is not."""
         self.assertEqual(len(attrs.evolve(LIST, digest=hashes.SHA384()).proven().table), 1)
         self.assert_changed_unusable("unsupported signature algorithm", digest=hashes.SHA1())
+
+    def test_pss(self) -> None:
+        """RSASSA-PSS is accepted, and refused over something else."""
+        authority = pki.Authority.root("Root", key=RSA_KEY)
+        algorithm = bytes.fromhex(PSS)
+        signed = Crl(signer=authority, inner_algorithm=algorithm).to_be_signed()
+        for data in (signed, b"something else"):
+            pss = padding.PSS(padding.MGF1(hashes.SHA256()), 32)
+            signature = tlv(0x03, b"\0" + RSA_KEY.sign(data, pss, hashes.SHA256()))
+            found = prove(tlv(0x30, signed, algorithm, signature), authority.parsed)
+            self.assertEqual(isinstance(found, ProvenCrl), data is signed)
 
     def test_empty(self) -> None:
         """A list without entries is one, without extensions too."""
@@ -221,6 +240,15 @@ class RefusedTests(CrlCase):
         self.assert_changed_unusable("more than 4096 octets", issuer=name.public_bytes())
         many = [extension(crls.UNHEARD_OF, bytes(70_000))]
         self.assert_changed_unusable("more than 65536 octets", extensions=many)
+
+    def test_too_long(self) -> None:
+        """A list whose positions have more than four bytes is not read."""
+
+        class Long(bytes):
+            def __len__(self) -> int:
+                return 2**32
+
+        self.assert_unusable("too long", Long(LIST.der()))
 
     @given(st.binary(max_size=100))
     def test_any_bytes(self, data: bytes) -> None:
