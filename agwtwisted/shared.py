@@ -36,12 +36,13 @@ from agwtwisted.operations.events import Events
 from agwtwisted.operations.metrics import Metrics
 from agwtwisted.operations.refusals import Refusals
 from agwtwisted.outbound.lateness import Lateness
+from agwtwisted.revocation.held_staples import FollowedStaples, HeldStaples
 from agwtwisted.revocation.ocsp_client import OcspClient
 from agwtwisted.revocation.ocsp_source import OcspSource
 from agwtwisted.revocation.ocsp_store import MemoryStore, OpenedStore, ResponseStore, SqliteStore
 from agwtwisted.revocation.revocation import Revocation
 from agwtwisted.revocation.staple_store import StapleStore
-from agwtwisted.revocation.stapling import FollowedStaples, HeldStaples, Stapling
+from agwtwisted.revocation.stapling import Stapling
 from agwtwisted.sharing.memory import SharedMemory
 from agwtwisted.tls.contexts import VariablesOf, trusted_variables
 from agwtwisted.tls.resumption import Resumption

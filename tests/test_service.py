@@ -23,8 +23,8 @@ from agwtwisted.generation import Generation
 from agwtwisted.interfaces import NO_SIBLINGS
 from agwtwisted.listening.listener import bind
 from agwtwisted.operations.events import Events
+from agwtwisted.revocation.held_staples import HeldStaples
 from agwtwisted.revocation.ocsp_store import SqliteStore
-from agwtwisted.revocation.stapling import HeldStaples
 from agwtwisted.service import LOG_SHARE, GatewayService, build
 from agwtwisted.shared import ALONE
 from agwtwisted.transport.clocks import WallClock

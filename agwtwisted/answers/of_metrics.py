@@ -30,7 +30,7 @@ from agwtwisted.generation import Generation
 from agwtwisted.operations.process_usage import ProcessUsage
 from agwtwisted.relay.backends import RelayBackends
 from agwtwisted.reload import Reloads
-from agwtwisted.revocation.stapling import HeldStaples
+from agwtwisted.revocation.held_staples import HeldStaples
 from agwtwisted.shared import Shared
 from agwtwisted.transport.threads import considerate, in_thread
 from agwtwisted.transport.turn_times import TurnTimes, turn_times_of

@@ -17,7 +17,7 @@ from agwtwisted.core.operations.status import WorkerStatus
 from agwtwisted.core.operations.worker_counts import WorkerCounts
 from agwtwisted.probes import SharedProbes
 from agwtwisted.reload import Reloads
-from agwtwisted.revocation.stapling import HeldStaples
+from agwtwisted.revocation.held_staples import HeldStaples
 
 ALONE: Final = frozenset({Question.CERTIFICATES, Question.CONFIGURATION})
 """Questions that the parent answers without asking a worker."""

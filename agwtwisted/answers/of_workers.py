@@ -18,7 +18,7 @@ from agwtwisted.core.plan.plan import Plan
 from agwtwisted.probes import SharedProbes
 from agwtwisted.relay.backends import RelayBackends
 from agwtwisted.reload import Reloads
-from agwtwisted.revocation.stapling import HeldStaples
+from agwtwisted.revocation.held_staples import HeldStaples
 
 
 @attrs.frozen(kw_only=True, eq=False)

@@ -6,7 +6,6 @@ which the workers have what it has learnt. Callers: what puts a process together
 
 from __future__ import annotations
 
-import struct
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
@@ -14,7 +13,6 @@ from random import Random
 from typing import Final, Protocol
 
 import attrs
-from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
@@ -31,21 +29,17 @@ from agwtwisted.core.revocation.stapling import (
 )
 from agwtwisted.core.revocation.status import CouldNotAsk, NoAnswer, Unreachable, Unusable
 from agwtwisted.interfaces import NO_SIBLINGS, Siblings
+from agwtwisted.revocation.held_staples import STAPLE, HeldStaples, payload_of
 from agwtwisted.revocation.ocsp_client import ResponderRoute
 from agwtwisted.revocation.ocsp_source import Asker
 from agwtwisted.transport.clocks import WallClock
 from agwtwisted.transport.deferreds import log_failure
-
-STAPLE: Final = "staple"
-"""Published by the parent of workers: a certificate's key, and the response to staple or none."""
 
 AT_ONCE: Final = 8
 """Certificates that are asked about at once: the descriptors that every process has to spare do for these."""
 
 TIMEOUT: Final = 10.0
 """Seconds for all responders of a certificate together."""
-
-_HEAD: Final = struct.Struct("!32s?dd")
 
 
 class KeptStaples(Protocol):
@@ -62,67 +56,6 @@ class KeptStaples(Protocol):
 
     def tidy(self, keys: Iterable[bytes], now: float) -> None:
         """Deletes what none of these certificates has had for long."""
-
-
-class HeldStaples(Service):
-    """What is stapled now, by the key of the certificate."""
-
-    name = "stapling"
-
-    def __init__(self, wall: WallClock) -> None:
-        self._wall = wall
-        self._held: dict[bytes, Staple] = {}
-
-    def staple(self, key: bytes) -> bytes:
-        """As `tls.staples.StapleOf` says: the response while it lasts."""
-        held = self._held.get(key)
-        return held.response if held is not None and self._wall.seconds() < held.until else b""
-
-    def prepare(self, subjects: Iterable[StapleSubject]) -> Deferred[None]:
-        """The certificates of these may be in force soon: fires when what can be known of them before is; it always
-        succeeds.
-        """
-        return succeed(None)
-
-    def use(self, subjects: Iterable[StapleSubject]) -> None:
-        """The certificates of these are in force from now on."""
-
-    def states(self) -> list[StapleState]:
-        """What is known of every certificate that this process asks about."""
-        return []
-
-    @property
-    def outcomes(self) -> Mapping[str, int]:
-        """How many requests of this process had each outcome."""
-        return {}
-
-
-class FollowedStaples(HeldStaples):
-    """Those of a worker: what its parent has learnt, and verified.
-
-    Args:
-        wall: the time at which they end.
-        siblings: the way from the parent.
-    """
-
-    def __init__(self, wall: WallClock, siblings: Siblings) -> None:
-        super().__init__(wall)
-        siblings.subscribe(STAPLE, self._heard)
-
-    def _heard(self, payload: bytes) -> None:
-        key, is_revoked, this_update, until = _HEAD.unpack_from(payload)
-        response = payload[_HEAD.size :]
-        if response:
-            self._held[key] = Staple(response=response, is_revoked=is_revoked, this_update=this_update, until=until)
-        else:
-            self._held.pop(key, None)
-
-
-def _payload(key: bytes, staple: Staple | None) -> bytes:
-    """What workers hear about a certificate; None: nothing is known of it any more."""
-    if staple is None:
-        return _HEAD.pack(key, False, 0.0, 0.0)
-    return _HEAD.pack(key, staple.is_revoked, staple.this_update, staple.until) + staple.response
 
 
 @attrs.define(eq=False)
@@ -252,7 +185,7 @@ class Stapling(HeldStaples):
 
     def present(self) -> Iterator[tuple[str, bytes]]:
         """The topic and payload of every response now: for a worker that begins."""
-        return ((STAPLE, _payload(key, staple)) for key, staple in self._held.items())
+        return ((STAPLE, payload_of(key, staple)) for key, staple in self._held.items())
 
     def states(self) -> list[StapleState]:
         """As HeldStaples says."""
@@ -378,7 +311,7 @@ class Stapling(HeldStaples):
             self._held[key] = staple
         elif self._held.pop(key, None) is None:
             return
-        self._siblings.publish(STAPLE, _payload(key, staple))
+        self._siblings.publish(STAPLE, payload_of(key, staple))
 
     def _clock_was_set(self) -> None:
         """What is left of a response has changed."""

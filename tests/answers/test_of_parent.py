@@ -15,7 +15,7 @@ from agwtwisted.core.operations.merging import PARENT
 from agwtwisted.core.operations.questions import Question, QuestionError
 from agwtwisted.loading import NO_FILES, Loaded
 from agwtwisted.probes import SharedProbes
-from agwtwisted.revocation.stapling import HeldStaples
+from agwtwisted.revocation.held_staples import HeldStaples
 from agwtwisted.transport.clocks import WallClock
 from tests import configurations, pki
 from tests.hubs import Hub

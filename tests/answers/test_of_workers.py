@@ -15,7 +15,7 @@ from agwtwisted.core.operations.status import LastReload, WorkerStatus
 from agwtwisted.core.operations.worker_counts import WorkerCounts
 from agwtwisted.loading import NO_FILES, Loaded
 from agwtwisted.probes import SharedProbes
-from agwtwisted.revocation.stapling import HeldStaples
+from agwtwisted.revocation.held_staples import HeldStaples
 from agwtwisted.transport.clocks import WallClock
 from tests import configurations
 from tests.hubs import Hub

@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.revocation.stapling import StapleSubject, subject_of
 from agwtwisted.core.revocation.status import CouldNotAsk, Unreachable
-from agwtwisted.revocation.stapling import AT_ONCE, TIMEOUT, FollowedStaples, Stapling
+from agwtwisted.revocation.stapling import AT_ONCE, TIMEOUT, Stapling
 from tests import pki, servers
 from tests.clocks import SettableClock
 from tests.core.revocation.test_stapling import MUST_STAPLE
@@ -428,29 +428,3 @@ class LivingTests(StaplingCase):
         self.assertEqual(self.stapling.states()[0].status, "none")
         self.answer(self.response("revoked"))
         self.assertEqual(self.stapling.states()[0].status, "revoked")
-
-
-class WorkersTests(StaplingCase):
-    """What workers have of their parent."""
-
-    def test_followed(self) -> None:
-        """A worker staples what its parent has learnt, until that ends or is out of force."""
-        worker = FollowedStaples(self.wall, self.hub)
-        worker.use([subject()])
-        key = subject().key
-        data = self.answer()
-        self.assertEqual(worker.staple(key), data)
-        self.clock.advance(HOUR)
-        self.assertEqual(worker.staple(key), b"")
-        revoked = self.answer(self.response("revoked"))
-        self.assertEqual(worker.staple(key), revoked)
-        self.stapling.use([])
-        self.assertEqual(worker.staple(key), b"")
-
-    def test_late(self) -> None:
-        """A worker that begins later hears of everything."""
-        data = self.answer()
-        worker = FollowedStaples(self.wall, self.hub)
-        for topic, payload in self.stapling.present():
-            self.hub.publish(topic, payload)
-        self.assertEqual(worker.staple(subject().key), data)
