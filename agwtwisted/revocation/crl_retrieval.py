@@ -113,7 +113,7 @@ class CrlRetrieval:
         while True:
             lease = await self._leased(place.name)
             try:
-                stored = await self.stored(place.name)  # after the lease: whoever had it before has stored by now
+                stored = await self.stored(place.name)  # after the lease: its last holder has stored by now
                 if stored is not None and (seen is None or stored.data != seen.data):
                     seen = stored
                     if await accept(stored) is None:
