@@ -1,8 +1,8 @@
 """Keeps CRLs in files of the state directory, so that they outlive the process and all workers have them.
 
 A file is a list in DER, then what goes with it as JSON, so that both are replaced at once. Files are not trusted: the
-list is signed, and is proven again by everybody who reads it. Every function waits for the disk, and is for a thread or
-the start. Callers: the CRL source and its downloads.
+list is signed, and is proven again by every process that reads it. Every function waits for the
+disk, and is for a thread or the start. Callers: the CRL source and its downloads.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ class MemoryListStore:
         return None
 
     def put(self, stored: StoredList) -> None:
-        """As ListStore says: whoever downloaded it has it in memory."""
+        """As ListStore says: the process has it in memory."""
 
     def lease(self, name: str) -> Lease:
         """As ListStore says."""
@@ -177,7 +177,7 @@ class FileListStore:
         self._forget_oldest()
 
     def lease(self, name: str) -> Lease | None:
-        """As ListStore says. On a file system that knows no locks everybody downloads."""
+        """As ListStore says. On a file system that knows no locks every process downloads."""
         try:
             descriptor = os.open(self._directory / f"{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError:
