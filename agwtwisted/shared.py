@@ -22,6 +22,7 @@ from agwtwisted.backends.resolver import Resolver
 from agwtwisted.backends.shared_health import ParentsHealth
 from agwtwisted.backends.system_resolver import SystemResolver
 from agwtwisted.core.base.log_rate_limiter import LogRateLimiter
+from agwtwisted.core.identity.clients import RevocationSource
 from agwtwisted.core.listening.stream_places import StreamPlaces
 from agwtwisted.core.operations.names import names_of
 from agwtwisted.core.operations.staples_in_force import staple_subjects
@@ -37,6 +38,7 @@ from agwtwisted.operations.metrics import Metrics
 from agwtwisted.operations.refusals import Refusals
 from agwtwisted.outbound.lateness import Lateness
 from agwtwisted.revocation.held_staples import FollowedStaples, HeldStaples
+from agwtwisted.revocation.ocsp_answers import OcspAnswers
 from agwtwisted.revocation.ocsp_client import OcspClient
 from agwtwisted.revocation.ocsp_source import OcspSource
 from agwtwisted.revocation.ocsp_store import MemoryStore, OpenedStore, ResponseStore, SqliteStore
@@ -87,6 +89,7 @@ class Shared:
     wall: WallClock
     access_log: AccessLog
     revocation: Revocation
+    ocsp_answers: OcspAnswers  # one of its sources
     ocsp_client: OcspClient  # asks responders
     staples: HeldStaples  # OCSP responses about the gateway's own certificates
     resolver: Resolver
@@ -142,16 +145,18 @@ class Shared:
         metrics, events = Metrics(), Events(reactor)
         metrics.use(names_of(plan), reactor.seconds())
         source = OcspSource(client, wall.seconds, reactor.seconds, metrics.revocation)
+        answers = OcspAnswers(
+            *(reactor, wall, source, _store(plan, directory, wall, reactor), random),
+            siblings=place.siblings,
+            counters=metrics.revocation,
+        )
         made = cls(
             reactor=reactor,
             outbox=outbox_of(reactor),
             wall=wall,
             access_log=access_log,
-            revocation=Revocation(
-                *(reactor, wall, source, _store(plan, directory, wall, reactor), random),
-                siblings=place.siblings,
-                counters=metrics.revocation,
-            ),
+            revocation=Revocation((answers,), wall.seconds, metrics.revocation),
+            ocsp_answers=answers,
             ocsp_client=client,
             staples=_staples(directory, wall, reactor, client, random, place),
             resolver=Resolver(reactor, SystemResolver(reactor).look_up),
@@ -172,7 +177,7 @@ class Shared:
             own_ports=own_ports,
             state_directory=directory,
         )
-        made.revocation.use(asking_profiles(plan))
+        made.revocation.use(checking_profiles(plan))
         made.staples.use(staple_subjects(plan))
         return made
 
@@ -183,18 +188,18 @@ class Shared:
         Raises:
             OSError: the state directory cannot be made.
         """
-        if self.revocation.is_stored or self.state_directory is None or not asking_profiles(plan):
+        if self.ocsp_answers.is_stored or self.state_directory is None or not _asks_responders(plan):
             return None
         store = SqliteStore(self.state_directory, self.wall.seconds, self.reactor.callFromThread)
-        return OpenedStore(store, tuple(store.load(self.wall.seconds(), self.revocation.max_answers)))
+        return OpenedStore(store, tuple(store.load(self.wall.seconds(), self.ocsp_answers.max_answers)))
 
     def use(self, plan: Plan, store: OpenedStore | None = None) -> None:
         """This plan is in force from now on; `store` is what `opened_store` has returned for it."""
         self.metrics.use(names_of(plan), self.reactor.seconds())
-        self.revocation.use(asking_profiles(plan))
+        self.revocation.use(checking_profiles(plan))
         self.staples.use(staple_subjects(plan))
         if store is not None:
-            self.revocation.keep_in(store)
+            self.ocsp_answers.keep_in(store)
 
 
 def _opened_log(
@@ -248,12 +253,16 @@ def _directory(gateway: Gateway) -> Path | None:
 
 def _store(plan: Plan, directory: Path | None, wall: WallClock, reactor: PosixReactorBase) -> ResponseStore:
     """Where OCSP responses are kept: in the state directory, where there is one and anything is asked."""
-    if directory is None or not asking_profiles(plan):
+    if directory is None or not _asks_responders(plan):
         return MemoryStore()
     return SqliteStore(directory, wall.seconds, reactor.callFromThread)
 
 
-def asking_profiles(plan: Plan) -> tuple[SslProfile, ...]:
-    """The profiles of a plan that ask responders, each once."""
+def _asks_responders(plan: Plan) -> bool:
+    return any(RevocationSource.OCSP in each.verify_client_revocation for each in checking_profiles(plan))
+
+
+def checking_profiles(plan: Plan) -> tuple[SslProfile, ...]:
+    """The profiles of a plan that check revocation, each once."""
     profiles = dict.fromkeys(each.ssl_profile for each in plan.config.served)
     return tuple(each for each in profiles if each is not None and each.verify_client_revocation)

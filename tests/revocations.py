@@ -19,6 +19,7 @@ from agwtwisted.core.revocation.status import RevocationStatus, Unreachable
 from agwtwisted.core.tls import policies
 from agwtwisted.core.tls.policies import TlsPolicy
 from agwtwisted.core.verification.verdicts import Trusted
+from agwtwisted.revocation.ocsp_answers import OcspAnswers
 from agwtwisted.revocation.ocsp_client import ResponderRoute
 from agwtwisted.revocation.ocsp_source import OcspSource
 from agwtwisted.revocation.ocsp_store import MemoryStore, ResponseStore
@@ -109,7 +110,8 @@ class RevocationCase(SynchronousTestCase):
     def started(self, **options: Any) -> Revocation:
         """A memory that runs."""
         source = OcspSource(self.asker, self.wall.seconds, self.clock.seconds)
-        revocation = Revocation(self.clock, self.wall, source, self.store, Random(0), **options)
+        self.answers = OcspAnswers(self.clock, self.wall, source, self.store, Random(0), **options)
+        revocation = self.revocation = Revocation([self.answers], self.wall.seconds, self.answers.counters)
         revocation.use([PROFILE])
         revocation.startService()
         self.addCleanup(revocation.stopService)
@@ -117,7 +119,7 @@ class RevocationCase(SynchronousTestCase):
 
     def status(self, device: pki.Credential = DEVICE, by: SslProfile = PROFILE) -> Deferred[RevocationStatus]:
         """What is known of a device of ISSUER, or becomes known."""
-        waiting = self.revocation.status((device.der, ISSUER.der), by)
+        waiting = self.answers.status((device.der, ISSUER.der), by)
         self.waiting.append(waiting)
         return waiting
 

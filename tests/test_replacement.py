@@ -309,7 +309,7 @@ class CommitTests(RunningGateway):
             written = text.replace("[ssl_profile strict]\n", section)
             self.configure(lambda _, written=written: written)  # type: ignore[misc]
             await self.reloaded()
-            revocation = self.service.shared.revocation
+            revocation = self.service.shared.ocsp_answers
             self.assertIsInstance(revocation._store, store)
             self.assertEqual(revocation._profiles.named("strict") is not None, asks)
 

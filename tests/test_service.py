@@ -398,7 +398,7 @@ class BuildTests(TestCase):
         plan = Plan.of(config)
         sockets = {address: bind(*address) for address in plan.addresses}
         service = build(plan, reactor, sockets, seconds=lambda: 1e9)
-        store = service.shared.revocation._store
+        store = service.shared.ocsp_answers._store
         assert isinstance(store, SqliteStore)
         for seconds in (service.shared.revocation.seconds, store._seconds, service.listeners[0].port.wall.seconds):
             self.assertEqual(seconds(), 1e9)

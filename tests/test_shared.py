@@ -46,14 +46,14 @@ class SharedTests(SynchronousTestCase):
             ((asks,), MemoryStore),
             ((kept, asks), SqliteStore),
         ):
-            self.assertIsInstance(self.made(*changes).revocation._store, store)
+            self.assertIsInstance(self.made(*changes).ocsp_answers._store, store)
 
     def test_l4(self) -> None:
         """L4 listeners ask as well."""
         text = relays.text("mqtt strict", gateway=f"state_directory = {self.directory}\n")
         asks = ("[ssl_profile strict]\n", "[ssl_profile strict]\nverify_client_revocation = OCSP\n")
         shared = Shared.make(self.plan(asks, text=text), self.reactor)
-        self.assertIsInstance(shared.revocation._store, SqliteStore)
+        self.assertIsInstance(shared.ocsp_answers._store, SqliteStore)
         self.assertEqual(shared.own_ports, {8883})
 
     def opened(self, shared: Shared, *changes: tuple[str, str]) -> OpenedStore | None:
@@ -74,12 +74,12 @@ class SharedTests(SynchronousTestCase):
         self.assertIsNone(self.opened(shared, kept))
         opened = self.opened(shared, kept, asks)
         assert opened
-        self.assertIsInstance(shared.revocation._store, MemoryStore)
+        self.assertIsInstance(shared.ocsp_answers._store, MemoryStore)
         with mock.patch.object(SqliteStore, "start") as started:
             shared.use(self.plan(kept, asks), opened)
         started.assert_called_once_with()
-        self.assertIs(shared.revocation._store, opened.store)
-        self.assertEqual((opened.responses, shared.revocation._unproven.pop(b"key")), ((stored,), [stored]))
+        self.assertIs(shared.ocsp_answers._store, opened.store)
+        self.assertEqual((opened.responses, shared.ocsp_answers._unproven.pop(b"key")), ((stored,), [stored]))
         self.assertIsNone(self.opened(shared, kept, asks))
         self.assertIsNone(self.opened(self.made(), asks))
 
@@ -87,12 +87,12 @@ class SharedTests(SynchronousTestCase):
         """The profiles of the plan in force are known, as far as they ask."""
         asks = ("[ssl_profile strict]\n", "[ssl_profile strict]\nverify_client_revocation = OCSP\n")
         shared = self.made()
-        known = [shared.revocation._profiles.named("strict")]
+        known = [shared.ocsp_answers._profiles.named("strict")]
         for changes in ((asks,), ()):
             shared.use(self.plan(*changes))
-            known.append(shared.revocation._profiles.named("strict"))
+            known.append(shared.ocsp_answers._profiles.named("strict"))
         self.assertEqual([each is not None for each in known], [False, True, False])
-        self.assertIsNotNone(self.made(asks).revocation._profiles.named("strict"))
+        self.assertIsNotNone(self.made(asks).ocsp_answers._profiles.named("strict"))
 
     def test_alone(self) -> None:
         """A process is the whole gateway, with no other to reach, where nothing else is said."""

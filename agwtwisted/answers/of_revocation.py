@@ -19,17 +19,17 @@ _LONGEST_SERIAL: Final = 256
 
 def revocation_of(shared: Shared) -> Mapping[str, Any]:
     """The members of `/revocation`, for one process."""
-    revocation = shared.revocation
+    revocation, answers = shared.revocation, shared.ocsp_answers
     now, ticks = shared.wall.seconds(), shared.reactor.seconds()
     counters = revocation.counters
     return revocation_members(
         profiles=revocation.profiles,
-        answers=revocation.answers,
+        answers=answers.answers,
         questions=counters.outcomes,
         cache_hits=counters.cache_hits,
         let_in=revocation.fail_open_count,
         responders=shared.ocsp_client.responders(MOST_RESPONDERS, now - ticks),
-        renewals=revocation.next_renewals(MOST_RENEWALS),
+        renewals=answers.next_renewals(MOST_RENEWALS),
     )
 
 
@@ -46,7 +46,7 @@ def forget(shared: Shared, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         QuestionError: the serial number is none, or an issuer comes without one.
     """
     forgotten = _forgotten(arguments)
-    count = shared.revocation.forget(forgotten)
+    count = shared.ocsp_answers.forget(forgotten)
     what = "all answers" if forgotten.serial is None else "the answers about one serial number"
     _log.info("An operator has {what} of OCSP responders forgotten: {count} were in memory", what=what, count=count)
     return {"outcome": "forgotten", "forgotten": count}

@@ -13,13 +13,15 @@ from twisted.logger import Logger
 from agwtwisted.core.base.moments import utc_text
 from agwtwisted.core.certificates.pem import read_certificates
 from agwtwisted.core.certificates.reading import Certificate
+from agwtwisted.core.identity.clients import RevocationSource
 from agwtwisted.core.operations.questions import QuestionError, required_text
 from agwtwisted.core.operations.status_reports import CertificateReport, reports_members
 from agwtwisted.core.plan.plan import Plan
-from agwtwisted.core.resources.resources import RevocationUnavailable, SslProfile
+from agwtwisted.core.resources.resources import SslProfile
 from agwtwisted.core.revocation.finding import finding_of
 from agwtwisted.core.revocation.imported import ImportedAnswer, imported
 from agwtwisted.core.revocation.memory import Subject
+from agwtwisted.core.revocation.policy import allows_unavailable, sources_of
 from agwtwisted.core.revocation.profiles import rules_of
 from agwtwisted.core.revocation.status import Good, RevocationStatus, Revoked, Unusable
 from agwtwisted.core.revocation.status_facts import SourceReport, StatusFacts
@@ -87,15 +89,22 @@ async def statuses(shared: Shared, arguments: Mapping[str, Any]) -> Mapping[str,
 
 async def _reports(shared: Shared, subject: Subject, profile: SslProfile, *, ask: bool) -> tuple[SourceReport, ...]:
     """Of every source of the profile, in its order."""
-    return (await report_of("OCSP", shared.revocation, subject, profile, ask=ask),)
+    return (await report_of("OCSP", shared.ocsp_answers, subject, profile, ask=ask),)
 
 
 async def _finding(shared: Shared, subjects: Sequence[Subject], profile: SslProfile) -> Mapping[str, Any]:
     """What follows for the client by the rules of the profile."""
     revocation = shared.revocation
-    found = [await revocation.status(subject, profile) for subject in subjects]
-    allow = profile.ocsp_unavailable is RevocationUnavailable.ALLOW
-    finding = finding_of(found, allow=allow, now=revocation.seconds())
+    found = [
+        await revocation.status(subject, profile, sources_of(profile, is_leaf=not at))
+        for at, subject in enumerate(subjects)
+    ]
+    finding = finding_of(
+        found,
+        allow=allows_unavailable(profile),
+        now=revocation.seconds(),
+        asks_ocsp=RevocationSource.OCSP in profile.verify_client_revocation,
+    )
     return {
         "accepted": finding.refusal is None,
         "status": finding.status.value,
@@ -143,7 +152,7 @@ def _take(shared: Shared, answer: ImportedAnswer) -> str:
     worth = answer.worth(map(rules_of, revocation.profiles), revocation.seconds())
     if isinstance(worth, Unusable):
         return worth.reason
-    why = revocation.take(answer)
+    why = shared.ocsp_answers.take(answer)
     if not why:
         _log.info("An operator has brought an OCSP response about serial {serial}", serial=answer.serial)
     return why

@@ -11,10 +11,14 @@ from collections import Counter
 from typing import Final
 
 from agwtwisted.core.http.pages import ErrorInfo
+from agwtwisted.core.identity.clients import RevocationFinding
 from agwtwisted.core.operations.families import CODES, DURATIONS, LIFETIMES
 from agwtwisted.core.operations.refusal_reasons import refusal
 from agwtwisted.core.verification.handshake_failures import HandshakeFailure
 from agwtwisted.core.verification.verdicts import Refusing, Verdict, log_word
+
+NO_SOURCE: Final = "none"
+"""Of a check in which no source has said anything."""
 
 FIRST_DIGITS: Final = len(CODES)
 
@@ -167,12 +171,17 @@ class ListenerCounters:
 
 
 class RevocationCounters:
-    """Questions about certificates."""
+    """Checks of clients, and questions about certificates."""
 
     def __init__(self) -> None:
         self.outcomes: Counter[str] = Counter()
         self.durations = Histogram()
         self.cache_hits = 0
+        self.checks: Counter[tuple[str, str]] = Counter()  # of clients, by source and status
+
+    def found(self, finding: RevocationFinding) -> None:
+        """A client was checked."""
+        self.checks[finding.source.value or NO_SOURCE, finding.status.value] += 1
 
     def asked(self, outcome: str, seconds: float) -> None:
         """A question has its outcome."""

@@ -154,4 +154,6 @@ def _add_revocation(add: Add, counters: RevocationCounters) -> None:
     for outcome, count in counters.outcomes.items():
         add("agw_ocsp_requests", (outcome,), count)
     add("agw_ocsp_request_duration_seconds", (), counters.durations.sample)
+    for labels, checks in counters.checks.items():
+        add("agw_revocation_checks", labels, checks)
     add("agw_ocsp_cache_hits", (), counters.cache_hits)

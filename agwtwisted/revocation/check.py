@@ -5,7 +5,7 @@ Made for each SSL profile that asks for it. Callers: the gate, once after the ha
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 import attrs
@@ -13,12 +13,19 @@ from twisted.internet.defer import Deferred, FirstError, gatherResults
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from agwtwisted.core.identity.clients import CertificateProof, ClientRevocationStatus, PendingClient, RevocationFinding
-from agwtwisted.core.resources.resources import RevocationScope, RevocationUnavailable, SslProfile
+from agwtwisted.core.identity.clients import (
+    CertificateProof,
+    ClientRevocationStatus,
+    PendingClient,
+    RevocationFinding,
+    RevocationSource,
+)
+from agwtwisted.core.resources.resources import SslProfile
 from agwtwisted.core.revocation.finding import finding_of
 from agwtwisted.core.revocation.memory import Subject
+from agwtwisted.core.revocation.policy import allows_unavailable, sources_of
 from agwtwisted.core.revocation.status import RevocationStatus
-from agwtwisted.revocation.revocation import Revocation
+from agwtwisted.revocation.revocation import Kinds, Revocation
 
 _log = Logger()
 
@@ -36,54 +43,88 @@ class RevocationCheck:
 
     revocation: Revocation
     profile: SslProfile
+    _of_leaf: Kinds = attrs.field(init=False)  # the sources that are asked about it
+    _of_issuers: Kinds = attrs.field(init=False)  # those that are asked about intermediates
+
+    @_of_leaf.default
+    def _sources_of_leaf(self) -> Kinds:
+        return sources_of(self.profile, is_leaf=True)
+
+    @_of_issuers.default
+    def _sources_of_issuers(self) -> Kinds:
+        return sources_of(self.profile, is_leaf=False)
 
     def __call__(self, pending: PendingClient) -> RevocationFinding | Deferred[RevocationFinding]:
         """What is found about the client, at once where all statuses are known; a Deferred may be cancelled."""
-        those = subjects(pending.proof, self.profile)
-        known = [status for subject in those if (status := self.revocation.known(subject, self.profile)) is not None]
-        self.revocation.counters.cache_hits += len(known)
+        those = self._subjects(pending.proof)
+        known = list(self._known(those))
         if len(known) == len(those):
             return self._found(pending, known)
-        asked = [self.revocation.status(subject, self.profile) for subject in those]
+        asked = [self.revocation.status(subject, self.profile, self._sources(at)) for at, subject in enumerate(those)]
         if len(asked) == 1:
             return asked[0].addCallback(lambda status: self._found(pending, [status]))
         gathered = gatherResults(asked, consumeErrors=True).addErrback(_first)
         return gathered.addCallback(lambda statuses: self._found(pending, self._now(those, statuses)))
 
+    def watch(self, pending: PendingClient, call: Callable[[], None]) -> Callable[[], None]:
+        """Has `call` called when a certificate of this client becomes known as revoked; returns what ends that."""
+        return self.revocation.watch(self._subjects(pending.proof), self.profile, call)
+
+    def _sources(self, at: int) -> Kinds:
+        """Those that are asked about a certificate at a place of the chain."""
+        return self._of_issuers if at else self._of_leaf
+
+    def _subjects(self, proof: CertificateProof) -> tuple[Subject, ...]:
+        return subjects(proof, has_issuers=bool(self._of_issuers))
+
+    def _known(self, those: tuple[Subject, ...]) -> Iterator[RevocationStatus]:
+        """The statuses that are known."""
+        for at, subject in enumerate(those):
+            status = self.revocation.known(subject, self.profile, self._sources(at))
+            if status is not None:
+                yield status
+
     def _now(self, those: tuple[Subject, ...], statuses: list[RevocationStatus]) -> list[RevocationStatus]:
         """The statuses as they are known now: while one was asked for, another may have become worse."""
         return [
-            self.revocation.known(subject, self.profile) or status
-            for subject, status in zip(those, statuses, strict=True)
+            self.revocation.known(subject, self.profile, self._sources(at)) or status
+            for at, (subject, status) in enumerate(zip(those, statuses, strict=True))
         ]
 
-    def watch(self, pending: PendingClient, call: Callable[[], None]) -> Callable[[], None]:
-        """Has `call` called when a certificate of this client becomes known as revoked; returns what ends that."""
-        return self.revocation.watch(subjects(pending.proof, self.profile), self.profile, call)
-
     def _found(self, pending: PendingClient, statuses: list[RevocationStatus]) -> RevocationFinding:
-        allow = self.profile.ocsp_unavailable is RevocationUnavailable.ALLOW
-        finding = finding_of(statuses, allow=allow, now=self.revocation.seconds())
+        finding = finding_of(
+            statuses,
+            allow=allows_unavailable(self.profile),
+            now=self.revocation.seconds(),
+            asks_ocsp=RevocationSource.OCSP in self._of_leaf,
+        )
+        self.revocation.counters.found(finding)
+        if finding.status is ClientRevocationStatus.UNAVAILABLE_ALLOWED:
+            self._complain(pending)
+        return finding
+
+    def _complain(self, pending: PendingClient) -> None:
+        """Logs each client that is let in without a status."""
         certificate = pending.proof.certificate
-        if finding.status is ClientRevocationStatus.UNAVAILABLE_ALLOWED and certificate is not None:
+        if certificate is not None:
             self.revocation.fail_open_count += 1
             _log.warn(
                 "{address} is accepted although the status of its certificate {certificate} cannot be obtained"
-                " ([ssl_profile {profile}] ocsp_unavailable = Allow; {count} so far)",
+                " ([ssl_profile {profile}] {keys}; {count} so far)",
                 count=self.revocation.fail_open_count,
                 address=pending.connection.address,
                 certificate=certificate.fingerprint.decode(),
                 profile=self.profile.name,
+                keys=" and ".join(f"{each.value.lower()}_unavailable = Allow" for each in self._of_leaf),
             )
-        return finding
 
 
-def subjects(proof: CertificateProof, profile: SslProfile) -> tuple[Subject, ...]:
+def subjects(proof: CertificateProof, *, has_issuers: bool) -> tuple[Subject, ...]:
     """The certificates of a client that are asked about, each with its issuer: the leaf, or all but the root."""
     leaf = () if proof.certificate is None else (proof.certificate.der,)
     chain = (*leaf, *proof.chain_der)
     pairs = tuple(pairwise(chain))
-    return pairs if profile.ocsp_scope is RevocationScope.CHAIN else pairs[:1]
+    return pairs if has_issuers else pairs[:1]
 
 
 def _first(failure: Failure) -> Failure:

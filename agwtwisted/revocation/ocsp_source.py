@@ -73,7 +73,7 @@ class OcspSource:
     def learn(
         self, subject: Subject, profile: SslProfile, *, trace: Callable[[str], None] | None = None
     ) -> Deferred[ProvenResponse | NoAnswer]:
-        """As `revocation.Source` says."""
+        """As `sources.AnswerSource` says."""
         return Deferred.fromCoroutine(self._learn(subject, profile, trace))
 
     async def _learn(

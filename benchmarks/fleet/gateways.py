@@ -10,9 +10,9 @@ from agwtwisted.core.resources.resources import RevocationUnavailable, SslProfil
 from agwtwisted.core.tls import policies
 from agwtwisted.core.tls.policies import TlsPolicy
 from agwtwisted.interfaces import NO_SIBLINGS, Siblings
+from agwtwisted.revocation.ocsp_answers import OcspAnswers
 from agwtwisted.revocation.ocsp_source import OcspSource
 from agwtwisted.revocation.ocsp_store import MemoryStore
-from agwtwisted.revocation.revocation import Revocation
 from agwtwisted.transport.clocks import WallClock
 from benchmarks.fleet.answers import EPOCH
 from benchmarks.fleet.clock import SimulatedClock
@@ -107,11 +107,11 @@ class Worker:
         wall = WallClock(clock, lambda: EPOCH + clock.seconds())
         self.asker = SimulatedAsker(clock, responder, plan.timeout, lambda: self.spend(plan.question_cpu))
         source = OcspSource(self.asker, wall.seconds, clock.seconds)
-        self.revocation = Revocation(
+        self.revocation = OcspAnswers(
             clock, wall, source, store, random, max_answers=plan.max_answers, siblings=siblings
         )
         self.revocation.use([self.profile])
-        self.revocation.startService()
+        self.revocation.start()
 
     def spend(self, seconds: float) -> float:
         """Takes the processor for so long; returns when that is done, after all that was to be done before."""
@@ -125,7 +125,7 @@ class Worker:
 
     def stop(self) -> None:
         """The process ends."""
-        self.revocation.stopService()  # type: ignore[unused-awaitable]  # nothing is written to a disk
+        self.revocation.stop()  # type: ignore[unused-awaitable]  # nothing is written to a disk
 
 
 class SimulatedGateway:

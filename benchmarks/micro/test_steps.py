@@ -37,6 +37,7 @@ from agwtwisted.core.verification.chains import TrustedChain, read_chain
 from agwtwisted.core.verification.judging import Anchors, Evidence, judge
 from agwtwisted.core.verification.verdicts import Trusted
 from agwtwisted.revocation.check import RevocationCheck
+from agwtwisted.revocation.ocsp_answers import OcspAnswers
 from agwtwisted.revocation.ocsp_source import OcspSource
 from agwtwisted.revocation.ocsp_store import MemoryStore
 from agwtwisted.revocation.revocation import Revocation
@@ -134,14 +135,14 @@ def test_ocsp_known(benchmark: Any, cached: int) -> None:
     asker: Any = _Asker()
     wall = WallClock(clock, clock.seconds)
     source = OcspSource(asker, wall.seconds, clock.seconds)
-    revocation = Revocation(clock, wall, source, MemoryStore(), Random(0), max_answers=200_000)
-    check = RevocationCheck(revocation, profile)
+    answers = OcspAnswers(clock, wall, source, MemoryStore(), Random(0), max_answers=200_000)
+    check = RevocationCheck(Revocation([answers], wall.seconds), profile)
     proof = CertificateProof(verdict=Trusted(), certificate=certificate_variables(DEVICE.der), chain_der=CHAIN[1:])
     client = PendingClient(connection=CONNECTION, proof=proof)
     check(client)
-    held = next(iter(revocation._memory._held.values()))
+    held = next(iter(answers._memory._held.values()))
     for number in range(cached):
-        revocation._memory._held.put(b"%d" % number, held, (datetime.now(UTC) + timedelta(days=9999)).timestamp())
+        answers._memory._held.put(b"%d" % number, held, (datetime.now(UTC) + timedelta(days=9999)).timestamp())
     found = check(client)
     assert isinstance(found, RevocationFinding)  # at once
     assert found.refusal is None

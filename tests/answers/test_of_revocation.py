@@ -18,7 +18,11 @@ class RevocationAnswersTests(RevocationCase):
         super().setUp()
         client: Any = OcspClient(self.clock)  # type: ignore[arg-type]
         self.shared: Any = SimpleNamespace(
-            revocation=self.revocation, wall=self.wall, reactor=self.clock, ocsp_client=client
+            revocation=self.revocation,
+            ocsp_answers=self.answers,
+            wall=self.wall,
+            reactor=self.clock,
+            ocsp_client=client,
         )
 
     def test_state(self) -> None:

@@ -21,7 +21,7 @@ class StatusesCase(RevocationCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.shared: Any = SimpleNamespace(revocation=self.revocation)
+        self.shared: Any = SimpleNamespace(revocation=self.revocation, ocsp_answers=self.answers)
 
     def asking(self, answer: Coroutine[Deferred[Any], Any, Any]) -> Deferred[Any]:
         """An answer under way."""
@@ -72,7 +72,7 @@ class StatusesTests(StatusesCase):
         waiting = self.statuses(ask=True)
         self.answer()
         self.assertTrue(self.successResultOf(waiting)["finding"]["accepted"])
-        self.assertIsNotNone(self.revocation.known(SUBJECT, PROFILE))
+        self.assertIsNotNone(self.answers.known(SUBJECT, PROFILE))
 
     def test_no_profile(self) -> None:
         """A profile that is gone is a conflict."""
@@ -120,7 +120,7 @@ class ImportTests(StatusesCase):
             self.clock.advance(1000)
             answer = self.bring(response, issuers=ISSUER.pem.decode())
             self.assertEqual((answer["taken"], answer["detail"]), (False, reason))
-        self.assertEqual(self.revocation.answers.unproven, 0)
+        self.assertEqual(self.answers.answers.unproven, 0)
 
     def test_wrong_arguments(self) -> None:
         """Neither or both kinds, what is no base64, and issuers that are none are refused."""

@@ -476,7 +476,7 @@ class RevokedWhileConnectedTests(RevocationCase):
         self.clock.advance(HOUR)
         self.answer(self.response("revoked"))
         self.assertEqual([session.verdicts for session in sessions], [[Refused("certificate revoked")]] * 3)
-        self.assertEqual((len(self.asker.questions), self.revocation._watchers._watchers), (2, {}))
+        self.assertEqual((len(self.asker.questions), self.answers._watchers._watchers), (2, {}))
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_many_connections(self) -> None:
@@ -548,7 +548,7 @@ class RevokedWhileConnectedTests(RevocationCase):
         """With ocsp_scope = Chain an intermediate that is revoked ends the session."""
         by = profile(ocsp_unavailable=RevocationUnavailable.ALLOW, ocsp_scope=RevocationScope.CHAIN)
         root = ISSUER.issuers[0]
-        intermediate = self.revocation.status((ISSUER.der, root.der), by)
+        intermediate = self.answers.status((ISSUER.der, root.der), by)
         self.give_up()
         self.successResultOf(intermediate)
         session = self.session(by)

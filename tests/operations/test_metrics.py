@@ -5,6 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.http.pages import ErrorInfo
+from agwtwisted.core.identity.clients import ClientRevocationStatus, NoSource, RevocationFinding, RevocationSource
 from agwtwisted.core.operations.families import FAMILIES
 from agwtwisted.core.operations.kept_names import KEPT
 from agwtwisted.core.operations.measurements import Collected
@@ -41,6 +42,8 @@ class MetricsTests(SynchronousTestCase):
         address.accepted, address.closed = 5, 3
         self.metrics.backends["app", "app"].responded(b"10.0.0.1:80", 404, 0.1)
         self.metrics.revocation.asked("good", 0.1)
+        for source in (RevocationSource.CRL, NoSource.NONE):
+            self.metrics.revocation.found(RevocationFinding(status=ClientRevocationStatus.GOOD, source=source))
 
     def collected(self, now: float = 0.0) -> Collected:
         """What was counted."""
@@ -54,6 +57,7 @@ class MetricsTests(SynchronousTestCase):
         self.assertEqual(found["agw_http_requests"]["shop", "shop", "2xx"], 1)
         self.assertEqual(found["agw_http_requests"]["shop", "shop", "5xx"], 0)
         self.assertEqual(found["agw_l4_sessions"], {("shop", "shop", "200"): 1})
+        self.assertEqual(found["agw_revocation_checks"], {("CRL", "good"): 1, ("none", "good"): 1})
         self.assertEqual(found["agw_received_bytes"]["shop", "shop"], 2)  # of both
         self.assertEqual(found["agw_connections"][("0.0.0.0:443",)], 2)
         self.assertEqual(found["agw_backend_responses"], {("app", "app", "10.0.0.1:80", "4xx"): 1})

@@ -155,8 +155,8 @@ class CheckTests(RevocationCase):
     def test_chain(self) -> None:
         """With ocsp_scope = Chain the intermediates are asked about too, not the root; one revoked is enough."""
         by = profile(ocsp_scope=RevocationScope.CHAIN)
-        self.assertEqual(subjects(client(DEVICE).proof, PROFILE), (SUBJECT,))
-        self.assertEqual(subjects(client(DEVICE).proof, by), (SUBJECT, (ISSUER.der, ROOT.der)))
+        self.assertEqual(subjects(client(DEVICE).proof, has_issuers=False), (SUBJECT,))
+        self.assertEqual(subjects(client(DEVICE).proof, has_issuers=True), (SUBJECT, (ISSUER.der, ROOT.der)))
         check = check_of(self.revocation, by)
         assert check
         judged = check(client(DEVICE))
@@ -174,12 +174,12 @@ class CheckTests(RevocationCase):
         assert check
         judged = check(client(DEVICE))
         asked = len(self.asker.questions) - 1
-        key = self.revocation._key_of(*SUBJECT)
+        key = self.answers._key_of(*SUBJECT)
         self.clock.advance(1)
-        held = self.revocation._memory.held(key, self.clock.seconds())
+        held = self.answers._memory.held(key, self.clock.seconds())
         assert held
         held.used = True
-        self.revocation._renew(key, held)
+        self.answers._renew(key, held)
         self.answer(self.response("revoked"))
         now = datetime.fromtimestamp(self.wall.seconds(), UTC)
         single = Single(certificate=ISSUER, this_update=now, next_update=now + timedelta(hours=1))
@@ -197,13 +197,13 @@ class CheckTests(RevocationCase):
             raise KeyError
 
         for each in (defect, lambda: told.append(1)):
-            self.addCleanup(self.revocation.watch(subjects(client(DEVICE).proof, PROFILE), PROFILE, each))
+            self.addCleanup(self.revocation.watch([SUBJECT], PROFILE, each))
         self.clock.advance(1)
-        key = self.revocation._key_of(*SUBJECT)
-        held = self.revocation._memory.held(key, self.clock.seconds())
+        key = self.answers._key_of(*SUBJECT)
+        held = self.answers._memory.held(key, self.clock.seconds())
         assert held
         held.used = True
-        self.revocation._renew(key, held)
+        self.answers._renew(key, held)
         self.answer(self.response("revoked"))
         self.assertEqual(sorted(told), [0, 1])
         self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)

@@ -13,7 +13,7 @@ class FactsTests(RevocationCase):
     def facts(self) -> StatusFacts:
         """What is known; nothing is asked for it."""
         before = len(self.asker.questions)
-        found = self.revocation.facts(SUBJECT, PROFILE)
+        found = self.answers.facts(SUBJECT, PROFILE)
         self.assertEqual(len(self.asker.questions), before)
         return found
 
@@ -55,7 +55,7 @@ class FactsTests(RevocationCase):
         """The responder is asked though an answer is known, and what it says counts for all."""
         self.learn()
         steps: list[str] = []
-        asked = self.revocation.ask(SUBJECT, PROFILE, steps.append)
+        asked = self.answers.ask(SUBJECT, PROFILE, steps.append)
         self.assertEqual(len(self.asker.questions), 2)
         self.clock.advance(1)
         self.answer(self.response("revoked"))
@@ -66,7 +66,7 @@ class FactsTests(RevocationCase):
     def test_ask_in_vain(self) -> None:
         """That there is no answer is the result; what was known stays."""
         self.learn()
-        asked = self.revocation.ask(SUBJECT, PROFILE, lambda _: None)
+        asked = self.answers.ask(SUBJECT, PROFILE, lambda _: None)
         self.give_up()
         self.assertEqual(self.successResultOf(asked), Unreachable("no response in time"))
         self.assertIsInstance(self.known(), Good)

@@ -21,7 +21,7 @@ class ImportTests(RevocationCase):
         """Brings a response of this moment; returns why it is not taken."""
         found = imported(self.response(status, **options), [Certificate.read(ISSUER.der)])
         assert isinstance(found, list)
-        return self.revocation.take(found[0])
+        return self.answers.take(found[0])
 
     def before(self, seconds: float) -> datetime:
         """A time that long ago."""
@@ -36,7 +36,7 @@ class ImportTests(RevocationCase):
         """It is stored for the next process, a good one until it ends, and a revocation without an end."""
         for status, kind in (("good", Good), ("revoked", Revoked)):
             self.assertEqual(self.bring(status), "")
-            self.revocation = self.started()
+            self.started()
             self.assertIsInstance(self.known(), kind)
         self.assertEqual([each.is_revoked for each in self.store.load(self.wall.seconds() + 99 * HOUR, 9)], [True])
 
@@ -50,7 +50,7 @@ class ImportTests(RevocationCase):
         """A revocation of a certificate that clients are connected with calls who watches it, at once."""
         self.learn()
         called: list[int] = []
-        self.addCleanup(self.revocation.watch([SUBJECT], PROFILE, lambda: called.append(1)))
+        self.addCleanup(self.answers.watch([SUBJECT], PROFILE, lambda: called.append(1)))
         self.clock.advance(1)
         self.assertEqual(self.bring("revoked"), "")
         self.clock.advance(0)
@@ -66,14 +66,14 @@ class ImportTests(RevocationCase):
         self.clock.advance(60)
         self.assertEqual(self.bring(), "")
         self.assertIsInstance(self.known(), Good)
-        self.revocation = self.started()
+        self.started()
         self.assertIsInstance(self.known(), Good)
 
     def test_newer_than_a_stored_one(self) -> None:
         """The same where the revocation is only stored, since its certificate was not seen yet."""
         self.bring("revoked")
         self.clock.advance(60)
-        self.revocation = self.started()
+        self.started()
         self.assertEqual(self.bring(this_update=self.before(120)), OLDER)
         self.assertEqual(self.bring(), "")
         self.assertIsInstance(self.known(), Good)
@@ -82,18 +82,18 @@ class ImportTests(RevocationCase):
         """What no issuer has signed is not taken."""
         found = imported(self.response(), [])
         assert isinstance(found, list)
-        self.assertIn("its issuer is not among", self.revocation.take(found[0]))
+        self.assertIn("its issuer is not among", self.answers.take(found[0]))
         self.assertEqual(self.store.load(0.0, 9), [])
 
     def test_about_another(self) -> None:
         """It says nothing about other certificates of the issuer."""
         self.bring()
         other = ISSUER.issue("other")
-        self.assertIsNone(self.revocation.known((other.der, ISSUER.der), PROFILE))
-        self.assertIsNotNone(self.revocation.known((DEVICE.der, ISSUER.der), PROFILE))
+        self.assertIsNone(self.answers.known((other.der, ISSUER.der), PROFILE))
+        self.assertIsNotNone(self.answers.known((DEVICE.der, ISSUER.der), PROFILE))
 
     def test_expired_meanwhile(self) -> None:
         """It ends at its nextUpdate, as if it had come from the responder."""
         self.bring(next_update=datetime.fromtimestamp(self.wall.seconds(), UTC) + timedelta(seconds=60))
         self.clock.advance(61)
-        self.assertIsNone(self.revocation.known(SUBJECT, PROFILE))
+        self.assertIsNone(self.answers.known(SUBJECT, PROFILE))

@@ -7,11 +7,9 @@ from itertools import pairwise
 from agwtwisted.core.revocation import ocsp
 from agwtwisted.core.revocation.memory import FAILURE_TTL
 from agwtwisted.core.revocation.status import Good, Revoked, Unknown, Unreachable
-from agwtwisted.revocation.check import subjects
 from agwtwisted.revocation.ocsp_client import ResponderRoute
 from agwtwisted.revocation.renewals import MIN_RENEWAL, SET_PER_TURN
 from tests.revocations import (
-    DEVICE,
     HOUR,
     ISSUER,
     NOW,
@@ -19,7 +17,6 @@ from tests.revocations import (
     SKEW,
     SUBJECT,
     RevocationCase,
-    client,
     profile,
 )
 
@@ -63,7 +60,7 @@ class RenewalTests(RevocationCase):
     def test_watched(self) -> None:
         """A response with an open connection is in use."""
         self.learn()
-        self.revocation.watch(subjects(client(DEVICE).proof, PROFILE), PROFILE, lambda: None)
+        self.revocation.watch([SUBJECT], PROFILE, lambda: None)
         for count in range(2, 6):
             self.clock.advance(HOUR)
             self.assertEqual(len(self.asker.questions), count)
@@ -112,7 +109,7 @@ class RenewalTests(RevocationCase):
         """A renewal that finds a revocation is one."""
         told: list[str] = []
         self.learn()
-        self.revocation.watch(subjects(client(DEVICE).proof, PROFILE), PROFILE, lambda: told.append("device"))
+        self.revocation.watch([SUBJECT], PROFILE, lambda: told.append("device"))
         self.clock.advance(HOUR)
         self.answer(self.response("revoked"))
         self.assertEqual(told, ["device"])
@@ -172,7 +169,7 @@ class OtherProfilesTests(RevocationCase):
     def test_gone(self) -> None:
         """By a profile that is gone nothing is asked, though a connection is open that came by it."""
         self.learn()
-        self.revocation.watch(subjects(client(DEVICE).proof, PROFILE), PROFILE, lambda: None)
+        self.revocation.watch([SUBJECT], PROFILE, lambda: None)
         self.revocation.use([])
         self.assertEqual(self.due(), [])
         self.assertEqual(self.clock.getDelayedCalls(), [])
@@ -237,7 +234,7 @@ class OtherProfilesTests(RevocationCase):
         self.clock.advance(HOUR)
         self.give_up()
         self.revocation.use([profile(ocsp_timeout=1.0)])
-        held = self.revocation._memory.held(ocsp.key_of(*SUBJECT), self.wall.seconds())
+        held = self.answers._memory.held(ocsp.key_of(*SUBJECT), self.wall.seconds())
         assert held
         self.assertEqual(len(held.bridging), 1)
         self.clock.advance(FAILURE_TTL)

@@ -279,6 +279,12 @@ _TABLE: Final = (
     ),
     # Revocation
     _counter(
+        "agw_revocation_checks",
+        ("source", "status"),
+        "Checks of clients' certificates, by what has decided (`OCSP`, `CRL`, `none`) and by `revocationStatus` of the"
+        " access log; a connection is checked again when a verdict ends",
+    ),
+    _counter(
         "agw_ocsp_requests",
         ("outcome",),
         "Questions to OCSP responders: `good`, `revoked`, `unknown`, `unusable` (a response that proves nothing),"
@@ -293,7 +299,8 @@ _TABLE: Final = (
     _counter(
         "agw_ocsp_fail_open",
         (),
-        "Clients that were accepted without a status of their certificate (`ocsp_unavailable = Allow`)",
+        "Clients that were accepted without a status of their certificate"
+        " (`ocsp_unavailable`, `crl_unavailable = Allow`)",
     ),
     _gauge("agw_ocsp_requests_waiting", (), "Questions that wait for their turn at a responder"),
     _gauge(

@@ -152,6 +152,14 @@ class RevocationMemory:
         found = self._revoked.get(key, now)
         return found is not None and answer.this_update > found.orders(now)
 
+    def revoked(self, key: bytes, now: float) -> Revoked | None:
+        """That a certificate is revoked, where that is the last word about it, however old."""
+        answer = self.revocation(key, now)
+        if answer is None:
+            return None
+        until = answer.this_update if answer.next_update is None else answer.next_update
+        return Revoked(answer.revoked_at, answer.reason, until)
+
     def counts(self) -> tuple[int, int, int]:
         """How many certificates are held as good, known as revoked, and unknown to their issuers a moment ago."""
         unknown = sum(isinstance(failure.status, Unknown) for failure in self._failures.values())
