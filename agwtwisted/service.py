@@ -211,6 +211,7 @@ class GatewayService(MultiService):
         shared.events.stop()
         left = max((end - seconds()) / 2, 0.1)
         await self._in_time(shared.revocation.stopService(), left, "OCSP responses could not be stored in time")
+        shared.cold_client.stop()
         left = max(end - seconds(), 0.1)
         await self._in_time(shared.access_log.stopService(), left, "the access log could not be written in time")
 

@@ -36,6 +36,7 @@ from agwtwisted.operations.access_log import AccessLog
 from agwtwisted.operations.events import Events
 from agwtwisted.operations.metrics import Metrics
 from agwtwisted.operations.refusals import Refusals
+from agwtwisted.outbound.cold_client import ColdClient
 from agwtwisted.outbound.lateness import Lateness
 from agwtwisted.revocation.held_staples import FollowedStaples, HeldStaples
 from agwtwisted.revocation.ocsp_answers import OcspAnswers
@@ -90,7 +91,8 @@ class Shared:
     access_log: AccessLog
     revocation: Revocation
     ocsp_answers: OcspAnswers  # one of its sources
-    ocsp_client: OcspClient  # asks responders
+    cold_client: ColdClient  # sends the gateway's own requests
+    ocsp_client: OcspClient  # asks responders by it
     staples: HeldStaples  # OCSP responses about the gateway's own certificates
     resolver: Resolver
     limits: Limits
@@ -141,7 +143,8 @@ class Shared:
         # For trace ids and the spread of renewals, which are no secret: no system call for each.
         random = Random(SystemRandom().getrandbits(128))  # noqa: S311
         own_ports = {port for _, port in plan.addresses}
-        client = OcspClient(reactor, own_ports=own_ports, lateness=Lateness(reactor))
+        cold_client = ColdClient(reactor, lateness=Lateness(reactor), proxy=gateway.outbound_proxy)
+        client = OcspClient(reactor, cold_client, own_ports=own_ports)
         metrics, events = Metrics(), Events(reactor)
         metrics.use(names_of(plan), reactor.seconds())
         source = OcspSource(client, wall.seconds, reactor.seconds, metrics.revocation)
@@ -157,6 +160,7 @@ class Shared:
             access_log=access_log,
             revocation=Revocation((answers,), wall.seconds, metrics.revocation),
             ocsp_answers=answers,
+            cold_client=cold_client,
             ocsp_client=client,
             staples=_staples(directory, wall, reactor, client, random, place),
             resolver=Resolver(reactor, SystemResolver(reactor).look_up),
@@ -240,7 +244,8 @@ def parents_stapling(plan: Plan, reactor: PosixReactorBase, wall: WallClock, sib
     """What asks for all workers, in their parent, to be started."""
     directory = _directory(plan.gateway)
     random = Random(SystemRandom().getrandbits(128))  # noqa: S311 - spreads requests
-    client = OcspClient(reactor, lateness=Lateness(reactor))
+    cold_client = ColdClient(reactor, lateness=Lateness(reactor), proxy=plan.gateway.outbound_proxy)
+    client = OcspClient(reactor, cold_client)
     made = Stapling(reactor, wall, client, StapleStore(reactor, directory), random, siblings=siblings)
     made.use(staple_subjects(plan))
     return made

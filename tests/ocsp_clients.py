@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from ipaddress import ip_network
 from typing import Any
 
@@ -20,7 +21,10 @@ from agwtwisted.core.revocation import ocsp
 from agwtwisted.core.revocation.circuit_breaker import TRIP_AFTER
 from agwtwisted.core.revocation.ocsp import OcspRequest, ProvenResponse
 from agwtwisted.core.revocation.status import CouldNotAsk, NoAnswer, Unreachable, Unusable
+from agwtwisted.outbound.cold_client import ColdClient
+from agwtwisted.outbound.lateness import Lateness
 from agwtwisted.revocation.ocsp_client import OcspClient, ResponderRoute
+from agwtwisted.transport.dialing import connect
 from tests import pki
 from tests.end_to_end.lines import DEADLINE, wait_until
 from tests.responder import Asked, Responder
@@ -65,10 +69,10 @@ class Reactor:
         self.nameResolver = resolver
         self.connected: list[str] = []
 
-    def connectTCP(self, host: str, *rest: Any, **options: Any) -> Any:  # noqa: N802
+    def connectTCP(self, host: str, port: int, factory: Any, timeout: float) -> None:  # noqa: N802
         """Notes the servers that are connected to."""
         self.connected.append(host)
-        return reactor.connectTCP(host, *rest, **options)
+        connect(reactor, host, port, factory, timeout)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(reactor, name)
@@ -79,8 +83,10 @@ class Timed(Clock):
 
     rightNow = 1000.0  # noqa: N815
     nameResolver = reactor.nameResolver  # noqa: N815
-    connectTCP = reactor.connectTCP  # noqa: N815
-    listenTCP = reactor.listenTCP  # noqa: N815
+
+    def connectTCP(self, host: str, port: int, factory: Any, timeout: float) -> None:  # noqa: N802
+        """Connects, without a clock of its own."""
+        connect(reactor, host, port, factory, timeout)
 
 
 class ClientCase(TestCase):
@@ -93,9 +99,17 @@ class ClientCase(TestCase):
         found = OcspRequest.of(DEVICE.der, ISSUER.der)
         assert isinstance(found, OcspRequest)
         self.request = found
-        self.client = OcspClient(reactor)
+        self.client = self.made(reactor)
 
-    def route(self, *urls: str, timeout: float = DEADLINE, operators: bool = True) -> ResponderRoute:
+    def made(self, clock: Any, *, own_ports: Container[int] = (), lateness: Lateness | None = None) -> OcspClient:
+        """A client that has asked nothing."""
+        self.cold_client = ColdClient(clock, lateness=lateness)
+        self.addCleanup(self.cold_client.stop)
+        return OcspClient(clock, self.cold_client, own_ports=own_ports)
+
+    def route(
+        self, *urls: str, timeout: float = DEADLINE, operators: bool = True, by_get: bool = False
+    ) -> ResponderRoute:
         """The route to these responders, or to the one of the test."""
         return ResponderRoute(
             destinations=tuple(destination(url) for url in urls or (self.responder.url,)),
@@ -103,6 +117,7 @@ class ClientCase(TestCase):
             open_networks=LOOPBACK,
             open_ports=EVERY_PORT,
             is_operators=operators,
+            by_get=by_get,
         )
 
     def prove(self, response: bytes) -> ProvenResponse | Unusable:
@@ -135,7 +150,7 @@ class ClientCase(TestCase):
 
     async def die(self, clock: Timed) -> None:
         """The responder answers none of several questions."""
-        self.client = OcspClient(clock)
+        self.client = self.made(clock)
         self.responder.say = lambda _: None
         asked = [self.ask_another(number, self.route(timeout=5)) for number in range(TRIP_AFTER)]
         await deferToThread(wait_until, lambda: len(self.responder.lines) == TRIP_AFTER, "all are put")

@@ -174,6 +174,7 @@ class StagesTests(SynchronousTestCase):
             access_log=self.log,
             revocation=self.revocation,
             staples=HeldStaples(wall),
+            cold_client=SimpleNamespace(stop=lambda: None),
             resolver=resolver,
             place=ALONE,
             events=Events(self.clock),

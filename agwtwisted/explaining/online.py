@@ -11,6 +11,7 @@ from agwtwisted.core.revocation.ocsp import ProvenResponse, status_at
 from agwtwisted.core.revocation.profiles import rules_of
 from agwtwisted.core.revocation.status import RevocationStatus
 from agwtwisted.core.verification.verdicts import Trusted
+from agwtwisted.outbound.cold_client import ColdClient
 from agwtwisted.revocation.ocsp_client import OcspClient
 from agwtwisted.revocation.ocsp_source import OcspSource
 
@@ -24,10 +25,13 @@ async def asked(reactor: PosixReactorBase, examination: Examination) -> Examinat
     profile = examination.profile
     if profile is None or not isinstance(examination.strict_verdict, Trusted):
         return examination
-    source = OcspSource(
-        OcspClient(reactor, own_ports=examination.own_ports), examination.now.timestamp, reactor.seconds
-    )
-    answers = [await _status(source, each, profile, examination) for each in examination.questions]
+    cold_client = ColdClient(reactor)
+    client = OcspClient(reactor, cold_client, own_ports=examination.own_ports)
+    source = OcspSource(client, examination.now.timestamp, reactor.seconds)
+    try:
+        answers = [await _status(source, each, profile, examination) for each in examination.questions]
+    finally:
+        cold_client.stop()
     return attrs.evolve(examination, answers=tuple(answers))
 
 

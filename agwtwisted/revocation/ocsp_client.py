@@ -1,7 +1,7 @@
 """Sends an OCSP request to the responders of a route, in order, until one gives a usable response.
 
-Each request has one connection and one deadline over all of it; a redirect is followed once. What a response proves is
-decided by the caller, the OCSP source; when a request may be sent, by the throttle.
+By GET where the request is short enough for caches (RFC 5019 section 5), else by POST (RFC 6960 appendix A). What a
+response proves is decided by the caller, the OCSP source; when a request may be sent, by the throttle.
 """
 
 from __future__ import annotations
@@ -9,33 +9,32 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Container
 from hashlib import sha256
 from itertools import islice
-from typing import TypeVar, cast
+from typing import Final, TypeVar, cast
 
 import attrs
-from OpenSSL import SSL
-from twisted.internet.defer import Deferred, TimeoutError
-from twisted.internet.error import ConnectError, ConnectionClosed, DNSLookupError, TCPTimedOutError
-from twisted.internet.error import TimeoutError as ConnectTimedOut
-from twisted.internet.posixbase import PosixReactorBase
-from twisted.web._newclient import ParseError, RequestGenerationFailed, RequestTransmissionFailed
-from twisted.web.client import ResponseFailed
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
 
-from agwtwisted.backends.reactor_resolver import ReactorResolver
+from agwtwisted.core.base.expiring import Expiring
 from agwtwisted.core.http.destinations import Destination, Network, PortRange
 from agwtwisted.core.http.host_names import bracketed
 from agwtwisted.core.operations.revocation_state import ResponderState
+from agwtwisted.core.revocation.ocsp import MAX_RESPONSE_BYTES
 from agwtwisted.core.revocation.status import CouldNotAsk, NoAnswer, Unreachable, Unusable
-from agwtwisted.outbound.fetching import AddressRules
-from agwtwisted.outbound.lateness import FairTimeout, Lateness
-from agwtwisted.revocation.ocsp_http import BadResponseError, RedirectError, post
-from agwtwisted.revocation.responder_connection import (
-    AddressRefusedError,
-    ResponderConnection,
-    descriptor_shortage,
-)
+from agwtwisted.outbound.fetching import AddressRules, Fetched, Fetcher, FetchProblem, NotFetched, OutboundRequest
+from agwtwisted.revocation import ocsp_requests
 from agwtwisted.revocation.responder_throttle import NotSent, Outcome, ResponderThrottle
 
 T = TypeVar("T")
+
+POST_ALONE: Final = 3600.0
+"""Seconds for which a responder that took a POST where it had not taken a GET is asked by POST alone."""
+
+MAX_POST_ALONE: Final = 1024
+"""Responders of which that is remembered."""
+
+_NO_GET: Final = (400, 403, 404, 405, 414, 501)
+"""What responders answer that take no GET."""
 
 
 @attrs.frozen(kw_only=True)
@@ -51,6 +50,7 @@ class ResponderRoute:
     open_networks: tuple[Network, ...]
     open_ports: tuple[PortRange, ...]
     is_operators: bool = False
+    by_get: bool = True  # where the request is short enough
 
 
 @attrs.frozen
@@ -65,19 +65,17 @@ class OcspClient:
     """Asks responders.
 
     Args:
-        reactor: resolves and connects.
+        clock: time.
+        fetcher: sends requests.
         own_ports: those that the gateway listens on, so that it does not ask itself.
-        lateness: the reactor's, which extends timeouts; None: it is never late.
     """
 
-    def __init__(
-        self, reactor: PosixReactorBase, *, own_ports: Container[int] = (), lateness: Lateness | None = None
-    ) -> None:
-        self._reactor = reactor
-        self._lateness = lateness
+    def __init__(self, clock: IReactorTime, fetcher: Fetcher, *, own_ports: Container[int] = ()) -> None:
+        self._clock = clock
+        self._fetcher = fetcher
         self._own_ports = own_ports
-        self._throttle = ResponderThrottle(reactor)
-        self._resolver = ReactorResolver(reactor)
+        self._throttle = ResponderThrottle(clock)
+        self._post_alone: Expiring[tuple[str, int], bool] = Expiring(MAX_POST_ALONE)
 
     @property
     def waiting(self) -> int:
@@ -98,7 +96,7 @@ class OcspClient:
     ) -> Deferred[T | NoAnswer]:
         """What `accept` makes of the first response that it does not find unusable; else why there is none.
 
-        Each destination gets an equal share of the time that is left. Cancelling closes the connection.
+        Each destination gets an equal share of the time that is left. Cancelling ends the request.
 
         Args:
             request: an OCSPRequest in DER.
@@ -122,11 +120,11 @@ class OcspClient:
 
             async def send(responder: Destination = responder, share: float = share) -> _Result:
                 nonlocal left
-                began = self._reactor.seconds()
+                began = self._clock.seconds()
                 try:
                     return await self._exchange(request, responder, route, share)
                 finally:
-                    left -= min(self._reactor.seconds() - began, share)
+                    left -= min(self._clock.seconds() - began, share)
 
             response = await self._throttled(request, responder, send)
             answer = accept(response) if isinstance(response, bytes) else response
@@ -154,43 +152,33 @@ class OcspClient:
     async def _exchange(
         self, request: bytes, destination: Destination, route: ResponderRoute, seconds: float
     ) -> _Result:
-        """One request and its response, which may come from where the responder redirects to."""
-        timeout = FairTimeout(self._reactor, self._lateness, seconds)
-        rules = AddressRules(networks=route.open_networks, ports=route.open_ports, own_ports=self._own_ports)
-        first = await self._hop(request, destination, None if route.is_operators else rules, timeout)
-        if isinstance(first, _Result):
-            return first
-        is_same = (first.host, first.port) == (destination.host, destination.port)
-        second = await self._hop(request, first, None if route.is_operators and is_same else rules, timeout)
-        if not isinstance(second, _Result):
-            return _Result(Unreachable("the responder redirects more than once"), Outcome.ANSWERED)
-        return attrs.evolve(second, outcome=Outcome.ANSWERED)  # the responder answered, by the redirect
+        """One request and its response; where the responder takes no GET, a second one by POST."""
+        began, name = self._clock.seconds(), (destination.host, destination.port)
+        rules = AddressRules(
+            networks=route.open_networks,
+            ports=route.open_ports,
+            own_ports=self._own_ports,
+            chosen_by_operator=route.is_operators,
+        )
 
-    async def _hop(
-        self, request: bytes, destination: Destination, rules: AddressRules | None, timeout: FairTimeout
-    ) -> _Result | Destination:
-        """One request over one connection: its response, or where it is to be had instead."""
-        connection = ResponderConnection(self._reactor, destination, rules, self._resolver)
-        try:
-            posted = post(self._reactor, connection, destination, request, connection.abort)
-            response = await timeout.wait_for(posted)
-            if connection.abort_reason:  # without a length, Twisted's client takes what came for the whole body
-                return _Result(Unreachable(connection.abort_reason), Outcome.ANSWERED)
-            return _Result(response, Outcome.ANSWERED)
-        except RedirectError as redirect:
-            return redirect.destination
-        except BadResponseError as error:
-            return _Result(Unreachable(connection.abort_reason or str(error)), Outcome.ANSWERED)
-        except AddressRefusedError as error:
-            return _Result(Unreachable(str(error)), Outcome.INCONCLUSIVE)
-        except TimeoutError:
-            return _timed_out(connection, timeout)
-        except MemoryError:
-            return _Result(CouldNotAsk("out of memory"), Outcome.INCONCLUSIVE)
-        except _FAILURES as error:
-            return _failed(connection, error)
-        finally:
-            connection.abort()
+        def fetch(asked: OutboundRequest, time: float) -> Deferred[Fetched | NotFetched]:
+            return self._fetcher.fetch(asked, rules, time, most=MAX_RESPONSE_BYTES)
+
+        asks_by_get = route.by_get and self._post_alone.get(name, began) is None
+        by_get = ocsp_requests.by_get(destination, request) if asks_by_get else None
+        if by_get is not None:
+            found = await fetch(by_get, seconds)
+            if isinstance(found, NotFetched) or found.status not in _NO_GET:
+                return _result_of(found)
+        now = self._clock.seconds()
+        found = await fetch(ocsp_requests.by_post(destination, request), seconds - (now - began))
+        if by_get is not None and isinstance(found, Fetched) and found.status == 200:
+            self._post_alone.put(name, True, now + POST_ALONE)
+        return _result_of(found)
+
+
+def _untraced(_: str) -> None:
+    """Nothing is to be said."""
 
 
 def _dated(state: ResponderState, name: tuple[str, int], offset: float) -> ResponderState:
@@ -204,55 +192,21 @@ def _error_of(result: _Result) -> str:
     return result.value.reason if isinstance(result.value, Unreachable) else ""
 
 
-def _timed_out(connection: ResponderConnection, timeout: FairTimeout) -> _Result:
-    if connection.is_queued:
-        return _Result(CouldNotAsk("too many names are being looked up"), Outcome.INCONCLUSIVE)
-    if timeout.is_exhausted:
-        return _Result(CouldNotAsk("the gateway is too busy to read responses in time"), Outcome.INCONCLUSIVE)
-    return _Result(Unreachable("no response in time"), Outcome.TIMED_OUT)
+def _result_of(found: Fetched | NotFetched) -> _Result:
+    """What came, and what it says about the responder."""
+    if isinstance(found, NotFetched):
+        return _Result(CouldNotAsk(found.reason) if found.is_ours else Unreachable(found.reason), _outcome_of(found))
+    fault = ocsp_requests.fault_of(found.status, found.header(b"content-type"))
+    return _Result(Unreachable(fault) if fault else found.body, Outcome.ANSWERED)
 
 
-def _failed(connection: ResponderConnection, error: Exception) -> _Result:
-    if shortage := connection.shortage or descriptor_shortage():
-        return _Result(CouldNotAsk(shortage), Outcome.INCONCLUSIVE)
-    return _Result(Unreachable(connection.abort_reason or _words(error)), _outcome_of(error))
-
-
-_FAILURES = (
-    ConnectError,
-    ConnectionClosed,
-    DNSLookupError,
-    ParseError,
-    RequestGenerationFailed,
-    RequestTransmissionFailed,
-    ResponseFailed,
-    SSL.Error,
-    ValueError,
-)
-"""Everything that Twisted's endpoints and HTTP client fail with."""
-
-
-def _outcome_of(error: Exception) -> Outcome:
-    """What a failed connection says about a responder: that it refuses connections, or only that it did not answer."""
-    cause = _cause(error)
-    if isinstance(cause, DNSLookupError):
-        return Outcome.REFUSED
-    is_late = isinstance(cause, ConnectTimedOut | TCPTimedOutError)
-    return Outcome.REFUSED if isinstance(cause, ConnectError) and not is_late else Outcome.TIMED_OUT
-
-
-def _cause(error: BaseException) -> BaseException:
-    """The first failure; Twisted wraps it in lists of failures."""
-    reasons = getattr(error, "reasons", None)
-    return _cause(reasons[0].value) if reasons else error
-
-
-def _words(error: Exception) -> str:
-    """What went wrong, on one line."""
-    cause = _cause(error)
-    if isinstance(cause, ParseError):
-        return "the responder does not speak HTTP"
-    return str(cause).partition("\n")[0].rstrip(".") or type(cause).__name__
+def _outcome_of(found: NotFetched) -> Outcome:
+    """What it says about the responder that nothing was fetched."""
+    if found.was_answered:
+        return Outcome.ANSWERED
+    if found.is_ours or found.problem is FetchProblem.ADDRESS_REFUSED:
+        return Outcome.INCONCLUSIVE
+    return Outcome.REFUSED if found.problem is FetchProblem.REFUSED else Outcome.TIMED_OUT
 
 
 def _weight(failure: NoAnswer) -> int:
@@ -260,7 +214,3 @@ def _weight(failure: NoAnswer) -> int:
     if isinstance(failure, CouldNotAsk):
         return 2
     return 0 if isinstance(failure, Unreachable) and not failure.was_asked else 1
-
-
-def _untraced(_: str) -> None:
-    """Nothing wants to know."""

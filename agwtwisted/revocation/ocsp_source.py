@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from agwtwisted.core.base.log_rate_limiter import LogRateLimiter
-from agwtwisted.core.resources.resources import SslProfile
+from agwtwisted.core.resources.resources import OcspRequestMethod, SslProfile
 from agwtwisted.core.revocation import ocsp
 from agwtwisted.core.revocation.memory import Subject
 from agwtwisted.core.revocation.ocsp import OcspRequest, OcspRules, ProvenResponse
@@ -155,6 +155,7 @@ def route_of(request: OcspRequest, profile: SslProfile) -> ResponderRoute:
         open_networks=profile.ocsp_allowed_networks,
         open_ports=profile.ocsp_allowed_ports,
         is_operators=bool(profile.ocsp_responder_url),
+        by_get=profile.ocsp_request_method is OcspRequestMethod.AUTO,
     )
 
 

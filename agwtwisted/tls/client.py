@@ -67,9 +67,15 @@ class ClientHandshake:
         self._taken = 0
         connection.receiver = self
         connection.expect_tls()
-        connection.when_open = self._opened
+        connection.when_open = self.begin
 
     # -- from the connection
+
+    def begin(self) -> None:
+        """The way to the server is there: says hello, and starts the clock. Called by a connection that is opened."""
+        self._connection.when_open = None  # it leads back here
+        self._timer = self._clock.callLater(max(self._until - self._clock.seconds(), 0.0), self._too_slow)
+        self.received(b"")
 
     def received(self, data: bytes) -> None:
         """A part of the handshake."""
@@ -90,12 +96,6 @@ class ClientHandshake:
         self._receiver.ended(reason)
 
     # -- how
-
-    def _opened(self) -> None:
-        """TCP is there: says hello, and starts the clock."""
-        self._connection.when_open = None  # it leads back here
-        self._timer = self._clock.callLater(max(self._until - self._clock.seconds(), 0.0), self._too_slow)
-        self.received(b"")
 
     def _shake_hands(self, check: ServerCheck, data: bytes) -> None:
         connection = self._connection

@@ -16,7 +16,8 @@ class RevocationAnswersTests(RevocationCase):
 
     def setUp(self) -> None:
         super().setUp()
-        client: Any = OcspClient(self.clock)  # type: ignore[arg-type]
+        fetcher: Any = None  # nothing is asked
+        client: Any = OcspClient(self.clock, fetcher)
         self.shared: Any = SimpleNamespace(
             revocation=self.revocation,
             ocsp_answers=self.answers,

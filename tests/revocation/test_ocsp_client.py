@@ -22,10 +22,9 @@ from agwtwisted.core.revocation import ocsp
 from agwtwisted.core.revocation.circuit_breaker import OPEN_SECONDS, TRIP_AFTER
 from agwtwisted.core.revocation.ocsp import OcspRequest, ProvenResponse
 from agwtwisted.core.revocation.status import Unreachable
+from agwtwisted.outbound import cold_client, shortages
 from agwtwisted.outbound.lateness import MAX_LATENESS, TICK, Lateness
-from agwtwisted.revocation import ocsp_client, responder_connection
 from agwtwisted.revocation import responder_throttle as throttle
-from agwtwisted.revocation.ocsp_client import OcspClient
 from agwtwisted.revocation.responder_throttle import MAX_CONCURRENT
 from tests import pki
 from tests.end_to_end.lines import DEADLINE
@@ -54,13 +53,13 @@ class AskTests(ClientCase):
         head = bytes(self.responder.lines[0].received).partition(b"\r\n\r\n")[0]
         names = {line.partition(b":")[0].lower() for line in head.split(b"\r\n")[1:]}
         self.assertEqual(self.responder.heads, ["POST / HTTP/1.1"])
-        self.assertEqual(names, {b"host", b"connection", b"content-type", b"content-length", b"accept"})
+        self.assertEqual(names, {b"host", b"content-type", b"content-length", b"accept"})
 
-    async def test_one_connection_a_question(self) -> None:
-        """No connection is kept."""
-        for _ in range(2):
-            await self.ask()
-        self.assertEqual(len(self.responder.lines), 2)
+    async def test_one_connection(self) -> None:
+        """One connection has many questions, one after the other."""
+        for _ in range(3):
+            self.assertIsInstance(await self.ask(), ProvenResponse)
+        self.assertEqual((len(self.responder.asked), len(self.responder.lines)), (3, 1))
 
     async def test_nothing_in_the_log(self) -> None:
         """A question that is answered has no line in the log, of the libraries' neither."""
@@ -74,7 +73,7 @@ class AskTests(ClientCase):
         self.responder.say = lambda _: http(body, b"Set-Cookie: seen=1; Path=/")
         for _ in range(2):
             self.assertIsInstance(await self.ask(), ProvenResponse)
-        self.assertNotIn(b"cookie", bytes(self.responder.lines[1].received).lower())
+        self.assertNotIn(b"cookie", bytes(self.responder.lines[0].received).lower())
 
     async def test_no_proxy(self) -> None:
         """The environment's proxy is for others."""
@@ -103,7 +102,7 @@ class SilenceTests(ClientCase):
         """One deadline is over everything: the head, and a body that comes drop by drop."""
         self.responder.say = lambda _: None
         self.assert_unreachable(await self.ask(self.route(timeout=0.3)), "no response in time")
-        self.client = OcspClient(reactor)
+        self.client = self.made(reactor)
         self.responder.say = lambda _: OK + CONTENT_TYPE + b"Content-Length: 9\r\n\r\nx"
         self.assert_unreachable(await self.ask(self.route(timeout=0.3)), "no response in time")
         for line in self.responder.lines:
@@ -119,7 +118,7 @@ class SilenceTests(ClientCase):
     async def test_silent_for_one(self) -> None:
         """A question that the responder never answers has no other one refused."""
         clock = Timed()
-        self.client = OcspClient(clock)
+        self.client = self.made(clock)
         for count in range(1, 4):
             self.responder.say = lambda _: None
             asked = self.ask(self.route(timeout=5))
@@ -139,7 +138,7 @@ class SilenceTests(ClientCase):
     async def test_second_has_its_share(self) -> None:
         """A silent responder does not take the time of the next one."""
         clock = Timed()
-        self.client = OcspClient(clock)
+        self.client = self.made(clock)
         with closing(Responder(ISSUER, lambda _: None)) as silent:
             asked = self.ask(self.route(silent.url, self.responder.url, timeout=6))
             await deferToThread(silent.wait_for, 1)
@@ -213,7 +212,7 @@ class LimitTests(ClientCase):
         """All responders together are asked so many things at once; room is given back, whatever the outcome."""
         self.patch(throttle, "MAX_CONCURRENT_IN_ALL", 1)
         self.patch(throttle, "QUEUE_TIMEOUT", 0.1)
-        self.client = OcspClient(reactor)
+        self.client = self.made(reactor)
         self.responder.say = lambda _: None
         with closing(Responder(ISSUER)) as other:
             other.knows(DEVICE)
@@ -235,6 +234,7 @@ class LimitTests(ClientCase):
         self.responder.say = self.responder.true_answer
         clock.advance(2 * OPEN_SECONDS)
         self.assertIsInstance(await self.ask(), ProvenResponse)
+        self.cold_client.stop()
         self.assertEqual(clock.getDelayedCalls(), [])
 
 
@@ -273,13 +273,13 @@ class RedirectTests(ClientCase):
 
     async def test_by_the_rules(self) -> None:
         """A redirect leads nowhere where a certificate could not lead, not even that of the operator's responder."""
-        self.client = OcspClient(reactor, own_ports=[self.responder.port])
+        self.client = self.made(reactor, own_ports=[self.responder.port])
         moved = self.moved(self.responder.url.encode())
         for route in (self.route(moved.url), self.route(moved.url, operators=False)):
             self.assert_unreachable(
                 await self.ask(route), f"127.0.0.1 port {self.responder.port} is one of the gateway's"
             )
-        self.client = OcspClient(reactor)
+        self.client = self.made(reactor)
         closed = attrs.evolve(self.route(moved.url), open_networks=(), open_ports=())
         self.assert_unreachable(await self.ask(closed), f"{self.responder.port} at 127.0.0.1: ocsp_allowed_net")
         self.assertEqual(self.responder.asked, [])
@@ -313,7 +313,7 @@ class RedirectTests(ClientCase):
     async def test_time(self) -> None:
         """The time is for both together."""
         clock = Timed()
-        self.client = OcspClient(clock)
+        self.client = self.made(clock)
         self.responder.say = lambda _: None
         asked = self.ask(self.route(self.moved(self.responder.url.encode()).url, timeout=5))
         await deferToThread(self.responder.wait_for, 1)
@@ -342,7 +342,7 @@ class LackTests(ClientCase):
                 )
                 reactor.callLater(0, factory.clientConnectionFailed, None, Failure(error))
 
-        self.client = OcspClient(Lacking(resolver))
+        self.client = self.made(Lacking(resolver))
 
     async def test_connecting(self) -> None:
         """Without a descriptor, memory or a local port no responder was asked, however often; the responder counts as
@@ -368,10 +368,10 @@ class LackTests(ClientCase):
 
     async def test_next_responder(self) -> None:
         """A responder that answers counts all the same; one that is dead does not make it its fault."""
-        self.patch(ocsp_client, "descriptor_shortage", lambda: "no descriptor")
+        self.patch(cold_client, "descriptor_shortage", lambda: "no descriptor")
         dead = "http://127.0.0.1:1/"
         self.assertIsInstance(await self.ask(self.route(dead, self.responder.url)), ProvenResponse)
-        self.client = OcspClient(reactor)
+        self.client = self.made(reactor)
         with closing(Responder(ISSUER, lambda _: http(TRY_LATER))) as useless:
             for route in (self.route(dead, useless.url), self.route(useless.url, dead)):
                 self.assert_not_asked(await self.ask(route), "no descriptor")
@@ -383,7 +383,7 @@ class LackTests(ClientCase):
             """No socket is to be had."""
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
-        self.client = OcspClient(Reactor(Resolver({})))
+        self.client = self.made(Reactor(Resolver({})))
         with self.patch_socket(exhausted):
             self.assert_not_asked(await self.ask(self.route("http://ocsp.example/")), os.strerror(errno.EMFILE))
         self.assert_unreachable(await self.ask(self.route("http://ocsp.example/")), "lookup")
@@ -391,11 +391,11 @@ class LackTests(ClientCase):
     @contextmanager
     def patch_socket(self, replaced: Any) -> Iterator[None]:
         """What the client finds when it looks for a descriptor."""
-        kept, responder_connection.socket = responder_connection.socket, SimpleNamespace(socket=replaced)  # type: ignore[assignment]
+        kept, shortages.socket = shortages.socket, SimpleNamespace(socket=replaced)  # type: ignore[assignment]
         try:
             yield
         finally:
-            responder_connection.socket = kept
+            shortages.socket = kept
 
     async def test_memory(self) -> None:
         """Without memory no responder was asked."""
@@ -404,13 +404,13 @@ class LackTests(ClientCase):
             """There is none."""
             raise MemoryError
 
-        self.patch(ocsp_client, "post", exhausted)
+        self.patch(cold_client, "octets_of", exhausted)
         self.assert_not_asked(await self.ask(), "memory")
 
     async def test_busy(self) -> None:
         """The time in which the gateway did not listen is not the responder's; without end it is the gateway's."""
         clock = Timed()
-        self.client = OcspClient(clock, lateness=Lateness(clock))
+        self.client = self.made(clock, lateness=Lateness(clock))
         self.responder.gate.clear()
         asked = self.ask(self.route(timeout=5))
         await deferToThread(self.responder.wait_for, 1)
@@ -444,7 +444,7 @@ class LackTests(ClientCase):
                 return super().callLater(delay, *rest, **options) if delay else turn.callLater(0, *rest, **options)
 
         clock = Busy()
-        self.client = OcspClient(clock)
+        self.client = self.made(clock)
         self.responder.gate.clear()
         asked = self.ask(self.route(timeout=5))
         await deferToThread(self.responder.wait_for, 1)
@@ -458,4 +458,5 @@ class LackTests(ClientCase):
         clock.advance(5)
         turn.advance(0)
         self.assert_unreachable(await silent, "no response in time")
+        self.cold_client.stop()
         self.assertEqual((clock.getDelayedCalls(), turn.getDelayedCalls()), ([], []))

@@ -13,7 +13,7 @@ from agwtwisted.core.base.errors import Problem, shown
 from agwtwisted.core.plan.fingerprints import Fingerprints, framed
 from agwtwisted.core.plan.plan import Plan, in_use, title_of
 
-FIXED_KEYS: Final = ("reuse_port", "state_directory", "workers")
+FIXED_KEYS: Final = ("outbound_proxy", "reuse_port", "state_directory", "workers")
 """Keys of [gateway] that stay as they were at the start."""
 
 FIXED_SECTIONS: Final[tuple[str, ...]] = ("control",)

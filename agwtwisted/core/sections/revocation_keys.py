@@ -98,7 +98,7 @@ PROFILE_KEYS: Final = {
         choice(*WithoutNocheck), "`Refuse`, or `Allow` delegated responders without id-pkix-ocsp-nocheck."
     ),
     "ocsp_request_method": Key(
-        unsupported(choice(*OcspRequestMethod), but="POST"),
+        choice(*OcspRequestMethod),
         "`Auto`: an OCSP request is sent by GET, which caches on the way can answer, where its URL stays below 255"
         " bytes, else by `POST`.",
     ),
@@ -121,8 +121,9 @@ PROFILE_KEYS: Final = {
 
 GATEWAY_KEYS: Final = {
     "outbound_proxy": Key(
-        unsupported(proxy_address),
-        "The HTTP proxy by which responders and distribution points are asked: `http://[user:password@]host:port`.",
+        proxy_address,
+        "The HTTP proxy by which responders and distribution points are asked: `http://[user:password@]host:port`."
+        " It resolves their names, by `CONNECT` for https.",
     ),
     "revocation_store": Key(
         unsupported(store_address),

@@ -21,7 +21,6 @@ STRICT = "[ssl_profile strict]\n"
 UNSUPPORTED = {
     STRICT: (
         "verify_client_revocation = CRL",
-        "ocsp_request_method = Auto",
         "crl_files = a.crl",
         "crl_scope = Chain",
         "crl_unavailable = Allow",
@@ -29,7 +28,6 @@ UNSUPPORTED = {
         "crl_timeout = 5",
     ),
     "[gateway]\n": (
-        "outbound_proxy = http://p:3128",
         "revocation_store = redis://r",
         "revocation_store_password_file = p",
         "revocation_store_trusted_file = p",

@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import socket
-from types import SimpleNamespace
-from typing import Any
 
 from twisted.internet.threads import deferToThread
-from twisted.web.http_headers import Headers
 
-from agwtwisted.core.http.destinations import destination
 from agwtwisted.core.revocation.ocsp import ProvenResponse
 from agwtwisted.core.revocation.status import Unreachable, Unusable
-from agwtwisted.revocation.ocsp_client import OcspClient
-from agwtwisted.revocation.ocsp_http import BadResponseError, RedirectError, check
 from tests.end_to_end.lines import DEADLINE
 from tests.ocsp_clients import (
     CONTENT_TYPE,
@@ -33,7 +27,7 @@ class HostileTests(ClientCase):
 
     async def outcome(self, answer: bytes) -> object:
         """What becomes of an answer, sent as it stands; each time as if nothing had been asked before."""
-        self.client = OcspClient(reactor)
+        self.client = self.made(reactor)
         self.responder.say = lambda _: answer
         return await self.ask()
 
@@ -73,7 +67,7 @@ class HostileTests(ClientCase):
             OK + b"X-Header: " + b"x" * 1_000_000,
             b"\x16\x03\x01\x00\x05hello",
         ):
-            self.client = OcspClient(reactor)
+            self.client = self.made(reactor)
             self.responder.say = cut(self.responder, answer)
             self.assertIsInstance(await self.ask(), Unreachable | Unusable, answer)
 
@@ -102,7 +96,7 @@ class HostileTests(ClientCase):
     async def test_drop_by_drop(self) -> None:
         """However steadily the body drips, its time is over when the question's is."""
         clock = Timed()
-        self.client = OcspClient(clock)
+        self.client = self.made(clock)
         self.responder.say = lambda _: None
         asked = self.ask(self.route(timeout=5))
         await deferToThread(self.responder.wait_for, 1)
@@ -135,7 +129,7 @@ class HostileTests(ClientCase):
         announced = OK + CONTENT_TYPE + b"Content-Length: 65537\r\n\r\n"
         chunked = OK + CONTENT_TYPE + b"Transfer-Encoding: chunked\r\n\r\n10001\r\n" + b"x" * 65537 + b"\r\n0\r\n\r\n"
         for answer in (announced, chunked):
-            self.client = OcspClient(reactor)
+            self.client = self.made(reactor)
             self.responder.say = lambda _, answer=answer: answer
             self.assert_unreachable(await self.ask(), "too long")
 
@@ -147,7 +141,7 @@ class HostileTests(ClientCase):
         """An answer that ends before its end is none, wherever it is cut."""
         whole = self.responder.true_answer(ocsp_request(self.request))
         for size in (0, 10, whole.index(b"\r\n\r\n") + 4, len(whole) - 1):
-            self.client = OcspClient(reactor)
+            self.client = self.made(reactor)
             self.responder.say = cut(self.responder, whole[:size])
             self.assertIsInstance(await self.ask(), Unreachable)
 
@@ -155,17 +149,6 @@ class HostileTests(ClientCase):
         """Where the end of the connection is the end of the body, the response itself shows whether it is complete."""
         body = self.responder.true_answer(ocsp_request(self.request)).partition(b"\r\n\r\n")[2]
         for answer, expected in ((body, ProvenResponse), (body[:-1], Unusable)):
-            self.client = OcspClient(reactor)
+            self.client = self.made(reactor)
             self.responder.say = cut(self.responder, OK + CONTENT_TYPE + b"\r\n" + answer)
             self.assertIsInstance(await self.ask(), expected)
-
-    def test_not_into_the_clear(self) -> None:
-        """Who was asked over https is not followed to http; from http to https is fine."""
-        for begun, location, followed in (
-            ("https://ocsp.example/", b"http://ocsp.example/", False),
-            ("https://ocsp.example/", b"https://other.example/", True),
-            ("http://ocsp.example/", b"https://ocsp.example/", True),
-        ):
-            redirect: Any = SimpleNamespace(code=307, headers=Headers({b"location": [location]}), length=0)
-            with self.assertRaises(RedirectError if followed else BadResponseError):
-                check(redirect, destination(begun))
