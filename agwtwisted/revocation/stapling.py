@@ -19,6 +19,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from agwtwisted.core.base.moments import utc_text
+from agwtwisted.core.http.destinations import PortRange
 from agwtwisted.core.operations.staples_in_force import StapleState
 from agwtwisted.core.revocation.stapling import (
     Staple,
@@ -37,6 +38,9 @@ from agwtwisted.transport.deferreds import log_failure
 
 AT_ONCE: Final = 8
 """Certificates that are asked about at once: the descriptors that every process has to spare do for these."""
+
+REDIRECT_PORTS: Final = (PortRange(lowest=80, highest=80), PortRange(lowest=443, highest=443))
+"""Where a responder may redirect to, beside its own host and port: as the responders of clients by default."""
 
 TIMEOUT: Final = 10.0
 """Seconds for all responders of a certificate together."""
@@ -244,7 +248,11 @@ class Stapling(HeldStaples):
         """Asks once; fires when that is done, well or badly."""
         subject = stapled.subject
         route = ResponderRoute(
-            destinations=subject.responders, timeout=TIMEOUT, open_networks=(), open_ports=(), is_operators=True
+            destinations=subject.responders,
+            timeout=TIMEOUT,
+            open_networks=(),
+            open_ports=REDIRECT_PORTS,
+            is_operators=True,
         )
 
         def accept(response: bytes) -> Staple | Unusable:

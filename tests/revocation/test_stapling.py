@@ -137,6 +137,8 @@ class AskingTests(StaplingCase):
         [asked] = self.asker.questions
         self.assertEqual([each.url for each in asked.route.destinations], ["http://127.0.0.1:9/"])
         self.assertTrue(asked.route.is_operators)
+        redirects = [any(port in each for each in asked.route.open_ports) for port in (80, 443, 8080)]
+        self.assertEqual(redirects, [True, True, False])
         self.assertEqual(self.stapled(), b"")
         data = self.answer()
         self.assertEqual(self.stapled(), data)
