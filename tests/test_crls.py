@@ -73,6 +73,9 @@ default_ca = this
 database = index.txt
 crlnumber = number
 default_md = sha256
+[plain]
+database = index.txt
+default_md = sha256
 [bare]
 [keyed]
 authorityKeyIdentifier = keyid:always,issuer:always
@@ -113,14 +116,15 @@ class OpensslTests(SynchronousTestCase):
         self.addCleanup(place.cleanup)
         self.place = Path(place.name)
 
-    def gencrl(self, extensions: str, *, entries: str = "", number: int = 7, days: int = 30) -> bytes:
-        """The list that `openssl ca` signs for ISSUER, in PEM."""
+    def gencrl(self, *options: str, entries: str = "", number: int = 7, days: int = 30) -> bytes:
+        """The list that `openssl ca` signs for ISSUER, in PEM; with an option alone, the section of extensions."""
+        options = ("-crlexts", *options) if len(options) == 1 else options
         ISSUER.write(self.place, "issuer")
         for name, text in (("index.txt", entries), ("number", f"{number:02X}\n"), ("ca.cnf", CONFIGURATION)):
             (self.place / name).write_text(text)
         self.run_openssl(
             *("ca", "-gencrl", "-config", "ca.cnf", "-cert", "issuer.pem", "-keyfile", "issuer.key"),
-            *("-crldays", str(days), "-crlexts", extensions, "-out", "crl.pem"),
+            *("-crldays", str(days), *options, "-out", "crl.pem"),
         )
         return (self.place / "crl.pem").read_bytes()
 
@@ -174,6 +178,11 @@ class OpensslTests(SynchronousTestCase):
         """A list with nothing but a number is one."""
         crl = self.proven(self.gencrl("bare", number=255))
         self.assertEqual((crl.number, len(crl.table)), (255, 0))
+
+    def test_version_1(self) -> None:
+        """Without a number and extensions it writes version 1, which does not count."""
+        (data,) = encoded_lists(self.gencrl("-name", "plain"))
+        self.assertEqual(prove(data, ISSUER.parsed), Unusable("the CRL is not of version 2"))
 
     def test_der(self) -> None:
         """The same list in DER, as `openssl crl` writes it."""
