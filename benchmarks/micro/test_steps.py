@@ -117,7 +117,7 @@ def test_ocsp_judgement(benchmark: Any) -> None:
 class _Asker:
     """A responder that says at once that all is well."""
 
-    def ask(self, request: bytes, way: Any, accept: Any) -> Deferred[Any]:
+    def ask(self, request: bytes, way: Any, accept: Any, *, trace: Any = None) -> Deferred[Any]:
         """As ocsp_source.Asker says."""
         answered: Deferred[Any] = Deferred()
         answered.callback(accept(answer()))
