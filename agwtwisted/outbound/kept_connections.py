@@ -6,12 +6,13 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
 
+from agwtwisted.core.plan.descriptors import KEPT_CONNECTIONS
 from agwtwisted.outbound.exchange import OutboundConnection
 
 MAX_KEPT: Final = 8
 """Idle connections to one server."""
 
-MAX_KEPT_IN_ALL: Final = 64
+MAX_KEPT_IN_ALL: Final = KEPT_CONNECTIONS
 """Idle connections to all servers."""
 
 

@@ -21,12 +21,13 @@ from twisted.python.failure import Failure
 
 from agwtwisted.core.http.destinations import Destination, Network, PortRange
 from agwtwisted.core.http.header_lines import Header
+from agwtwisted.core.plan.descriptors import LIST_DOWNLOADS
 from agwtwisted.core.revocation.status import CouldNotAsk, NoAnswer, Unreachable
 from agwtwisted.outbound.fetching import AddressRules, Fetched, Fetcher, FetchProblem, NotFetched, OutboundRequest
 from agwtwisted.revocation.crl_store import Validators
 from agwtwisted.transport.threads import in_thread
 
-AT_ONCE: Final = 8
+AT_ONCE: Final = LIST_DOWNLOADS
 """Lists that are downloaded at the same time; further ones wait, as long as `crl_timeout` says."""
 
 MAX_VALIDATOR: Final = 512

@@ -21,6 +21,7 @@ from twisted.python.failure import Failure
 from agwtwisted.core.base.moments import utc_text
 from agwtwisted.core.http.destinations import PortRange
 from agwtwisted.core.operations.staples_in_force import StapleState
+from agwtwisted.core.plan.descriptors import STAPLE_QUESTIONS
 from agwtwisted.core.revocation.stapling import (
     Staple,
     StapleSubject,
@@ -36,7 +37,7 @@ from agwtwisted.revocation.ocsp_source import Asker
 from agwtwisted.transport.clocks import WallClock
 from agwtwisted.transport.deferreds import log_failure
 
-AT_ONCE: Final = 8
+AT_ONCE: Final = STAPLE_QUESTIONS
 """Certificates that are asked about at once: the descriptors that every process has to spare do for these."""
 
 REDIRECT_PORTS: Final = (PortRange(lowest=80, highest=80), PortRange(lowest=443, highest=443))

@@ -7,8 +7,10 @@ from typing import Final
 import attrs
 
 from agwtwisted.core.base.errors import Problem, Severity
+from agwtwisted.core.identity.clients import RevocationSource
 from agwtwisted.core.plan.plan import Plan
 from agwtwisted.core.resources.gateway import Control
+from agwtwisted.core.resources.resources import Config
 
 CONTROL: Final = 33
 """Descriptors of one socket of the control API: the socket itself, and its connections."""
@@ -24,6 +26,17 @@ QUESTIONS: Final = 64
 RESPONDER_QUESTIONS: Final = 512
 """Questions to OCSP responders at once."""
 
+LIST_DOWNLOADS: Final = 8
+"""Downloads of CRLs at once: each has a connection and a file."""
+
+STAPLE_QUESTIONS: Final = 8
+"""Questions at once about the gateway's own certificates."""
+
+KEPT_CONNECTIONS: Final = 64
+"""Idle connections of the gateway's own questions that are kept for further ones."""
+
+STORE_CONNECTIONS: Final = 3
+"""To `revocation_store`: one for questions, one for news, and a new one while an old one ends."""
 
 STREAMS: Final = 4
 """The part that is kept for further requests of connections, where a connection may have several: a quarter."""
@@ -65,7 +78,7 @@ def budget(
     *,
     listeners: int,
     servers: int,
-    asks_responders: bool,
+    asked: int = 0,
     control_ports: int = 0,
     has_dedicated: bool = False,
     has_streams: bool = False,
@@ -77,13 +90,13 @@ def budget(
         limit: descriptors of the process.
         listeners: listening sockets.
         servers: each may be probed at any time.
-        asks_responders: whether OCSP is used.
+        asked: descriptors of what the gateway asks about revocation, as `own_questions` has them.
         control_ports: on how many ports the control API is, or Azure Resource Manager.
         has_dedicated: whether connections to servers are kept for single clients.
         has_streams: whether a connection may have several requests under way: each beyond the first takes one, of a
             quarter that is kept for these.
     """
-    questions = QUESTIONS + (RESPONDER_QUESTIONS if asks_responders else 0)
+    questions = QUESTIONS + asked
     fixed = BASE + listeners + servers + CONTROL * control_ports
     per_client = 2 + (DEDICATED if has_dedicated else 0)
     left = max(limit - fixed - min(questions, limit // 8), per_client)
@@ -105,7 +118,6 @@ def budget_of(plan: Plan, limit: int) -> Budget:
     """The budget of a configuration, in a process that may have so many descriptors."""
     config = plan.config
     pools = [pool for pool, _ in plan.routes] + [rule.backend_address_pool for rule in config.routing_rules]
-    profiles = [each.ssl_profile for each in config.served]
     return budget(
         config.gateway.max_connections,
         limit,
@@ -114,8 +126,21 @@ def budget_of(plan: Plan, limit: int) -> Budget:
         servers=sum(len(pool.backend_addresses) for pool in pools),
         has_streams=any(listener.http2 for listener in config.http_listeners),
         has_dedicated=any(settings.dedicated_backend_connection for _, settings in plan.routes),
-        asks_responders=any(profile is not None and profile.verify_client_revocation for profile in profiles),
+        asked=own_questions(config),
     )
+
+
+def own_questions(config: Config) -> int:
+    """Descriptors of what the gateway asks about revocation, of clients' certificates and of its own."""
+    profiles = [each.ssl_profile for each in config.served if each.ssl_profile is not None]
+    sources = {source for profile in profiles for source in profile.verify_client_revocation}
+    certificates = [each.ssl_certificate for each in config.served if each.ssl_certificate is not None]
+    asked = RESPONDER_QUESTIONS if RevocationSource.OCSP in sources else 0
+    asked += 2 * LIST_DOWNLOADS if RevocationSource.CRL in sources else 0
+    asked += KEPT_CONNECTIONS if sources else 0
+    if any(certificate.ocsp_stapling for certificate in certificates):
+        asked += STAPLE_QUESTIONS if sources else 2 * STAPLE_QUESTIONS  # each may be kept
+    return asked + (0 if config.gateway.revocation_store is None else STORE_CONNECTIONS)
 
 
 def too_few(plan: Plan, found: Budget) -> tuple[Problem, ...]:

@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
+import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.plan.descriptors import CONTROL, DEDICATED, Budget, budget, budget_of
+from agwtwisted.core.http.service_urls import StoreAddress
+from agwtwisted.core.identity.clients import RevocationSource
+from agwtwisted.core.plan.descriptors import (
+    CONTROL,
+    DEDICATED,
+    KEPT_CONNECTIONS,
+    LIST_DOWNLOADS,
+    RESPONDER_QUESTIONS,
+    STAPLE_QUESTIONS,
+    STORE_CONNECTIONS,
+    Budget,
+    budget,
+    budget_of,
+    own_questions,
+)
 from tests import clients, configurations
 from tests.clients import text
 
 
-def found(limit: int, max_connections: int = 20000, servers: int = 1, *, asks: bool = False) -> Budget:
+def found(limit: int, max_connections: int = 20000, servers: int = 1, *, asked: int = 0) -> Budget:
     """With one listener."""
-    return budget(max_connections, limit, listeners=1, servers=servers, asks_responders=asks)
+    return budget(max_connections, limit, listeners=1, servers=servers, asked=asked)
+
+
+STAPLES = 2 * STAPLE_QUESTIONS
+"""What the gateway asks where it checks no client's revocation."""
 
 
 class BudgetTests(SynchronousTestCase):
@@ -27,8 +46,8 @@ class BudgetTests(SynchronousTestCase):
     def test_too_few(self) -> None:
         """Else each client leaves one for its server, and some are left for logs, probes and questions."""
         for limit in (128, 256, 1024, 4096):
-            for asks in (False, True):
-                room = found(limit, asks=asks).room
+            for asked in (0, RESPONDER_QUESTIONS):
+                room = found(limit, asked=asked).room
                 self.assertGreaterEqual(limit - 2 * room, 48 + min(limit // 8, 64))
                 self.assertGreater(room, (limit - 60 - 600) // 2)
         self.assertLess(found(1024, servers=200).room, found(1024).room)
@@ -49,10 +68,31 @@ class BudgetTests(SynchronousTestCase):
     def test_of_a_configuration(self) -> None:
         """Listeners, servers and whether responders are asked are those of the configuration."""
         plain = configurations.plan(text("basic strict"), clients.files())
-        self.assertEqual(budget_of(plain, 256), found(256))
-        section = "[ssl_profile strict]\n"
-        revoked = text("basic strict").replace(section, f"{section}verify_client_revocation = OCSP\n")
-        self.assertEqual(budget_of(configurations.plan(revoked, clients.files()), 8192), found(8192, asks=True))
+        self.assertEqual(budget_of(plain, 256), found(256, asked=own_questions(plain.config)))
+
+    def test_own_questions(self) -> None:
+        """Questions to responders, downloads of lists, staples and a store take descriptors where they are used."""
+        config = configurations.plan(text("basic strict"), clients.files()).config
+        listener = next(each for each in config.http_listeners if each.ssl_profile is not None)
+        assert listener.ssl_profile is not None
+        assert listener.ssl_certificate is not None
+        ocsp, crl = RESPONDER_QUESTIONS + KEPT_CONNECTIONS, 2 * LIST_DOWNLOADS + KEPT_CONNECTIONS
+        for sources, stapling, expected in (
+            ((), False, 0),
+            ((), True, 2 * STAPLE_QUESTIONS),
+            ((RevocationSource.OCSP,), False, ocsp),
+            ((RevocationSource.OCSP,), True, ocsp + STAPLE_QUESTIONS),
+            ((RevocationSource.CRL,), False, crl),
+            ((RevocationSource.CRL, RevocationSource.OCSP), False, ocsp + 2 * LIST_DOWNLOADS),
+        ):
+            profile = attrs.evolve(listener.ssl_profile, verify_client_revocation=sources)
+            certificate = attrs.evolve(listener.ssl_certificate, ocsp_stapling=stapling)
+            changed = attrs.evolve(listener, ssl_profile=profile, ssl_certificate=certificate)
+            rule = attrs.evolve(config.request_routing_rules[0], http_listener=changed)
+            asking = attrs.evolve(config, http_listeners=(changed,), request_routing_rules=(rule,))
+            self.assertEqual(own_questions(asking), expected)
+            store = attrs.evolve(config.gateway, revocation_store=StoreAddress(host="r"))
+            self.assertEqual(own_questions(attrs.evolve(asking, gateway=store)), expected + STORE_CONNECTIONS)
 
     def test_streams(self) -> None:
         """Where clients may speak HTTP/2 a quarter is kept for their further requests, and else what is left."""
@@ -74,7 +114,7 @@ class BudgetTests(SynchronousTestCase):
             "[backend_http_settings app]\n", "[backend_http_settings app]\ndedicated_backend_connection = true\n"
         )
         found_budget = budget_of(configurations.plan(dedicated, clients.files()), 1024)
-        self.assertEqual(found_budget.needed - found(1024).needed, 20000 * DEDICATED)
+        self.assertEqual(found_budget.needed - found(1024, asked=STAPLES).needed, 20000 * DEDICATED)
         self.assertLess(found_budget.room, found(1024).room // 2)
         self.assertIn("each connection may need 5 to servers", found_budget.warning(20000))
 
@@ -82,9 +122,9 @@ class BudgetTests(SynchronousTestCase):
         """The control API on TCP has its connections, too."""
         asked = text("basic strict") + "\n[control]\nport = 9901\ntoken_file = token\n"
         needed = budget_of(configurations.plan(asked, clients.files()), 8192).needed
-        self.assertEqual(needed - found(8192).needed, CONTROL)
+        self.assertEqual(needed - found(8192, asked=STAPLES).needed, CONTROL)
         asked = (
             text("basic strict").replace("[gateway]", "[gateway]\nstate_directory = s", 1) + "\n[control]\narm = true\n"
         )
         needed = budget_of(configurations.plan(asked, clients.files()), 8192).needed
-        self.assertEqual(needed - found(8192).needed, CONTROL)
+        self.assertEqual(needed - found(8192, asked=STAPLES).needed, CONTROL)
