@@ -290,7 +290,7 @@ class StartTests(Directory):
             names,
             str(
                 [
-                    *("wall clock", "access log", "revocation", "probes"),
+                    *("wall clock", "access log", "revocation", "stapling", "probes"),
                     *(f"listener 127.0.0.1:{port}" for port in self.ports),
                     "followed files",
                     "happenings",
