@@ -44,6 +44,9 @@ CERTIFICATES = {
     "of an indirect point": ISSUER.issue(
         "device", extra=[points_extension(point_name(uri(HERE)) + tlv(0xA2, crls.directory("Other")))]
     ),
+    "of a point of its issuer": ISSUER.issue(
+        "device", extra=[points_extension(point_name(uri(HERE)) + tlv(0xA2, crls.directory(ISSUER.subject)))]
+    ),
     "of a point for some reasons": ISSUER.issue(
         "device", extra=[points_extension(point_name(uri(HERE)) + crls.some_reasons("01", tag=0x81))]
     ),

@@ -156,8 +156,13 @@ def _distribution_point(point: Element, issuer: bytes) -> DistributionPoint:
         names=tuple(name for name, _ in names),
         urls=tuple(url for _, url in names if url),
         reasons=_reasons(parts[_POINT_REASONS]) if _POINT_REASONS in parts else ALL_REASONS,
-        is_indirect=_POINT_ISSUER in parts,
+        is_indirect=_POINT_ISSUER in parts and not _names(parts[_POINT_ISSUER], issuer),
     )
+
+
+def _names(content: bytes, issuer: bytes) -> bool:
+    """Whether cRLIssuer is the certificate's own issuer, which should be left out, and is not by every CA."""
+    return _directory_name(issuer) in [_comparable(name) for name in der.elements(content)]
 
 
 def _point_names(content: bytes, issuer: bytes) -> Iterator[tuple[bytes, str]]:

@@ -50,6 +50,7 @@ class CrlFileTests(SynchronousTestCase):
             begin + begin + whole,
             begin + end,
             begin + b"AAA" + end,
+            begin + b"AAAAA" + end,
             begin + b"AA==AAAA" + end,
             begin + b"AAA=" + b"\n" * 70_000 + b"AAAA" + end,
             begin + b"AA!A" + end,

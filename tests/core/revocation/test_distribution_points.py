@@ -81,6 +81,14 @@ class DistributionPointsTests(SynchronousTestCase):
         for bad in (b"x", tlv(0xA3), tlv(0xA0), tlv(0xA0, tlv(0xA0)), tlv(0xA0, tlv(0xA5)), tlv(0x81)):
             self.assertEqual(points_of(bad), (), bad)
 
+    def test_points_of_the_issuer_itself(self) -> None:
+        """A point that names the certificate's own issuer as the lists' is like one that names none."""
+        own = tlv(0xA2, uri("x"), directory("ISSUER"))
+        self.assertEqual(points_of(point_name(uri(HERE)) + own), points_of(point_name(uri(HERE))))
+        for other in (directory("Other"), uri("Issuer"), b""):
+            (point,) = points_of(point_name(uri(HERE)) + tlv(0xA2, other))
+            self.assertTrue(point.is_indirect)
+
     def test_relative_names(self) -> None:
         """A name relative to the issuer is the issuer's with one part more (section 4.2.1.13)."""
         attribute = only_element(only_element(pki.name("CRL 1").public_bytes(), 0x30), 0x31)
