@@ -166,7 +166,9 @@ class PageTests(SynchronousTestCase):
         self.assert_harmless()
 
     def test_explain(self) -> None:
-        """A certificate that is pasted is explained against a listener; what is none is an error in its place."""
+        """A certificate that is pasted is explained against a listener, or its revocation checked; what is none is an
+        error in its place, and so is a check on a listener that asks no source.
+        """
         self.show("explain?listener=strict")
         browser = self.browser
         browser.one("main select")
@@ -175,6 +177,8 @@ class PageTests(SynchronousTestCase):
             browser.run("arguments[0].value = arguments[1]", browser.one("textarea"), text)
             browser.click("main button", "Explain")
             browser.one(expected)
+        browser.click("main button", "Check revocation now")
+        browser.one(".problem", "checks revocation")
         browser.run("arguments[0].value = ''", browser.one("textarea"))
         browser.one("textarea").send_keys(MARKUP)
         browser.click("main button", "Explain")

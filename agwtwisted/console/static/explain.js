@@ -24,6 +24,7 @@ export const explain = {
     const file = h("input", { type: "file", accept: ".pem,.crt,.cer,.txt", onchange: () => take(file.files[0]) });
     const at = h("input", { type: "datetime-local", step: 1 });
     const go = h("button", { type: "submit", class: "strong" }, "Explain");
+    const now = h("button", { type: "button", onclick: () => ask("revocation/check") }, "Check revocation now");
     const form = h("form", { class: "card form", onsubmit: (event) => {
       event.preventDefault();
       ask();
@@ -32,8 +33,8 @@ export const explain = {
     h("label", { class: "field" }, h("span", {}, "Certificate and its chain (PEM); a file can be dropped here"), pem),
     h("div", { class: "filters" },
       h("label", { class: "field" }, h("span", {}, "From a file"), file),
-      h("label", { class: "field" }, h("span", {}, "At (UTC); empty: now"), at), go));
-    view.root.append(heading("Explain"), h("p", { class: "lead" }, "What the gateway decides about a client's certificate, by its own contexts, and each step of it."), form, result);
+      h("label", { class: "field" }, h("span", {}, "At (UTC); empty: now"), at), go, now));
+    view.root.append(heading("Explain"), h("p", { class: "lead" }, "What the gateway decides about a client's certificate, by its own contexts, and each step of it. A check of revocation has the listener's sources asked now, whatever is known."), form, result);
     let names = [];
     const offer = () => {
       const wanted = view.query.get("listener");
@@ -45,7 +46,7 @@ export const explain = {
         names = (await get("listeners")).listeners.filter((each) => each.verify_client_auth_mode).map((each) => each.name);
         offer();
         show(result, names.length ? null : h("p", { class: "empty" }, "No listener asks clients for certificates: there is nothing to explain."));
-        go.disabled = !names.length;
+        go.disabled = now.disabled = !names.length;
       } catch (error) {
         show(result, problem(error, load));
       }
@@ -59,17 +60,18 @@ export const explain = {
       else pem.value = await chosen.text();
     }
 
-    async function ask() {
-      go.disabled = true;
+    async function ask(path = "explain") {
+      go.disabled = now.disabled = true;
       show(result, h("p", { class: "empty" }, "Asking the gateway …"));
       try {
-        const members = { listener: form.querySelector("select").value, certificate: pem.value, at: at.value ? `${at.value.length === 16 ? `${at.value}:00` : at.value}Z` : null };
-        const answer = await post("explain", members);
+        const members = { listener: form.querySelector("select").value, certificate: pem.value };
+        if (path === "explain") members.at = at.value ? `${at.value.length === 16 ? `${at.value}:00` : at.value}Z` : null;
+        const answer = await post(path, members);
         if (!view.stopped) show(result, verdict(answer));
       } catch (error) {
-        show(result, problem(error, ask));
+        show(result, problem(error, () => ask(path)));
       }
-      go.disabled = false;
+      go.disabled = now.disabled = false;
     }
   },
 };

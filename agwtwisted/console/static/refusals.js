@@ -169,7 +169,7 @@ function detail(each, answers) {
       ["Issuer", each.issuer && code(each.issuer)],
       ["Serial number", each.serial && code(each.serial)],
       ["SHA-256", each.fingerprint_sha256 && code(pairs(each.fingerprint_sha256)), "wide"],
-      ["Revocation", each.revocation],
+      ["Revocation", [each.revocation, each.revocation_source && `(${each.revocation_source})`].filter(Boolean).join(" ")],
     ),
     found === null
       ? h("p", { class: "empty" }, each.subject || each.fingerprint_sha256

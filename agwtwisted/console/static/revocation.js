@@ -15,8 +15,8 @@ export const revocation = {
     const done = h("div", {});
     const place = h("section", {});
     view.root.append(heading("Revocation", h("button", { type: "button", onclick: () => forget(null) }, "Forget answers")),
-      h("p", { class: "lead" }, "OCSP: what responders have answered, how they can be reached, and what is asked next. An answer of revoked is never forgotten."), done, place);
-    const poll = live(view, place, "revocation", 5, (answer) => [summary(answer), profiles(answer), responders(answer), renewals(answer, forget)]);
+      h("p", { class: "lead" }, "What is known by OCSP and by lists (CRL), how responders can be reached, and what is asked next. A revocation is never forgotten."), done, place);
+    const poll = live(view, place, "revocation", 5, (answer) => [summary(answer), profiles(answer), responders(answer), lists(answer), store(answer), renewals(answer, forget)]);
 
     async function forget(renewal) {
       const outcome = await confirmed({
@@ -67,6 +67,27 @@ function responders({ responders: found }) {
       { label: "Waiting", tone: "number", cell: (each) => count(each.waiting) },
     ],
   })];
+}
+
+function lists({ lists: found }) {
+  return found?.length ? [h("h2", {}, "Revocation lists"), table({
+    label: "Revocation lists", rows: found, key: (each) => `${each.issuer} ${each.scope ?? ""} ${each.origin}`,
+    columns: [
+      { label: "Issuer", tone: "text", cell: (each) => [code(each.issuer), each.scope && h("small", {}, " ", each.scope)] },
+      { label: "From", tone: "text", cell: (each) => code(each.origin) },
+      { label: "Number", tone: "number", cell: (each) => each.number },
+      { label: "Entries", tone: "number", cell: (each) => count(each.entries) },
+      { label: "This update", cell: (each) => when(each.this_update) },
+      { label: "Next update", cell: (each) => each.next_update ? moment(each.next_update) : h("span", { class: "faint" }, "–") },
+      { label: "Renewed", cell: (each) => each.renewal ? moment(each.renewal) : h("span", { class: "faint" }, "–") },
+      { label: "Problem", tone: "text", cell: (each) => each.problem && state("bad", each.problem) },
+    ],
+  })] : null;
+}
+
+function store({ shared_store: shared }) {
+  return shared ? [h("h2", {}, "Shared store"), h("div", { class: "card" }, h("h3", {}, shared.url),
+    facts(...Object.entries(shared).filter(([name]) => name !== "url").map(([name, value]) => [name, said(value)])))] : null;
 }
 
 function renewals({ next_renewals: found }, forget) {
