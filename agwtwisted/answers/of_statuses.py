@@ -4,61 +4,25 @@ from __future__ import annotations
 
 import binascii
 from base64 import b64decode
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final, Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
-from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from agwtwisted.core.base.moments import utc_text
 from agwtwisted.core.certificates.pem import read_certificates
 from agwtwisted.core.certificates.reading import Certificate
-from agwtwisted.core.identity.clients import RevocationSource
+from agwtwisted.core.identity.clients import RevocationFinding
 from agwtwisted.core.operations.questions import QuestionError, required_text
-from agwtwisted.core.operations.status_reports import CertificateReport, reports_members
+from agwtwisted.core.operations.status_reports import reports_members
 from agwtwisted.core.plan.plan import Plan
-from agwtwisted.core.resources.resources import SslProfile
-from agwtwisted.core.revocation.finding import finding_of
 from agwtwisted.core.revocation.imported import ImportedAnswer, imported
-from agwtwisted.core.revocation.memory import Subject
-from agwtwisted.core.revocation.policy import allows_unavailable, sources_of
 from agwtwisted.core.revocation.profiles import rules_of
-from agwtwisted.core.revocation.status import Good, RevocationStatus, Revoked, Unusable
-from agwtwisted.core.revocation.status_facts import SourceReport, StatusFacts
+from agwtwisted.core.revocation.status import Good, Revoked, Unusable
+from agwtwisted.revocation.reporting import finding_for, reports_of
 from agwtwisted.shared import Shared
 
 _log = Logger()
-
-MOST_STEPS: Final = 32
-"""Lines about what was asked, of one source and one certificate."""
-
-
-class ReportingSource(Protocol):
-    """A source of revocation status."""
-
-    def facts(self, subject: Subject, profile: SslProfile) -> StatusFacts:
-        """What it knows without asking."""
-
-    def ask(self, subject: Subject, profile: SslProfile, trace: Callable[[str], None]) -> Deferred[RevocationStatus]:
-        """What it learns by asking now; `trace` is called with a line for each step."""
-
-
-async def report_of(
-    name: str, source: ReportingSource, subject: Subject, profile: SslProfile, *, ask: bool
-) -> SourceReport:
-    """What one source says about a certificate; asks it first, if that is wanted."""
-    known = source.facts(subject, profile)
-    if not ask:
-        return SourceReport(source=name, known=known)
-    steps: list[str] = []
-    asked = await source.ask(subject, profile, steps.append)
-    return SourceReport(
-        source=name,
-        known=known,
-        asked=asked,
-        steps=tuple(steps[:MOST_STEPS]),
-        now=source.facts(subject, profile),
-    )
 
 
 async def statuses(shared: Shared, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -79,32 +43,13 @@ async def statuses(shared: Shared, arguments: Mapping[str, Any]) -> Mapping[str,
         raise QuestionError(409, f"the SSL profile {name} does not check revocation, or not any more: ask again")
     subjects = [(b64decode(der), b64decode(issuer)) for der, issuer in arguments["subjects"]]
     ask = bool(arguments["ask"])
-    reports = [
-        CertificateReport(subject=subject, sources=await _reports(shared, subject, profile, ask=ask))
-        for subject in subjects
-    ]
-    finding = await _finding(shared, subjects, profile) if ask else None
+    reports = await reports_of(revocation.sources, subjects, profile, ask=ask)
+    finding = _finding(await finding_for(revocation, subjects, profile)) if ask else None
     return {"certificates": reports_members(reports), "finding": finding}
 
 
-async def _reports(shared: Shared, subject: Subject, profile: SslProfile, *, ask: bool) -> tuple[SourceReport, ...]:
-    """Of every source of the profile, in its order."""
-    return (await report_of("OCSP", shared.ocsp_answers, subject, profile, ask=ask),)
-
-
-async def _finding(shared: Shared, subjects: Sequence[Subject], profile: SslProfile) -> Mapping[str, Any]:
+def _finding(finding: RevocationFinding) -> Mapping[str, Any]:
     """What follows for the client by the rules of the profile."""
-    revocation = shared.revocation
-    found = [
-        await revocation.status(subject, profile, sources_of(profile, is_leaf=not at))
-        for at, subject in enumerate(subjects)
-    ]
-    finding = finding_of(
-        found,
-        allow=allows_unavailable(profile),
-        now=revocation.seconds(),
-        asks_ocsp=RevocationSource.OCSP in profile.verify_client_revocation,
-    )
     return {
         "accepted": finding.refusal is None,
         "status": finding.status.value,

@@ -75,7 +75,7 @@ def status_question(examination: Examination, *, ask: bool) -> Mapping[str, Any]
         QuestionError: sources are to be asked by a profile that asks none.
     """
     profile = examination.profile
-    if profile is None or not examination.asks_responders:
+    if profile is None or not examination.checks_revocation:
         if not ask:
             return None
         listener = examination.listener.name

@@ -1,44 +1,52 @@
-"""Asks OCSP responders about a certificate that is explained, as the gateway would: for `agw explain --online`."""
+"""Asks sources of revocation status about a certificate that is explained, as the gateway would: for `agw explain
+--online`.
+"""
 
 from __future__ import annotations
+
+from random import Random
 
 import attrs
 from twisted.internet.posixbase import PosixReactorBase
 
-from agwtwisted.core.reports.examination import Examination, StatusQuestion
-from agwtwisted.core.resources.resources import SslProfile
-from agwtwisted.core.revocation.ocsp import ProvenResponse, status_at
-from agwtwisted.core.revocation.profiles import rules_of
-from agwtwisted.core.revocation.status import RevocationStatus
+from agwtwisted.core.operations.status_reports import reports_members
+from agwtwisted.core.reports.examination import Examination
 from agwtwisted.core.verification.verdicts import Trusted
 from agwtwisted.outbound.cold_client import ColdClient
+from agwtwisted.revocation.ocsp_answers import OcspAnswers
 from agwtwisted.revocation.ocsp_client import OcspClient
 from agwtwisted.revocation.ocsp_source import OcspSource
+from agwtwisted.revocation.ocsp_store import MemoryStore
+from agwtwisted.revocation.reporting import reports_of, statuses_of
+from agwtwisted.revocation.revocation import Revocation
+from agwtwisted.transport.clocks import WallClock
 
 
 async def asked(reactor: PosixReactorBase, examination: Examination) -> Examination:
-    """The same with what responders answer now, by the rules of the profile.
+    """The same with what its sources say now, by the rules of the profile.
 
     Nothing is asked about a certificate whose chain did not verify, or where the profile does not ask. What the gateway
     knows already is not looked at.
     """
     profile = examination.profile
-    if profile is None or not isinstance(examination.strict_verdict, Trusted):
+    subjects = [(each.der, each.issuer) for each in examination.questions]
+    if profile is None or not subjects or not isinstance(examination.strict_verdict, Trusted):
         return examination
     cold_client = ColdClient(reactor)
-    client = OcspClient(reactor, cold_client, own_ports=examination.own_ports)
-    source = OcspSource(client, examination.now.timestamp, reactor.seconds)
+    revocation = _sources(reactor, cold_client, examination)
+    revocation.use([profile])
     try:
-        answers = [await _status(source, each, profile, examination) for each in examination.questions]
+        reports = await reports_of(revocation.sources, subjects, profile, ask=True)
+        answers = await statuses_of(revocation, subjects, profile)
     finally:
         cold_client.stop()
-    return attrs.evolve(examination, answers=tuple(answers))
+    return attrs.evolve(examination, answers=answers, reports=tuple(reports_members(reports)))
 
 
-async def _status(
-    source: OcspSource, question: StatusQuestion, profile: SslProfile, examination: Examination
-) -> RevocationStatus:
-    answer = await source.learn((question.der, question.issuer), profile)
-    if isinstance(answer, ProvenResponse):
-        return status_at(answer, rules_of(profile), examination.now.timestamp())
-    return answer
+def _sources(reactor: PosixReactorBase, cold_client: ColdClient, examination: Examination) -> Revocation:
+    """Sources that know nothing yet, and keep nothing."""
+    wall = WallClock(reactor, examination.now.timestamp)
+    client = OcspClient(reactor, cold_client, own_ports=examination.own_ports)
+    source = OcspSource(client, wall.seconds, reactor.seconds)
+    answers = OcspAnswers(reactor, wall, source, MemoryStore(), Random())  # noqa: S311
+    return Revocation((answers,), wall.seconds)

@@ -7,7 +7,7 @@ something newer. Callers: the revocation check of a connection; what puts the ga
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from twisted.application.service import Service
@@ -46,26 +46,26 @@ class Revocation(Service):
         self.counters = RevocationCounters() if counters is None else counters
         self.seconds = seconds
         self.fail_open_count = 0  # clients let in without a status, by ocsp_unavailable and crl_unavailable = Allow
-        self._sources: Final = {each.kind: each for each in sources}
+        self.sources: Final[Mapping[RevocationSource, StatusSource]] = {each.kind: each for each in sources}
         self._profiles = ProfilesInForce()
 
     def startService(self) -> None:
         """Takes up what an earlier process has learnt."""
         super().startService()
-        for each in self._sources.values():
+        for each in self.sources.values():
             each.start()
 
     def stopService(self) -> Deferred[None]:
         """Cancels every question; fires once everything that was learnt is stored."""
         self.running = 0
-        stopped = gatherResults([each.stop() for each in self._sources.values()], consumeErrors=True)
+        stopped = gatherResults([each.stop() for each in self.sources.values()], consumeErrors=True)
         return stopped.addCallback(lambda _: None)
 
     def use(self, profiles: Iterable[SslProfile]) -> None:
         """These profiles are in force from now on, and check revocation."""
         in_force = tuple(profiles)
         self._profiles.use(in_force)
-        for kind, source in self._sources.items():
+        for kind, source in self.sources.items():
             source.use([each for each in in_force if kind in each.verify_client_revocation])
 
     @property
@@ -75,7 +75,7 @@ class Revocation(Service):
 
     def watch(self, subjects: Sequence[Subject], profile: SslProfile, call: Callable[[], None]) -> Callable[[], None]:
         """Has `call` called when one of these certificates becomes known as revoked; returns what ends that."""
-        watched = [each.watch(subjects, profile, call) for each in self._sources.values()]
+        watched = [each.watch(subjects, profile, call) for each in self.sources.values()]
 
         def unwatch() -> None:
             for each in watched:
@@ -85,12 +85,12 @@ class Revocation(Service):
 
     def known(self, subject: Subject, profile: SslProfile, kinds: Kinds) -> RevocationStatus | None:
         """The known status of a certificate; None where a source has to be asked."""
-        binding = [kind for kind, source in self._sources.items() if source.revoked(subject) is not None]
+        binding = [kind for kind, source in self.sources.items() if source.revoked(subject) is not None]
         if binding:
             return self._bound(binding, subject, profile, kinds)
         found: list[RevocationStatus] = []
         for kind in kinds:
-            status = self._sources[kind].known(subject, profile)
+            status = self.sources[kind].known(subject, profile)
             if status is None or ends(status):
                 return status
             found.append(status)
@@ -101,7 +101,7 @@ class Revocation(Service):
         return Deferred.fromCoroutine(self._status(subject, profile, kinds))
 
     async def _status(self, subject: Subject, profile: SslProfile, kinds: Kinds) -> RevocationStatus:
-        for kind, source in self._sources.items():
+        for kind, source in self.sources.items():
             revoked = source.revoked(subject)
             if revoked is not None:  # where it is listed it may have something newer to say
                 status = await source.status(subject, profile) if kind in kinds else revoked
@@ -113,7 +113,7 @@ class Revocation(Service):
     async def _asked(self, subject: Subject, profile: SslProfile, kinds: Kinds) -> RevocationStatus:
         found: list[RevocationStatus] = []
         for kind in kinds:
-            status = await self._sources[kind].status(subject, profile)
+            status = await self.sources[kind].status(subject, profile)
             if ends(status):
                 return status
             found.append(status)
@@ -124,12 +124,12 @@ class Revocation(Service):
     ) -> RevocationStatus | None:
         """What follows where these sources have proven *revoked*; None where all of them may have something newer."""
         for kind in binding:
-            source = self._sources[kind]
+            source = self.sources[kind]
             status = source.known(subject, profile) if kind in kinds else source.revoked(subject)
             if isinstance(status, Revoked):
                 return status
         return None
 
     def _revoked(self, subject: Subject) -> Revoked | None:
-        found = (source.revoked(subject) for source in self._sources.values())
+        found = (source.revoked(subject) for source in self.sources.values())
         return next((each for each in found if each is not None), None)

@@ -16,6 +16,7 @@ from agwtwisted.core.resources.resources import SslProfile
 from agwtwisted.core.revocation.memory import Subject
 from agwtwisted.core.revocation.ocsp import ProvenResponse
 from agwtwisted.core.revocation.status import NoAnswer, RevocationStatus, Revoked
+from agwtwisted.core.revocation.status_facts import StatusFacts
 
 
 class StatusSource(Protocol):
@@ -41,6 +42,15 @@ class StatusSource(Protocol):
         """Has `call` called when one of these certificates becomes known as revoked; returns what ends that.
 
         The calls for many connections are spread over turns of the reactor.
+        """
+
+    def facts(self, subject: Subject, profile: SslProfile) -> StatusFacts:
+        """What is known about a certificate without asking, how old that is, and when it is asked for again."""
+
+    def ask(self, subject: Subject, profile: SslProfile, trace: Callable[[str], None]) -> Deferred[RevocationStatus]:
+        """What is learnt about a certificate by asking now, whatever is known; it counts as if a client had come.
+
+        `trace` is called with a line about each step.
         """
 
     def start(self) -> None:

@@ -21,13 +21,13 @@ from agwtwisted.core.reports.access_explanation import Finding, findings
 from agwtwisted.core.resources.resources import (
     PathCertificate,
     RequestRoutingRule,
-    RevocationScope,
-    RevocationUnavailable,
     SslProfile,
 )
+from agwtwisted.core.revocation.crl_status import CrlSubject
 from agwtwisted.core.revocation.finding import finding_of
 from agwtwisted.core.revocation.ocsp import OcspRequest
-from agwtwisted.core.revocation.responders import Responder, responders_of
+from agwtwisted.core.revocation.policy import allows_unavailable, sources_of
+from agwtwisted.core.revocation.responders import Responder, named_urls, responders_of
 from agwtwisted.core.revocation.status import RevocationStatus, Unusable
 from agwtwisted.core.verification import reasons
 from agwtwisted.core.verification.judging import MAX_DEPTH, Anchors, Evidence
@@ -56,17 +56,20 @@ NOTHING: Final = Evidence(chain=(), error=0)
 
 @attrs.frozen(kw_only=True)
 class StatusQuestion:
-    """A certificate of the chain whose status the gateway asks for, and the responders that it asks."""
+    """A certificate of the chain whose status the gateway asks for, and where it asks."""
 
     der: bytes = attrs.field(repr=False)
     issuer: bytes = attrs.field(repr=False)
+    sources: tuple[RevocationSource, ...] = (RevocationSource.OCSP,)  # that are asked about it, in their order
     responders: tuple[Responder, ...] = ()
+    points: tuple[Responder, ...] = ()  # where its lists are published
+    files: tuple[str, ...] = ()  # with lists, which may be of other issuers
     fault: str = ""  # why nothing can be asked about it
 
     @property
     def is_askable(self) -> bool:
-        """Whether a responder may be asked, as far as that is known before any lookup."""
-        return any(not each.hindrance for each in self.responders)
+        """Whether a source may have an answer, as far as that is known before any lookup."""
+        return bool(self.files) or any(not each.hindrance for each in (*self.responders, *self.points))
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -87,7 +90,8 @@ class Examination:
     rule: RequestRoutingRule | None = None  # of an HTTP listener: who may come in by its conditions
     why_not_resumed: str = ""  # on this port; empty: sessions are resumed
     own_ports: frozenset[int] = frozenset()  # of the gateway
-    answers: tuple[RevocationStatus, ...] = ()  # to the questions, where they were asked
+    answers: tuple[RevocationStatus, ...] = ()  # to the questions, where they were asked: of all sources together
+    reports: tuple[Mapping[str, Any], ...] = ()  # of each source: `CertificateReport.members`
     known: tuple[Mapping[str, Any], ...] = ()  # of their revocation by the gateway: `CertificateReport.members`
     refused_for: str = ""  # why the gateway has refused this client; empty: that is not known
     refused_at: str = ""  # when, for a text
@@ -160,33 +164,46 @@ class Examination:
         return self.required_verdict if self.requiring else self.verdict
 
     @property
-    def asks_responders(self) -> bool:
-        """Whether the gateway asks about the revocation of clients that it has verified."""
-        return self.profile is not None and RevocationSource.OCSP in self.profile.verify_client_revocation
+    def checks_revocation(self) -> bool:
+        """Whether the gateway checks the revocation of clients that it has verified."""
+        return self.profile is not None and bool(self.profile.verify_client_revocation)
 
     @property
     def has_no_questions(self) -> bool:
         """Whether it asks, and there is nothing to ask: the certificate is a trusted root itself, and so refused."""
-        return self.asks_responders and not self.questions
+        return self.checks_revocation and not self.questions
 
     @cached_property
     def questions(self) -> tuple[StatusQuestion, ...]:
         """What is asked about the revocation of a chain that was verified."""
-        if self.profile is None or not self.asks_responders:
+        if self.profile is None:
             return ()
-        pairs = tuple(pairwise(self.evidence.chain))
-        asked = pairs if self.profile.ocsp_scope is RevocationScope.CHAIN else pairs[:1]
-        return tuple(self._question(self.profile, der, issuer) for der, issuer in asked)
+        found = []
+        for at, (der, issuer) in enumerate(pairwise(self.evidence.chain)):
+            sources = sources_of(self.profile, is_leaf=not at)
+            found += [self._question(self.profile, der, issuer, sources)] if sources else []
+        return tuple(found)
 
-    def _question(self, profile: SslProfile, der: bytes, issuer: bytes) -> StatusQuestion:
-        request = OcspRequest.of(der, issuer)
-        if isinstance(request, Unusable):
-            return StatusQuestion(der=der, issuer=issuer, fault=request.reason)
-        return StatusQuestion(der=der, issuer=issuer, responders=responders_of(request, profile, self.own_ports))
+    def _question(
+        self, profile: SslProfile, der: bytes, issuer: bytes, sources: tuple[RevocationSource, ...]
+    ) -> StatusQuestion:
+        question = StatusQuestion(der=der, issuer=issuer, sources=sources)
+        request, about = OcspRequest.of(der, issuer), CrlSubject.of(der, issuer)
+        for fault in (request, about):
+            if isinstance(fault, Unusable):
+                return attrs.evolve(question, fault=fault.reason)
+        assert isinstance(request, OcspRequest)
+        assert isinstance(about, CrlSubject)
+        if RevocationSource.OCSP in sources:
+            question = attrs.evolve(question, responders=responders_of(request, profile, self.own_ports))
+        if RevocationSource.CRL in sources:
+            points = tuple(named_urls(about.urls, profile, self.own_ports))
+            question = attrs.evolve(question, points=points, files=tuple(each.path for each in profile.crl_files))
+        return question
 
     @property
     def is_unaskable(self) -> bool:
-        """Whether there is a certificate about which no responder can be asked, whatever responders say."""
+        """Whether there is a certificate about which no source can be asked, whatever others say."""
         return any(not each.is_askable for each in self.questions)
 
     @property
@@ -194,8 +211,9 @@ class Examination:
         """What the answers mean for the client; None where nothing was asked."""
         if self.profile is None or not self.answers:
             return None
-        allow = self.profile.ocsp_unavailable is RevocationUnavailable.ALLOW
-        return finding_of(self.answers, allow=allow, now=self.now.timestamp())
+        allow = allows_unavailable(self.profile)
+        asks_ocsp = RevocationSource.OCSP in self.profile.verify_client_revocation
+        return finding_of(self.answers, allow=allow, now=self.now.timestamp(), asks_ocsp=asks_ocsp)
 
     @property
     def was_refused_by_status(self) -> bool:
@@ -227,8 +245,7 @@ class Examination:
             return Refused(self.refused_for)
         if not self.is_unaskable:
             return verdict
-        refuses = self.profile.ocsp_unavailable is RevocationUnavailable.REFUSE
-        return Refused(reasons.STATUS_UNAVAILABLE) if refuses else verdict
+        return verdict if allows_unavailable(self.profile) else Refused(reasons.STATUS_UNAVAILABLE)
 
 
 def name_of(der: bytes) -> str:

@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Final, assert_never
 
 from agwtwisted.core.base.errors import printable
 from agwtwisted.core.base.tables import beside
-from agwtwisted.core.identity.clients import ClientRevocationStatus, RevocationFinding
+from agwtwisted.core.identity.clients import ClientRevocationStatus, RevocationSource
 from agwtwisted.core.reports import report
 from agwtwisted.core.reports.advice import what_to_do
-from agwtwisted.core.reports.examination import Examination, StatusQuestion, indented, name_of
+from agwtwisted.core.reports.examination import Examination, indented, name_of
+from agwtwisted.core.reports.revocation_steps import allowing, revocation_steps
 from agwtwisted.core.reports.sent_certificates import DATES, sent_step
-from agwtwisted.core.reports.status_check import known_lines
-from agwtwisted.core.reports.steps import Explanation, ExplanationStep, StepOutcome, failed, note, passed, skipped
+from agwtwisted.core.reports.steps import Explanation, ExplanationStep, StepOutcome, failed, note, skipped
 from agwtwisted.core.reports.verification_steps import verification_steps
-from agwtwisted.core.resources.resources import HttpListener, RevocationUnavailable, SslProfile
-from agwtwisted.core.revocation.status import (
-    CouldNotAsk,
-    Good,
-    RevocationStatus,
-    Revoked,
-    Unknown,
-    Unreachable,
-    Unusable,
-)
-from agwtwisted.core.verification import reasons
+from agwtwisted.core.resources.resources import HttpListener
 from agwtwisted.core.verification.verdicts import (
     Absent,
     Missing,
@@ -52,7 +41,7 @@ def explained(examination: Examination) -> Explanation:
     """The explanation of what was found out."""
     conclusion = tuple(_Conclusion(examination).lines())
     steps = [sent_step(examination), _listener(examination), *_key(examination), *_verification(examination)]
-    steps += _revocation(examination)
+    steps += revocation_steps(examination)
     steps += _access(examination)
     steps += _paths(examination)
     steps += _resumption(examination)
@@ -105,92 +94,6 @@ def _verification(examination: Examination) -> list[ExplanationStep]:
         why = f"Chain: none was built, because the handshake failed: {examination.failure}"
         return [failed("chain", why)]
     return [skipped("chain", "Chain: this listener verifies no certificate (Passthrough)")]
-
-
-def _revocation(examination: Examination) -> Iterator[ExplanationStep]:
-    """What is asked about revocation, and what becomes of the client where there is no answer."""
-    profile = examination.profile
-    if profile is None or not examination.asks_responders or not examination.is_verified:
-        return
-    title = "Revocation (verify_client_revocation = OCSP)"
-    if not isinstance(examination.strict_verdict, Trusted):
-        yield skipped("revocation", f"{title}: nothing is asked about a certificate that is refused")
-        return
-    if examination.has_no_questions:
-        yield failed("revocation", f"{title}: the certificate is a trusted root, about which no responder can be asked")
-        return
-    if examination.finding is not None:
-        yield _asked(examination, examination.finding, title)
-        return
-    lines = [*_known(examination), *(line for each in examination.questions for line in _question(each))]
-    if examination.is_known_as("revoked", every=False):
-        yield failed("revocation", f"{title}: {reasons.REVOKED}, as the gateway knows", lines)
-        return
-    if examination.is_known_as("good", every=True):
-        yield passed("revocation", f"{title}: good, as the gateway knows", lines)
-        return
-    if examination.was_refused_by_status:
-        title += f": the gateway has refused this client at {examination.refused_at}: {examination.refused_for}"
-        yield failed("revocation", title, lines)
-        return
-    lines += indented(_without_answer(profile))
-    if not examination.is_unaskable:
-        title += ": the gateway asks after the handshake; nothing is asked here"
-        yield note("revocation", title, lines)
-        return
-    refuses = profile.ocsp_unavailable is RevocationUnavailable.REFUSE
-    title += ": no responder can be asked about a certificate"
-    yield ExplanationStep("revocation", StepOutcome.FAILED if refuses else StepOutcome.NOTE, title, lines)
-
-
-def _known(examination: Examination) -> Iterator[str]:
-    """What a running gateway knows already."""
-    for each in examination.known:
-        yield from known_lines(each)
-
-
-def _asked(examination: Examination, finding: RevocationFinding, title: str) -> ExplanationStep:
-    """What responders said, and what that means for the client."""
-    lines = [
-        line
-        for question, answer in zip(examination.questions, examination.answers, strict=True)
-        for line in indented(f"{name_of(question.der)}: {_answer(answer)}")
-    ]
-    if finding.refusal is not None:
-        return failed("revocation", f"{title}: asked just now: {finding.refusal.reason}", lines)
-    if finding.status is ClientRevocationStatus.GOOD:
-        return passed("revocation", f"{title}: asked just now: good", lines)
-    return note("revocation", f"{title}: asked just now: no answer, which ocsp_unavailable = Allow accepts", lines)
-
-
-def _answer(answer: RevocationStatus) -> str:
-    match answer:
-        case Good(until):
-            return f"good, believed until {datetime.fromtimestamp(until, UTC):{DATES}} UTC"
-        case Revoked(at, reason):
-            return f"revoked on {datetime.fromtimestamp(at, UTC):{DATES}} UTC{f' ({reason})' if reason else ''}"
-        case Unknown():
-            return "the responder does not know it"
-        case Unusable(reason) | Unreachable(reason) | CouldNotAsk(reason):
-            return f"no answer: {reason}"
-        case _:
-            assert_never(answer)
-
-
-def _question(question: StatusQuestion) -> Iterator[str]:
-    name = name_of(question.der)
-    if question.fault:
-        yield from indented(f"{name}: {question.fault}, so its status cannot be obtained")
-    elif not question.responders:
-        yield from indented(f"{name}: names no responder, so its status cannot be obtained")
-    for each in question.responders:
-        yield from indented(f"{name}: {each.url}{f' {each.hindrance}' if each.hindrance else ''}")
-
-
-def _without_answer(profile: SslProfile) -> str:
-    if profile.ocsp_unavailable is RevocationUnavailable.REFUSE:
-        return "without an answer the client is refused (ocsp_unavailable = Refuse)"
-    return "without an answer the client is accepted (ocsp_unavailable = Allow); a revoked one never is"
 
 
 def _access(examination: Examination) -> Iterator[ExplanationStep]:
@@ -303,6 +206,9 @@ class _Conclusion:
             return ""
         if not self._examination.questions or (finding is not None and finding.status is ClientRevocationStatus.GOOD):
             return ""
-        if self._examination.is_unaskable or finding is not None:
-            return ", although its status cannot be obtained (ocsp_unavailable = Allow)"
+        profile = self._examination.profile
+        if profile is not None and (self._examination.is_unaskable or finding is not None):
+            return f", although its status cannot be obtained ({allowing(profile)})"
+        if profile is not None and RevocationSource.CRL in profile.verify_client_revocation:
+            return ", if a source says that it is good"
         return ", if its OCSP responder answers good"

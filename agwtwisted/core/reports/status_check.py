@@ -46,6 +46,11 @@ def facts_lines(facts: StatusMembers) -> Iterator[str]:
     """What a source knows: the status, where it is from, and its times."""
     origin = f" ({facts['origin']})" if facts["origin"] else ""
     yield f"{status_words(facts)}{origin}"
+    yield from _times(facts)
+    yield from facts["notes"]
+
+
+def _times(facts: StatusMembers) -> Iterator[str]:
     times = (
         ("as of", facts["this_update"]),
         ("next update", facts["next_update"]),
@@ -55,7 +60,6 @@ def facts_lines(facts: StatusMembers) -> Iterator[str]:
     words = ", ".join(f"{what} {time}" for what, time in times if time is not None)
     if words:
         yield words
-    yield from facts["notes"]
 
 
 def known_lines(certificate: StatusMembers) -> Iterator[str]:
@@ -65,6 +69,15 @@ def known_lines(certificate: StatusMembers) -> Iterator[str]:
         yield from indented(f"{certificate['subject']}: {source['source']}: {first}")
         for line in further:
             yield from indented(line, 2)
+
+
+def asked_lines(certificate: StatusMembers) -> Iterator[str]:
+    """What each source that was asked about a certificate said, and each step of asking."""
+    for source in certificate["sources"]:
+        if source["asked"] is not None:
+            yield from indented(f"{certificate['subject']}: {source['source']}: {status_words(source['asked'])}")
+            for line in (*source["steps"], *_times(source["now"])):
+                yield from indented(line, 2)
 
 
 def status_check(examination: Examination, members: StatusMembers | None) -> Explanation:

@@ -45,10 +45,17 @@ def responders_of(request: OcspRequest, profile: SslProfile, own_ports: Containe
     if profile.ocsp_responder_url:
         url = profile.ocsp_responder_url
         return (Responder(url=url, destination=destination(url)),)
-    return tuple(_named(tuple(dict.fromkeys(request.responders)), profile, own_ports))
+    return tuple(named_urls(tuple(dict.fromkeys(request.responders)), profile, own_ports))
 
 
-def _named(urls: tuple[str, ...], profile: SslProfile, own_ports: Container[int]) -> Iterator[Responder]:
+def named_urls(urls: tuple[str, ...], profile: SslProfile, own_ports: Container[int] = ()) -> Iterator[Responder]:
+    """The URLs that a certificate names, of responders or of distribution points, and why some of them are not asked.
+
+    Args:
+        urls: in their order, each once.
+        profile: whose address rules count.
+        own_ports: ports of the gateway, which does not ask itself.
+    """
     count = 0
     for index, url in enumerate(urls):
         if index >= MAX_URLS:
