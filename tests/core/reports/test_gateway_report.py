@@ -41,6 +41,7 @@ class GatewayReportTests(SynchronousTestCase):
         for line in ("handshake_timeout 10 s", "max_header_bytes 32768 bytes", "min_body_rate 240 bytes a second"):
             self.assertIn(f" {line} ", flat())
         self.assertIn("max_connections_per_address no limit", flat())
+        self.assertIn("revocation_store none: what is learnt stays in this gateway", flat())
         self.assertIn(" workers 4 ", flat(("access_log = -\n", "access_log = -\nworkers = 4\n")))
 
     def test_control(self) -> None:
@@ -54,31 +55,6 @@ class GatewayReportTests(SynchronousTestCase):
         self.assertIn("port 127.0.0.1:9900 token_file conf/a/token", port)
         self.assertIn("port none", flat())
         self.assertIn("socket off", flat((gateway, f"[control]\nsocket = off\n{gateway}"), state))
-
-    def test_revocation(self) -> None:
-        """Scope, responders, what becomes of clients without an answer, cache, and where answers are kept."""
-        self.assertNotIn("Revocation", report())
-        text = flat(profile(""))
-        for words in (
-            "the client's own",
-            "at ports 80, 443",
-            "public ones",
-            "refused",
-            "at most 864000 s",
-            "in memory",
-        ):
-            self.assertIn(words, text)
-        self.assertIn("in memory alone", text)
-        keys = "ocsp_scope = Chain\nocsp_unavailable = Allow\nocsp_responder_url = http://ocsp.internal/\n"
-        state = ("access_log = -\n", "access_log = -\nstate_directory = state\n")
-        text = flat(profile(keys), state)
-        for words in (
-            "all of the chain but the root",
-            "answer ALLOWED",
-            "http://ocsp.internal/,",
-            "in state_directory",
-        ):
-            self.assertIn(words, text)
 
     def test_proxies(self) -> None:
         """Which listeners require PROXY headers, and of whom."""
