@@ -8,7 +8,9 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.configuration.parsing import parse
+from agwtwisted.core.operations.masking import masked
 from agwtwisted.core.plan.plan import Plan, in_use
+from agwtwisted.core.reports import gateway_report
 from agwtwisted.core.reports.effective_configuration import effective_configuration
 from agwtwisted.core.sections.sources import SourceFile
 from agwtwisted.demo import certificates
@@ -62,6 +64,16 @@ class EffectiveConfigurationTests(SynchronousTestCase):
         text = configurations.GOOD + "[custom_error gateway/502]\nfile = pki/page.html\n"
         plan = configurations.plan(text, configurations.files(page_html=b"<p>sorry"))
         self.assertEqual(effective_configuration(plan)["custom_error gateway/502"], {"bytes": 8})
+
+    def test_password_of_a_proxy(self) -> None:
+        """The credentials of a proxy are in none of the forms in which a configuration is shown."""
+        log = "access_log = -\n"
+        text = configurations.changed((log, f"{log}outbound_proxy = http://gw:geheim@proxy.internal:3128\n"))
+        plan = configurations.plan(text)
+        shown = (effective_configuration(plan), repr(plan.gateway), masked(text), "\n".join(gateway_report.tables(plan)))
+        for each in map(str, shown):
+            self.assertIn("proxy", each)
+            self.assertNotIn("geheim", each)
 
     def assert_plain(self, plan: Plan) -> None:
         """That all of it is plain JSON."""
