@@ -77,7 +77,7 @@ class CrlKnowledge:
         if before is not None:
             if held.crl.is_older_than(before.crl):
                 return None
-            held.profile, held.used = held.profile or before.profile, before.used
+            held.profile, held.used, held.url = held.profile or before.profile, before.used, held.url or before.url
         dropped = self.lists.put(held)
         self._say(held, "is in force")
         if dropped is not None:

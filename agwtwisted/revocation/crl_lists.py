@@ -20,6 +20,7 @@ from agwtwisted.core.base.errors import UnacceptableError
 from agwtwisted.core.base.log_rate_limiter import LogRateLimiter
 from agwtwisted.core.http.destinations import destination
 from agwtwisted.core.identity.clients import RevocationSource
+from agwtwisted.core.operations.list_states import ListState
 from agwtwisted.core.resources.resources import SslProfile
 from agwtwisted.core.revocation.crl_status import NO_LIST, CrlRules, CrlSubject, validity_fault
 from agwtwisted.core.revocation.memory import Subject
@@ -33,9 +34,12 @@ from agwtwisted.core.revocation.status import (
     Unreachable,
     Unusable,
 )
+from agwtwisted.core.revocation.status_facts import StatusFacts
 from agwtwisted.interfaces import NO_SIBLINGS, Siblings
+from agwtwisted.revocation.crl_facts import list_facts, list_states
 from agwtwisted.revocation.crl_files import NO_CRL_FILES, ReadCrlFiles
 from agwtwisted.revocation.crl_following import CrlFilesFollower
+from agwtwisted.revocation.crl_import import BroughtList, ListImport
 from agwtwisted.revocation.crl_knowledge import RULES, CrlKnowledge
 from agwtwisted.revocation.crl_places import NO_POINT, Places, places_of, rules_of
 from agwtwisted.revocation.crl_proving import ListProver, proven
@@ -86,6 +90,7 @@ class CrlLists:
         self._retries: Retries[_Flight] = Retries(reactor)
         self._flights: SingleFlight[_Flight, NoAnswer | None] = SingleFlight()
         self._follower = CrlFilesFollower(reactor, self.adopt)
+        self._import = ListImport(self.knowledge.lists, self._accept, retrieval.keep, wall.seconds)
         self._limiter = LogRateLimiter(reactor.seconds)
         self._unsubscribe: Callable[[], None] = _nothing
         siblings.subscribe(LIST, self._heard)
@@ -178,6 +183,54 @@ class CrlLists:
                 held.profile = profile.name
             self._schedule(held)
 
+    # -- from an operator
+
+    def states(self, most: int) -> list[ListState]:
+        """The lists in force, at most so many."""
+        return list_states(self.knowledge.lists, self._renewals.left, self._wall.seconds(), most)
+
+    def facts(self, subject: Subject, profile: SslProfile) -> StatusFacts:
+        """What is known about a certificate without asking, by which list, and when that is renewed."""
+        about = self.knowledge.about(*subject)
+        if isinstance(about, Unusable):
+            return StatusFacts(status=about)
+        lists = self.knowledge.lists.of_issuer(about.issuer_key)
+        return list_facts(lists, about, self._status(about, profile), self._renewals.left, self._wall.seconds())
+
+    def ask(self, subject: Subject, profile: SslProfile, trace: Callable[[str], None]) -> Deferred[RevocationStatus]:
+        """What lists say about a certificate once all that it names were asked for, whatever is known."""
+        return Deferred.fromCoroutine(self._ask_now(subject, profile, trace))
+
+    async def _ask_now(self, subject: Subject, profile: SslProfile, trace: Callable[[str], None]) -> RevocationStatus:
+        about = self.knowledge.about(*subject)
+        if isinstance(about, Unusable):
+            return about
+        await self._prove_waiting(subject[1])
+        places = places_of(about, subject[1], profile)
+        for each in places.hindrances:
+            trace(each)
+        failures = list[NoAnswer]()
+        for place in places.open:
+            failure = await self._fetch(place, profile.name)
+            trace(
+                f"{place.destination.url[:200]}: {'the newest list is in force' if failure is None else failure.reason}"
+            )
+            failures += () if failure is None else (failure,)
+        return _answer(self._status(about, profile), failures, places)
+
+    def take(self, data: bytes, issuers: Iterable[bytes] = ()) -> Deferred[list[BroughtList]]:
+        """Takes lists that were brought here, in DER or PEM, and lets the other workers know.
+
+        Args:
+            data: of a file.
+            issuers: certificates in DER that may have signed them, besides the CAs of `crl_files`' profiles and those
+                of lists in force.
+
+        Fails with `CrlFileError` where there is no list in it.
+        """
+        those = (*issuers, *self.files.issuers, *self.knowledge.issuers())
+        return Deferred.fromCoroutine(self._import.take(data, those))
+
     # -- asking
 
     async def _ask(self, subject: Subject, profile: SslProfile) -> RevocationStatus:
@@ -252,7 +305,8 @@ class CrlLists:
         crl = await self._prover.prove(stored.data, stored.issuer) if same is None else same.crl
         if isinstance(crl, Unusable):
             return crl
-        if self._take(HeldList(crl=crl, stored=stored, profile=profile)) is None:
+        is_known = same is not None and not stored.url  # brought here, and in force already
+        if not is_known and self._take(HeldList(crl=crl, stored=stored, profile=profile)) is None:
             return Unusable("the CRL is older than another one")
         fault = validity_fault(crl, RULES, self._wall.seconds())
         return Unusable(fault) if fault else None
@@ -290,7 +344,7 @@ class CrlLists:
     # -- renewing
 
     def _schedule(self, held: HeldList) -> None:
-        if held.stored.url and held.profile:
+        if held.url and held.profile:
             self._renewals.schedule(held)
 
     def _renew(self, held: HeldList) -> None:
@@ -303,7 +357,7 @@ class CrlLists:
             return
         held.used = False
         try:
-            where = destination(held.stored.url)
+            where = destination(held.url)
         except UnacceptableError:
             return
         self._retry(ListPlace(destination=where, issuer=held.stored.issuer, rules=rules_of(profile)), profile.name)

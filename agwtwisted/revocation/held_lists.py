@@ -23,10 +23,14 @@ class HeldList:
 
     crl: ProvenCrl
     stored: StoredList
+    url: str = ""  # it is renewed from; empty: from nowhere
     file: str = ""  # of the operator's (`crl_files`); empty: it came from elsewhere
     profile: str = ""  # the name of the one by whose rules it is renewed; empty: none has used it
     used: bool = False  # since it was last renewed
     problem: str = ""  # of its last renewal; empty: there was none
+
+    def __attrs_post_init__(self) -> None:
+        self.url = self.url or self.stored.url
 
     @property
     def origin(self) -> str:
@@ -61,8 +65,8 @@ class HeldLists:
         return tuple(self._by_issuer.get(issuer, {}).values())
 
     def fetched_from(self, url: str, issuer: bytes) -> HeldList | None:
-        """The list that came from a URL, and was proven by this certificate (in DER)."""
-        return next((each for each in self if (each.stored.url, each.stored.issuer) == (url, issuer)), None)
+        """The list that is renewed from a URL, and was proven by this certificate (in DER)."""
+        return next((each for each in self if (each.url, each.stored.issuer) == (url, issuer)), None)
 
     def same_as(self, stored: StoredList) -> HeldList | None:
         """The list with the same bytes that was proven by the same certificate."""

@@ -12,6 +12,7 @@ from twisted.logger import capturedLogs, formatEvent
 
 from agwtwisted.core.resources.certificates import CrlFile
 from agwtwisted.core.revocation.status import CouldNotAsk, Good, Revoked, Unreachable, Unusable
+from agwtwisted.core.revocation.status_facts import StatusFacts
 from agwtwisted.revocation.crl_download import NotModified
 from agwtwisted.revocation.crl_files import read_crl_files
 from agwtwisted.revocation.crl_renewals import FIRST_RETRY, LAST_RETRY, LOOKED_FOR_EVERY
@@ -422,6 +423,64 @@ class FilesTests(CrlCase):
         other = self.path.with_name("other")
         other.write_bytes(data)
         os.replace(other, self.path)
+
+
+class OperatorTests(CrlCase):
+    """What an operator asks and brings."""
+
+    def facts(self) -> StatusFacts:
+        """What is known about the device."""
+        return self.lists.facts((DEVICE.der, ISSUER.der), PROFILE)
+
+    def test_facts(self) -> None:
+        """What is known has its list with number and URL, times, and when it is renewed."""
+        self.assertEqual(self.facts(), StatusFacts())
+        self.learn(crl(OTHER, number=7))
+        found = self.facts()
+        self.assertEqual((found.status, found.origin), (self.known(), f"CRL 7 ({URL})"))
+        self.assertEqual((found.this_update, found.next_update), (NOW - SECONDS, NOW + SECONDS))
+        self.assertTrue(0.5 * SECONDS <= (found.renewal or 0) - NOW <= 0.8 * SECONDS)
+        self.assertEqual(found.notes, ("1 certificates are in it",))
+        [state] = self.lists.states(5)
+        self.assertEqual((state.number, state.entries, state.origin, state.renewal), (7, 1, URL, found.renewal))
+        self.assertIsInstance(self.lists.facts((b"", b""), PROFILE).status, Unusable)
+
+    def test_ask(self) -> None:
+        """What is asked now is downloaded whatever is known, with a line for each point."""
+        self.learn(crl())
+        lines: list[str] = []
+        asked = self.lists.ask((DEVICE.der, ISSUER.der), PROFILE, lines.append)
+        self.answer(UNREACHABLE)
+        self.assertIsInstance(self.successResultOf(asked), Good)
+        self.assertIn("no response in time", self.lists.states(1)[0].problem)
+        asked = self.lists.ask((DEVICE.der, ISSUER.der), PROFILE, lines.append)
+        self.answer(crl(DEVICE, number=2))
+        self.assertIsInstance(self.successResultOf(asked), Revoked)
+        self.assertEqual(lines, [f"{URL}: no response in time", f"{URL}: the newest list is in force"])
+        asked = self.lists.ask((device("http://127.0.0.1/").der, ISSUER.der), PROFILE, lines.append)
+        self.assertIsInstance(self.successResultOf(asked), Revoked | Good)
+        self.assertIn("ocsp_allowed_networks", lines[-1])
+        self.assertIsInstance(self.successResultOf(self.lists.ask((b"", b""), PROFILE, lines.append)), Unusable)
+
+    def test_brought(self) -> None:
+        """Lists that are brought count where a known issuer has signed them, and go on to be renewed."""
+        stranger = pki.Authority.root("Stranger")
+        self.learn(crl())
+        data = b"".join(each.pem() for each in (crl(DEVICE, number=2), crl(signer=stranger), crl(number=1)))
+        found = self.successResultOf(self.lists.take(data))
+        self.assertEqual([each.taken for each in found], [True, False, False])
+        self.assertEqual(found[0].what, "CRL 2 of CN=Issuer")
+        self.assertIsInstance(self.known(), Revoked)
+        self.assertTrue(self.successResultOf(self.lists.take(crl(signer=stranger).der(), [stranger.der]))[0].taken)
+        self.clock.advance(0.8 * SECONDS)
+        self.assertEqual(len(self.downloads.asked), 2)
+
+    def test_brought_again(self) -> None:
+        """A list that is in force stays what it was, wherever it came from."""
+        self.learn(crl())
+        [held] = self.lists.knowledge.lists
+        self.assertTrue(self.successResultOf(self.lists.take(held.stored.data))[0].taken)
+        self.assertEqual([each.origin for each in self.lists.knowledge.lists], [URL])
 
 
 class SharedStoreTests(CrlCase):
