@@ -23,7 +23,7 @@ from agwtwisted.core.reports import report
 from agwtwisted.core.reports.check_report import ACCESS_LOG, CONTROL_SOCKET, CONTROL_TOKEN, STATE_DIRECTORY, CheckReport
 from agwtwisted.core.reports.effective_configuration import effective_configuration
 from agwtwisted.core.sections.control_keys import TOKEN_NAME, token_path
-from agwtwisted.loading import UnreadableError, placed, try_contexts
+from agwtwisted.loading import UnreadableError, placed, try_contexts, try_crl_files
 from agwtwisted.operations.trials import try_access_log, try_directory, try_socket
 from agwtwisted.process import control_path
 from agwtwisted.resource_manager.source import source_of
@@ -45,6 +45,7 @@ def check(file: str, now: datetime, arm: ArmArguments = NO_ARGUMENTS) -> CheckRe
         plan = source_of(file, lambda: now, arm=arm).load().plan
         with placed(plan):
             try_contexts(plan)
+            try_crl_files(plan)
     except UnreadableError as error:
         return CheckReport.of(file, error.problems, is_read=False)
     except ConfigError as error:

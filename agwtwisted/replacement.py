@@ -26,6 +26,7 @@ from agwtwisted.listening.listener import ListeningSocket
 from agwtwisted.listening.retired import RetiredPorts
 from agwtwisted.loading import placed
 from agwtwisted.operations.log_writer import LogFile, log_file
+from agwtwisted.revocation.crl_files import ReadCrlFiles
 from agwtwisted.revocation.ocsp_store import OpenedStore
 from agwtwisted.shared import Shared
 from agwtwisted.tls.plan_contexts import make_contexts
@@ -66,6 +67,7 @@ class Replacement:
         self._places: float = ENOUGH_PLACES
         self._log: LogFile | None = None  # the same goes on
         self._store: OpenedStore | None = None
+        self._crl_files: ReadCrlFiles | None = None
         self._generation = service.generation  # until there is the next one
 
     async def prepared(self) -> Replacement:
@@ -92,7 +94,8 @@ class Replacement:
     async def _make(self) -> None:
         service, plan, shared = self._service, self._plan, self._service.shared
         await shared.staples.prepare(staple_subjects(plan))
-        self._generation, self._store = await in_thread(shared.reactor, self._made, "generation")
+        made = await in_thread(shared.reactor, self._made, "generation")
+        self._generation, self._store, self._crl_files = made
         path = plan.gateway.access_log
         if path != service.generation.plan.gateway.access_log:
             self._log = await in_thread(shared.reactor, partial(log_file, path), "access log file", LogFile.close)
@@ -101,12 +104,12 @@ class Replacement:
             self._room, self._places = found.room, found.streams
             self.warnings = tuple(map(str, too_few(plan, found)))
 
-    def _made(self) -> tuple[Generation, OpenedStore | None]:
+    def _made(self) -> tuple[Generation, OpenedStore | None, ReadCrlFiles]:
         """In a thread: none of it needs the reactor, or changes anything of the generation in force."""
         shared, previous = self._service.shared, self._service.generation
         contexts = make_contexts(self._plan, shared.variables_of, previous.contexts)
         generation = Generation.make(self._plan, shared, contexts=contexts, previous=previous)
-        return generation, shared.opened_store(self._plan)
+        return generation, shared.opened_store(self._plan), shared.read_crl_files(self._plan)
 
     def cancel(self) -> None:
         """Closes what was bound; everything stays as it was."""
@@ -129,7 +132,9 @@ class Replacement:
         for address, port in following.ports.items():
             if address in listeners:
                 listeners[address].port = port
-        attempted(partial(service.shared.use, self._plan, self._store))  # clients are judged again by it
+        attempted(
+            partial(service.shared.use, self._plan, self._store, self._crl_files)
+        )  # clients are judged again by it
         following.take_over(previous)
         attempted(partial(service.shared.drains.use, following.pools))
         for step in (self._limit, self._watch, self._listen, self._retire, self._write):

@@ -33,11 +33,19 @@ from agwtwisted.interfaces import NO_SIBLINGS, Siblings
 from agwtwisted.listening.admission import Limits
 from agwtwisted.listening.shared_limits import SharedLimits
 from agwtwisted.operations.access_log import AccessLog
+from agwtwisted.operations.counters import ListCounters
 from agwtwisted.operations.events import Events
 from agwtwisted.operations.metrics import Metrics
 from agwtwisted.operations.refusals import Refusals
 from agwtwisted.outbound.cold_client import ColdClient
+from agwtwisted.outbound.fetching import Fetcher
 from agwtwisted.outbound.lateness import Lateness
+from agwtwisted.revocation.crl_download import CrlDownload
+from agwtwisted.revocation.crl_files import ReadCrlFiles, read_crl_files
+from agwtwisted.revocation.crl_lists import CrlLists
+from agwtwisted.revocation.crl_proving import pause
+from agwtwisted.revocation.crl_retrieval import CrlRetrieval
+from agwtwisted.revocation.crl_store import DIRECTORY, FileListStore, MemoryListStore, temporary_directory
 from agwtwisted.revocation.held_staples import FollowedStaples, HeldStaples
 from agwtwisted.revocation.ocsp_answers import OcspAnswers
 from agwtwisted.revocation.ocsp_client import OcspClient
@@ -90,6 +98,7 @@ class Shared:
     wall: WallClock
     access_log: AccessLog
     revocation: Revocation
+    crl_lists: CrlLists  # the other source of it
     ocsp_answers: OcspAnswers  # one of its sources
     cold_client: ColdClient  # sends the gateway's own requests
     ocsp_client: OcspClient  # asks responders by it
@@ -135,6 +144,7 @@ class Shared:
 
         Raises:
             OSError: the access log cannot be opened, or the state directory not made.
+            SectionError: a file of `crl_files` cannot be read, or is none.
         """
         gateway = plan.gateway
         directory = _directory(gateway)
@@ -153,13 +163,20 @@ class Shared:
             siblings=place.siblings,
             counters=metrics.revocation,
         )
+        lists = crl_lists(
+            *(reactor, wall, cold_client, directory, random),
+            place=place,
+            own_ports=own_ports,
+            counters=metrics.lists,
+        )
         made = cls(
             reactor=reactor,
             outbox=outbox_of(reactor),
             wall=wall,
             access_log=access_log,
-            revocation=Revocation((answers,), wall.seconds, metrics.revocation),
+            revocation=Revocation((answers, lists), wall.seconds, metrics.revocation),
             ocsp_answers=answers,
+            crl_lists=lists,
             cold_client=cold_client,
             ocsp_client=client,
             staples=_staples(directory, wall, reactor, client, random, place),
@@ -182,6 +199,7 @@ class Shared:
             state_directory=directory,
         )
         made.revocation.use(checking_profiles(plan))
+        made._adopt(plan, made.read_crl_files(plan))
         made.staples.use(staple_subjects(plan))
         return made
 
@@ -197,13 +215,33 @@ class Shared:
         store = SqliteStore(self.state_directory, self.wall.seconds, self.reactor.callFromThread)
         return OpenedStore(store, tuple(store.load(self.wall.seconds(), self.ocsp_answers.max_answers)))
 
-    def use(self, plan: Plan, store: OpenedStore | None = None) -> None:
-        """This plan is in force from now on; `store` is what `opened_store` has returned for it."""
+    def read_crl_files(self, plan: Plan) -> ReadCrlFiles:
+        """The lists in the files of a plan; takes seconds for large ones. May run in a thread.
+
+        Raises:
+            SectionError: one cannot be read, or is none.
+        """
+        return read_crl_files(list_profiles(plan), self.crl_lists.files, pause)
+
+    def use(self, plan: Plan, store: OpenedStore | None = None, files: ReadCrlFiles | None = None) -> None:
+        """This plan is in force from now on.
+
+        Args:
+            plan: what is in force.
+            store: what `opened_store` has returned for it.
+            files: what `read_crl_files` has; None: the same as before.
+        """
         self.metrics.use(names_of(plan), self.reactor.seconds())
         self.revocation.use(checking_profiles(plan))
         self.staples.use(staple_subjects(plan))
         if store is not None:
             self.ocsp_answers.keep_in(store)
+        if files is not None:
+            self._adopt(plan, files)
+
+    def _adopt(self, plan: Plan, files: ReadCrlFiles) -> None:
+        self.crl_lists.follow(plan.gateway.watch_files)
+        self.crl_lists.adopt(files)
 
 
 def _opened_log(
@@ -265,6 +303,41 @@ def _store(plan: Plan, directory: Path | None, wall: WallClock, reactor: PosixRe
 
 def _asks_responders(plan: Plan) -> bool:
     return any(RevocationSource.OCSP in each.verify_client_revocation for each in checking_profiles(plan))
+
+
+def crl_lists(
+    reactor: PosixReactorBase,
+    wall: WallClock,
+    fetcher: Fetcher,
+    directory: Path | None,
+    random: Random,
+    *,
+    place: WorkerPlace,
+    own_ports: set[int],
+    counters: ListCounters,
+) -> CrlLists:
+    """The lists of this process, which share what they download with those of the other workers."""
+    kept = lists_directory(directory, place)
+    store = MemoryListStore() if kept is None else FileListStore(kept, outlives_process=directory is not None)
+    download = CrlDownload(reactor, fetcher, own_ports=own_ports, directory=kept)
+    siblings = place.siblings
+    retrieval = CrlRetrieval(reactor, download, store, wall.seconds, siblings=siblings, counters=counters)
+    return CrlLists(reactor, wall, retrieval, store, random, siblings=siblings)
+
+
+def lists_directory(state: Path | None, place: WorkerPlace) -> Path | None:
+    """Where lists are kept: in the state directory or, for workers without one, where the system has temporary files.
+
+    None: a single process keeps them in memory.
+    """
+    if state is not None:
+        return state / DIRECTORY
+    return None if place.memory is None else temporary_directory(place.memory)
+
+
+def list_profiles(plan: Plan) -> tuple[SslProfile, ...]:
+    """The profiles of a plan that read lists of revoked certificates."""
+    return tuple(each for each in checking_profiles(plan) if RevocationSource.CRL in each.verify_client_revocation)
 
 
 def checking_profiles(plan: Plan) -> tuple[SslProfile, ...]:

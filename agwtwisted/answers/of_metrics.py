@@ -72,6 +72,7 @@ def process_measurements(
     shared.access_log.make_lines()  # requests are counted with their lines
     shared.metrics.collect(into, now)
     _add_limits(into, shared)
+    _add_lists(into, shared)
     for counted in (*(port.by_listener() for port in served.ports.values()), *retired):
         for listener, count in counted.items():
             into.add("agw_listener_connections", (listener,), count)
@@ -153,6 +154,18 @@ def _add_limits(into: Collected, shared: Shared) -> None:
     }
     for name, number in numbers.items():
         into.add(name, (), number)
+
+
+def _add_lists(into: Collected, shared: Shared) -> None:
+    lists = [held.crl for held in shared.crl_lists.knowledge.lists]
+    numbers = {
+        "agw_crl_lists": len(lists),
+        "agw_crl_entries": sum(len(each.table) for each in lists),
+        "agw_crl_bytes": sum(each.size + each.table.size for each in lists),
+        "agw_crl_next_update_timestamp_seconds": min((each.next_update for each in lists), default=0.0),
+    }
+    for name, number in numbers.items():
+        into.add(name, (str(shared.place.index),), number)
 
 
 def _add_process(into: Collected, worker: str, turns: TurnTimes, now: float, started: float) -> None:

@@ -17,6 +17,7 @@ from agwtwisted.core.operations.measurements import Collected, Sample
 from agwtwisted.operations.counters import (
     AddressCounters,
     BackendCounters,
+    ListCounters,
     ListenerCounters,
     RequestCounters,
     RevocationCounters,
@@ -63,6 +64,7 @@ class Metrics:
         self.addresses: ByNames[AddressCounters] = ByNames(("address",), AddressCounters)
         self.backends: ByNames[BackendCounters] = ByNames(("backend_pool", "backend_settings"), BackendCounters)
         self.revocation = RevocationCounters()
+        self.lists = ListCounters()
         self.names = KeptNames()
 
     def use(self, names: Iterable[tuple[str, str]], now: float) -> None:
@@ -86,6 +88,8 @@ class Metrics:
         for names, backend in self.backends.items():
             _add_backend(into, names, backend, keeps)
         _add_revocation(add, self.revocation)
+        for outcome, count in self.lists.outcomes.items():
+            add("agw_crl_downloads", (outcome,), count)
 
 
 def _add_requests(add: Add, route: tuple[str, ...], counters: RequestCounters) -> None:

@@ -134,8 +134,11 @@ class CrlDownload:
 
 
 def _temporary(directory: Path | None) -> IO[bytes]:
-    """A file without a name, which is gone with the process."""
-    return tempfile.TemporaryFile(dir=directory)
+    """A file without a name, which is gone with the process; elsewhere where the directory cannot be written to."""
+    try:
+        return tempfile.TemporaryFile(dir=directory)
+    except OSError:
+        return tempfile.TemporaryFile()
 
 
 class StreamedFile:

@@ -25,9 +25,6 @@ from agwtwisted.revocation.crl_proving import proven
 from agwtwisted.revocation.crl_store import StoredList
 from agwtwisted.revocation.held_lists import HeldList
 
-PEM_FACTOR: Final = 1.4
-"""A list in PEM is by so much longer than in DER."""
-
 MAX_FILE_BYTES: Final = 1 << 30
 """Of a file with several lists."""
 
@@ -82,9 +79,9 @@ def read_crl_files(
     asking = tuple(profiles)
     sections, most = dict[str, str](), dict[str, int]()
     for profile in asking:
-        for each in profile.crl_files:
-            sections.setdefault(each.path, f"ssl_profile {profile.name}")
-            most[each.path] = max(most.get(each.path, 0), profile.crl_max_bytes)
+        for path in (os.path.abspath(each.path) for each in profile.crl_files):  # a daemon changes its directory
+            sections.setdefault(path, f"ssl_profile {profile.name}")
+            most[path] = max(most.get(path, 0), profile.crl_max_bytes)
     issuers = tuple(dict.fromkeys(_trusted(asking)))
     known = before.files if before.issuers == issuers else {}
     wanted = ReadCrlFiles(sections=sections, most=most, issuers=issuers)

@@ -13,6 +13,7 @@ import json
 import os
 import stat
 import struct
+import tempfile
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -22,6 +23,7 @@ import attrs
 from twisted.logger import Logger
 
 from agwtwisted.core.base.errors import AgwError
+from agwtwisted.sharing.memory import SharedMemory
 from agwtwisted.sharing.private_files import write_whole
 
 DIRECTORY: Final = "crls"
@@ -133,11 +135,9 @@ class FileListStore:
     """In a directory, which other processes may share.
 
     Args:
-        directory: absolute; made for its owner alone, where it is not there.
+        directory: absolute; made for its owner alone, once there is a list.
         outlives_process: whether it is one that stays.
-
-    Raises:
-        OSError: it cannot be made, or another user owns it.
+        most: lists that are kept.
     """
 
     log = Logger()
@@ -146,10 +146,6 @@ class FileListStore:
         self.outlives_process = outlives_process
         self._directory = directory
         self._most = most
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = directory.lstat()
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (0, os.geteuid()):
-            raise PermissionError(1, "belongs to another user", str(directory))
 
     def load(self) -> list[StoredList]:
         """As ListStore says."""
@@ -173,12 +169,14 @@ class FileListStore:
         """As ListStore says."""
         trailer = json.dumps(_members(stored)).encode()
         tail = _TAIL.pack(len(trailer), _MAGIC)
+        self._make()
         write_whole(self._path(stored.name), b"".join((stored.data, trailer, tail)))
         self._forget_oldest()
 
     def lease(self, name: str) -> Lease | None:
         """As ListStore says. On a file system that knows no locks every process downloads."""
         try:
+            self._make()
             descriptor = os.open(self._directory / f"{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError:
             return NoLease()
@@ -191,6 +189,13 @@ class FileListStore:
             os.close(descriptor)
             return NoLease()
         return _FileLease(descriptor)
+
+    def _make(self) -> None:
+        """Raises OSError where there is no such directory, or another user owns it."""
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = self._directory.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (0, os.geteuid()):
+            raise PermissionError(1, "belongs to another user", str(self._directory))
 
     def _path(self, name: str) -> Path:
         return self._directory / (name + _SUFFIX)
@@ -228,6 +233,11 @@ class _FileLease:
     def release(self) -> None:
         """As Lease says."""
         os.close(self.descriptor)
+
+
+def temporary_directory(memory: SharedMemory) -> Path:
+    """Where workers without a state directory keep lists: no other user can know the name."""
+    return Path(tempfile.gettempdir()) / f"agwtwisted-{sha256(b'crls' + memory.hash_key).hexdigest()[:32]}"
 
 
 def _members(stored: StoredList) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -23,13 +24,14 @@ from agwtwisted.core.operations.status import GatewayStatus, WorkerStatus
 from agwtwisted.core.sections.sources import SourceFile
 from agwtwisted.generation import attempted
 from agwtwisted.listening.activation import OWN_SOCKETS, Binding
-from agwtwisted.loading import Loaded, placed, try_contexts
+from agwtwisted.loading import Loaded, placed, try_contexts, try_crl_files
 from agwtwisted.operations.events import Events
 from agwtwisted.operations.followed_files import FollowedFiles
 from agwtwisted.operations.log_writer import try_to_open
 from agwtwisted.probes import SharedProbes
 from agwtwisted.reload import Prepared, ReloadOutcome, Reloads
 from agwtwisted.resource_manager.source import AnySource
+from agwtwisted.revocation.crl_store import temporary_directory
 from agwtwisted.revocation.unproven import PublishedRevocations
 from agwtwisted.shared import parents_stapling
 from agwtwisted.sharing.memory import SharedMemory
@@ -64,10 +66,12 @@ class ParentService(MultiService):
         probes: SharedProbes,
         *,
         source: AnySource,
+        temporary: Path,
     ) -> None:
         super().__init__()
         self.setName("agwgateway")
         self._reactor = reactor
+        self._temporary = temporary
         self._supervisor = supervisor
         self._now = source.now
         self._drains_without_limit = False
@@ -131,6 +135,7 @@ class ParentService(MultiService):
         self.events.stop()
         self.staples.stopService()
         self._wall.stopService()
+        shutil.rmtree(self._temporary, ignore_errors=True)
         self._probes.stopService()  # until here workers forward what is in progress
         return outcome
 
@@ -256,6 +261,7 @@ def build_parent(
     plan, gateway = loaded.plan, loaded.plan.gateway
     with placed(plan):
         try_contexts(plan)
+        try_crl_files(plan)
         if gateway.access_log is not None:
             try_to_open(gateway.access_log)
         key = AffinityKey(None if gateway.state_directory is None else Path(gateway.state_directory)).load()
@@ -264,4 +270,5 @@ def build_parent(
     judged = Judged(loaded=loaded, now=source.now())
     common = Common(count=count, memory=memory, affinity_key=key)
     supervisor = Supervisor(reactor, judged, sockets, common, binding)
-    return ParentService(reactor, judged, supervisor, SharedProbes(plan, reactor, supervisor.siblings), source=source)
+    probes, temporary = SharedProbes(plan, reactor, supervisor.siblings), temporary_directory(memory)
+    return ParentService(reactor, judged, supervisor, probes, source=source, temporary=temporary)

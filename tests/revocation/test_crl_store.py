@@ -43,6 +43,7 @@ class FileListStoreTests(SynchronousTestCase):
         for each in (LIST, newer, given):
             self.store.put(each)
         other = FileListStore(self.directory)
+        self.assertEqual(FileListStore(self.directory / "none").load(), [])
         self.assertEqual(other.read(name_of(LIST.url, LIST.issuer)), newer)
         self.assertCountEqual(other.load(), [newer, given])
         self.assertIsNone(other.read("unheard-of"))
@@ -61,10 +62,10 @@ class FileListStoreTests(SynchronousTestCase):
         self.assertEqual([each.stat().st_mode & 0o777 for each in (self.directory, self.path())], [0o700, 0o600])
         self.patch(os, "geteuid", lambda: 4242)
         if self.directory.lstat().st_uid != 0:
-            self.assertRaises(PermissionError, FileListStore, self.directory)
+            self.assertRaises(PermissionError, self.store.put, LIST)
         link = self.directory.with_name("link")
         link.symlink_to(self.directory)
-        self.assertRaises(PermissionError, FileListStore, link)
+        self.assertRaises(PermissionError, FileListStore(link).put, LIST)
 
     def test_damaged(self) -> None:
         """A file that is not what was written, in whichever part, is set aside with a line in the log."""
@@ -82,7 +83,7 @@ class FileListStoreTests(SynchronousTestCase):
 
     def test_unreadable(self) -> None:
         """A file that cannot be read is left as it is."""
-        self.path().mkdir()
+        self.path().mkdir(parents=True)
         with capturedLogs() as logs:
             self.assertIsNone(self.store.read(LIST.name))
         self.assertIn("cannot be read", logs[0]["log_format"])

@@ -64,6 +64,7 @@ CODES: Final = ("none", "1xx", "2xx", "3xx", "4xx", "5xx")
 _ROUTE: Final = ("listener", "rule")
 _SETTINGS: Final = ("backend_pool", "backend_settings")
 _SERVER: Final = (*_SETTINGS, "server")
+_DOWNLOADS: Final = "Downloads of CRLs: `new`, `not_modified`, `unusable`, `unreachable`, `could_not_ask`, `cancelled`"
 
 
 def _counter(
@@ -302,6 +303,11 @@ _TABLE: Final = (
         "Clients that were accepted without a status of their certificate"
         " (`ocsp_unavailable`, `crl_unavailable = Allow`)",
     ),
+    _counter("agw_crl_downloads", ("outcome",), _DOWNLOADS),
+    _gauge("agw_crl_lists", ("worker",), "CRLs in force"),
+    _gauge("agw_crl_entries", ("worker",), "Certificates in all of them"),
+    _gauge("agw_crl_bytes", ("worker",), "Memory that they take"),
+    _gauge("agw_crl_next_update_timestamp_seconds", ("worker",), "When the first of them ends, since 1970; 0: none"),
     _gauge("agw_ocsp_requests_waiting", (), "Questions that wait for their turn at a responder"),
     _gauge(
         "agw_ocsp_staple_next_update_timestamp_seconds",

@@ -46,8 +46,6 @@ def _source(text: str) -> RevocationSource:
     by_value = {each.value: each for each in RevocationSource}
     if text not in by_value:
         raise UnacceptableError(f"is {shown(text)}, but must be None or OCSP or CRL{did_you_mean(text, by_value)}")
-    if by_value[text] is RevocationSource.CRL:
-        raise UnacceptableError("= CRL is not supported by this version")
     return by_value[text]
 
 
@@ -103,19 +101,17 @@ PROFILE_KEYS: Final = {
         " bytes, else by `POST`.",
     ),
     "crl_files": Key(
-        unsupported(listed(path, limits.CRL_FILES)),
+        listed(path, limits.CRL_FILES),
         "Files with CRLs, PEM (several in one) or DER. Those that certificates name are downloaded besides.",
     ),
-    "crl_scope": Key(
-        unsupported(choice(*RevocationScope)), "`Leaf`, or `Chain`: check the intermediates by CRLs, too."
-    ),
+    "crl_scope": Key(choice(*RevocationScope), "`Leaf`, or `Chain`: check the intermediates by CRLs, too."),
     "crl_unavailable": Key(
-        unsupported(choice(*RevocationUnavailable)),
+        choice(*RevocationUnavailable),
         "`Refuse`, or `Allow` clients whose status no CRL gives; each is logged. With several sources each of them has"
         " to allow it.",
     ),
-    "crl_max_bytes": Key(unsupported(whole(limits.CRL_BYTES)), "Bytes of one CRL that is downloaded."),
-    "crl_timeout": Key(unsupported(seconds(limits.CRL_TIMEOUT)), "Seconds for the download of a CRL."),
+    "crl_max_bytes": Key(whole(limits.CRL_BYTES), "Bytes of one CRL that is downloaded."),
+    "crl_timeout": Key(seconds(limits.CRL_TIMEOUT), "Seconds for the download of a CRL."),
 }
 """Of `ssl_profile`."""
 

@@ -19,14 +19,7 @@ from tests.configurations import changed, said
 
 STRICT = "[ssl_profile strict]\n"
 UNSUPPORTED = {
-    STRICT: (
-        "verify_client_revocation = CRL",
-        "crl_files = a.crl",
-        "crl_scope = Chain",
-        "crl_unavailable = Allow",
-        "crl_max_bytes = 5000",
-        "crl_timeout = 5",
-    ),
+    STRICT: (),
     "[gateway]\n": (
         "revocation_store = redis://r",
         "revocation_store_password_file = p",
