@@ -70,7 +70,12 @@ class EffectiveConfigurationTests(SynchronousTestCase):
         log = "access_log = -\n"
         text = configurations.changed((log, f"{log}outbound_proxy = http://gw:geheim@proxy.internal:3128\n"))
         plan = configurations.plan(text)
-        shown = (effective_configuration(plan), repr(plan.gateway), masked(text), "\n".join(gateway_report.tables(plan)))
+        shown = (
+            effective_configuration(plan),
+            repr(plan.gateway),
+            masked(text),
+            "\n".join(gateway_report.tables(plan)),
+        )
         for each in map(str, shown):
             self.assertIn("proxy", each)
             self.assertNotIn("geheim", each)
