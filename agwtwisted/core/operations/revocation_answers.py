@@ -19,6 +19,10 @@ REVOCATION: Final[AnswerTree] = {
             "ocsp_scope": _M("`Leaf` or `Chain`", "Leaf"),
             "ocsp_responder_url": _M("the responder; null: the certificates say", None),
             "ocsp_timeout": _M("seconds that a client waits for the status", 5.0),
+            "crl_unavailable": _M("what follows where no list says anything: `Refuse` or `Allow`", "Refuse"),
+            "crl_scope": _M("`Leaf` or `Chain`", "Leaf"),
+            "crl_files": _M("files with lists", ["/etc/agwtwisted/devices.crl"]),
+            "crl_timeout": _M("seconds for the download of a list", 30.0),
         }
     ],
     "answers": {

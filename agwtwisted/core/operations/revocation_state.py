@@ -116,4 +116,8 @@ def _profile(profile: SslProfile) -> Mapping[str, Any]:
         "ocsp_scope": profile.ocsp_scope.value,
         "ocsp_responder_url": profile.ocsp_responder_url or None,
         "ocsp_timeout": profile.ocsp_timeout,
+        "crl_unavailable": profile.crl_unavailable.value,
+        "crl_scope": profile.crl_scope.value,
+        "crl_files": [each.path for each in profile.crl_files],
+        "crl_timeout": profile.crl_timeout,
     }

@@ -66,23 +66,25 @@ ADVICE: Final[Mapping[str, str]] = {
         "add a trusted client certificate that ends in the client's issuer, or turn the comparison off."
     ),
     reasons.REVOKED: (
-        "The OCSP responder of the certificate's CA says that it is revoked. Only a new certificate helps. If it "
-        "was revoked by mistake, its CA must reverse that, and the gateway accepts it after a newer OCSP response."
+        "The certificate's CA says that it is revoked, by its OCSP responder or by a list (CRL); revocationSource in "
+        "the access log is which. Only a new certificate helps. If it was revoked by mistake, its CA must reverse "
+        "that, and the gateway accepts it after a newer OCSP response, or a newer list without it."
     ),
     reasons.STATUS_UNKNOWN: (
         "The OCSP responder does not know this certificate. Ask its CA whether the responder serves that CA, and"
         " whether the certificate is in its database."
     ),
     reasons.STATUS_UNAVAILABLE: (
-        "No OCSP responder gave a valid response: it was unreachable or too late, or its response was invalid; or "
-        "the certificate names none (authorityInfoAccess). The gateway's own log has the reason. An "
-        "ocsp_responder_url in the profile replaces the responders that certificates name, and ocsp_unavailable = "
-        "Allow accepts clients meanwhile."
+        "No source gave a valid answer: the OCSP responder, or the server of the list (CRL), was unreachable or too "
+        "late, or what it sent was invalid or over; or the certificate names none. The gateway's own log has the "
+        "reason, and agw revocation check asks each source and shows it. In the profile ocsp_responder_url replaces "
+        "the responders that certificates name, crl_files has lists besides theirs, and ocsp_unavailable or "
+        "crl_unavailable = Allow accepts clients meanwhile: with two sources both are needed."
     ),
     reasons.STATUS_NOT_ASKED: (
-        "The gateway could not send an OCSP request: no descriptor was free, or too many OCSP requests were "
-        "waiting. The gateway's own log has the reason. The client may retry at once; ocsp_unavailable = Allow "
-        "does not apply."
+        "The gateway could not ask about the certificate: no descriptor was free, or too many questions were "
+        "waiting. The gateway's own log has the reason. The client may retry at once; ocsp_unavailable and "
+        "crl_unavailable = Allow do not apply."
     ),
     reasons.CHAIN_TOO_LONG: (
         "There are more CAs above the client's certificate than max_client_chain_depth in [gateway] allows. Raise it,"
