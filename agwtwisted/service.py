@@ -109,6 +109,11 @@ class GatewayService(MultiService):
         if shared.place.is_alone:
             self._happenings.setServiceParent(self)
 
+    def startService(self) -> None:
+        """Starts all of it; the store that gateways share is not waited for."""
+        super().startService()
+        self.shared.knowledge.start()
+
     def drain_without_limit(self) -> None:
         """Has the next stop wait for the last connection, however long that takes."""
         self._drains_without_limit = True
@@ -212,6 +217,7 @@ class GatewayService(MultiService):
         left = max((end - seconds()) / 2, 0.1)
         await self._in_time(shared.revocation.stopService(), left, "OCSP responses could not be stored in time")
         shared.cold_client.stop()
+        await shared.knowledge.stop()
         left = max(end - seconds(), 0.1)
         await self._in_time(shared.access_log.stopService(), left, "the access log could not be written in time")
 

@@ -51,7 +51,11 @@ from agwtwisted.revocation.ocsp_answers import OcspAnswers
 from agwtwisted.revocation.ocsp_client import OcspClient
 from agwtwisted.revocation.ocsp_source import OcspSource
 from agwtwisted.revocation.ocsp_store import MemoryStore, OpenedStore, ResponseStore, SqliteStore
+from agwtwisted.revocation.redis_knowledge import RedisKnowledge
+from agwtwisted.revocation.redis_server import RedisServerFiles
 from agwtwisted.revocation.revocation import Revocation
+from agwtwisted.revocation.shared_knowledge import NOTHING_SHARED, SharedKnowledge
+from agwtwisted.revocation.shared_source import SharedSource, hear_revocations
 from agwtwisted.revocation.staple_store import StapleStore
 from agwtwisted.revocation.stapling import Stapling
 from agwtwisted.sharing.memory import SharedMemory
@@ -103,6 +107,7 @@ class Shared:
     cold_client: ColdClient  # sends the gateway's own requests
     ocsp_client: OcspClient  # asks responders by it
     staples: HeldStaples  # OCSP responses about the gateway's own certificates
+    knowledge: SharedKnowledge  # of other gateways
     resolver: Resolver
     limits: Limits
     limiter: LogRateLimiter  # of failed handshakes
@@ -157,10 +162,14 @@ class Shared:
         client = OcspClient(reactor, cold_client, own_ports=own_ports)
         metrics, events = Metrics(), Events(reactor)
         metrics.use(names_of(plan), reactor.seconds())
-        source = OcspSource(client, wall.seconds, reactor.seconds, metrics.revocation)
+        resolver = Resolver(reactor, SystemResolver(reactor).look_up)
+        knowledge = _knowledge(gateway, reactor, resolver, random, metrics, place)
+        asked = OcspSource(client, wall.seconds, reactor.seconds, metrics.revocation)
+        source = SharedSource(asked, knowledge, reactor, wall, metrics.shared_store)
         answers = OcspAnswers(
             *(reactor, wall, source, _store(plan, directory, wall, reactor), random),
             siblings=place.siblings,
+            shares=knowledge is not NOTHING_SHARED,
             counters=metrics.revocation,
         )
         lists = crl_lists(
@@ -180,7 +189,8 @@ class Shared:
             cold_client=cold_client,
             ocsp_client=client,
             staples=_staples(directory, wall, reactor, client, random, place),
-            resolver=Resolver(reactor, SystemResolver(reactor).look_up),
+            knowledge=knowledge,
+            resolver=resolver,
             limits=_limits(gateway, reactor, room, place),
             limiter=LogRateLimiter(reactor.seconds),
             random=random,
@@ -201,6 +211,7 @@ class Shared:
         made.revocation.use(checking_profiles(plan))
         made._adopt(plan, made.read_crl_files(plan))
         made.staples.use(staple_subjects(plan))
+        hear_revocations(knowledge, source, answers.heard)
         return made
 
     def opened_store(self, plan: Plan) -> OpenedStore | None:
@@ -252,6 +263,28 @@ def _opened_log(
     log = AccessLog(gateway.access_log, reactor, wall=seconds, lock=lock)
     log.open()
     return log
+
+
+def _knowledge(
+    gateway: Gateway,
+    reactor: PosixReactorBase,
+    resolver: Resolver,
+    random: Random,
+    metrics: Metrics,
+    place: WorkerPlace,
+) -> SharedKnowledge:
+    """What is shared with other gateways, and by each worker with the others; the parent of workers asks nothing."""
+    address = gateway.revocation_store
+    if address is None or (not place.is_alone and not place.index):
+        return NOTHING_SHARED
+    return RedisKnowledge(
+        reactor,
+        RedisServerFiles.of(gateway, address, reactor, resolver, outbox_of(reactor)),
+        random,
+        prefix=gateway.revocation_store_prefix,
+        seconds=gateway.revocation_store_timeout,
+        counters=metrics.shared_store,
+    )
 
 
 def _limits(gateway: Gateway, clock: IReactorTime, room: int | None, place: WorkerPlace) -> Limits:

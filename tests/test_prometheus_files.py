@@ -13,7 +13,8 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.operations.exposition import render
-from agwtwisted.core.operations.families import FAMILIES, FamilyKind, MetricFamily
+from agwtwisted.core.operations.families import FAMILIES
+from agwtwisted.core.operations.metric_kinds import FamilyKind, MetricFamily
 from tests.core.operations.test_exposition import EVERY
 from tests.programs import needs
 

@@ -25,6 +25,7 @@ from agwtwisted.listening.listener import bind
 from agwtwisted.operations.events import Events
 from agwtwisted.revocation.held_staples import HeldStaples
 from agwtwisted.revocation.ocsp_store import SqliteStore
+from agwtwisted.revocation.shared_knowledge import NOTHING_SHARED
 from agwtwisted.service import LOG_SHARE, GatewayService, build
 from agwtwisted.shared import ALONE
 from agwtwisted.transport.clocks import WallClock
@@ -175,6 +176,7 @@ class StagesTests(SynchronousTestCase):
             revocation=self.revocation,
             staples=HeldStaples(wall),
             cold_client=SimpleNamespace(stop=lambda: None),
+            knowledge=NOTHING_SHARED,
             resolver=resolver,
             place=ALONE,
             events=Events(self.clock),

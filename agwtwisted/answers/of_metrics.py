@@ -149,6 +149,7 @@ def _add_limits(into: Collected, shared: Shared) -> None:
         "agw_tls_handshakes_waiting": limits.handshakes.waiting,
         "agw_ocsp_fail_open": revocation.fail_open_count,
         "agw_ocsp_requests_waiting": shared.ocsp_client.waiting,
+        "agw_revocation_store_connected": int(shared.knowledge.is_usable),
         "agw_access_log_lines_lost": log.lost_lines,
         "agw_access_log_buffer_bytes": log.held_bytes,
     }

@@ -12,7 +12,7 @@ from typing import Final
 
 from agwtwisted.core.http.pages import ErrorInfo
 from agwtwisted.core.identity.clients import RevocationFinding
-from agwtwisted.core.operations.families import CODES, DURATIONS, LIFETIMES
+from agwtwisted.core.operations.metric_kinds import CODES, DURATIONS, LIFETIMES
 from agwtwisted.core.operations.refusal_reasons import refusal
 from agwtwisted.core.verification.handshake_failures import HandshakeFailure
 from agwtwisted.core.verification.verdicts import Refusing, Verdict, log_word
@@ -198,6 +198,18 @@ class ListCounters:
     def downloaded(self, outcome: str) -> None:
         """A download has its outcome."""
         self.outcomes[outcome] += 1
+
+
+class SharedStoreCounters:
+    """What was asked of the store that gateways share, and where answers came from since it is asked."""
+
+    def __init__(self) -> None:
+        self.commands: Counter[tuple[str, str]] = Counter()
+        self.answers: Counter[str] = Counter()
+
+    def asked(self, command: str, outcome: str) -> None:
+        """A command has its outcome."""
+        self.commands[command, outcome] += 1
 
 
 def _yes(resumed: bool) -> str:

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Generic, TypeVar
 
-from agwtwisted.core.operations.families import CODES
 from agwtwisted.core.operations.kept_names import KeptNames
 from agwtwisted.core.operations.measurements import Collected, Sample
+from agwtwisted.core.operations.metric_kinds import CODES
 from agwtwisted.operations.counters import (
     AddressCounters,
     BackendCounters,
@@ -22,6 +22,7 @@ from agwtwisted.operations.counters import (
     RequestCounters,
     RevocationCounters,
     SessionCounters,
+    SharedStoreCounters,
 )
 
 T = TypeVar("T")
@@ -65,6 +66,7 @@ class Metrics:
         self.backends: ByNames[BackendCounters] = ByNames(("backend_pool", "backend_settings"), BackendCounters)
         self.revocation = RevocationCounters()
         self.lists = ListCounters()
+        self.shared_store = SharedStoreCounters()
         self.names = KeptNames()
 
     def use(self, names: Iterable[tuple[str, str]], now: float) -> None:
@@ -90,6 +92,7 @@ class Metrics:
         _add_revocation(add, self.revocation)
         for outcome, count in self.lists.outcomes.items():
             add("agw_crl_downloads", (outcome,), count)
+        _add_shared_store(add, self.shared_store)
 
 
 def _add_requests(add: Add, route: tuple[str, ...], counters: RequestCounters) -> None:
@@ -161,3 +164,10 @@ def _add_revocation(add: Add, counters: RevocationCounters) -> None:
     for labels, checks in counters.checks.items():
         add("agw_revocation_checks", labels, checks)
     add("agw_ocsp_cache_hits", (), counters.cache_hits)
+
+
+def _add_shared_store(add: Add, counters: SharedStoreCounters) -> None:
+    for origin, count in counters.answers.items():
+        add("agw_revocation_store_answers", (origin,), count)
+    for (command, outcome), count in counters.commands.items():
+        add("agw_revocation_store_commands", (command, outcome), count)

@@ -36,12 +36,13 @@ from agwtwisted.core.revocation.status_facts import StatusFacts
 from agwtwisted.core.verification.judging import valid_until
 from agwtwisted.interfaces import NO_SIBLINGS, Siblings
 from agwtwisted.operations.counters import RevocationCounters
+from agwtwisted.revocation.heard_answers import HeardAnswers
 from agwtwisted.revocation.ocsp_facts import ocsp_facts
 from agwtwisted.revocation.ocsp_import import taken
 from agwtwisted.revocation.ocsp_store import OpenedStore, ResponseStore, StoredResponse
 from agwtwisted.revocation.renewals import Renewals
 from agwtwisted.revocation.sources import AnswerSource
-from agwtwisted.revocation.unproven import ANSWER, UnprovenResponses, payload_of, published
+from agwtwisted.revocation.unproven import ANSWER, UnprovenResponses, payload_of
 from agwtwisted.revocation.watchers import RevocationWatchers
 from agwtwisted.transport.clocks import WallClock
 from agwtwisted.transport.deferreds import SingleFlight, log_failure
@@ -60,6 +61,7 @@ class OcspAnswers:
         store: keeps signed responses across restarts.
         random: spreads renewals, so that certificates which came together are not renewed together.
         siblings: other workers, which are let know what this one has learnt, and are listened to.
+        shares: whether other gateways let this one know of revocations, by `heard`.
         counters: count what is known and what is asked; None: in vain.
     """
 
@@ -76,6 +78,7 @@ class OcspAnswers:
         *,
         max_answers: int = MAX_ANSWERS,
         siblings: Siblings = NO_SIBLINGS,
+        shares: bool = False,
         counters: RevocationCounters | None = None,
     ) -> None:
         self.counters = RevocationCounters() if counters is None else counters
@@ -92,11 +95,15 @@ class OcspAnswers:
         self._memory = RevocationMemory(max_answers, self._renewals.cancel)
         self._unproven = UnprovenResponses(max_answers)  # of an earlier process, or of siblings
         self._siblings = siblings
-        self._watched: dict[bytes, tuple[Subject, str]] = {}  # with the name of a profile, where there are siblings
+        self._is_let_know = shares or siblings is not NO_SIBLINGS
+        self.heard = HeardAnswers(
+            self._memory, self._profiles, self._unproven, self._prove, lambda each: self._store.put(each), wall.seconds
+        )
+        """What other workers and gateways know."""
         self._flights: SingleFlight[tuple[bytes, ProfileKey], RevocationStatus] = SingleFlight()
         self._unsubscribe: Callable[[], None] = _nothing
         self._key_of = lru_cache(REMEMBERED_KEYS)(ocsp.key_of)
-        siblings.subscribe(ANSWER, self._heard)
+        siblings.subscribe(ANSWER, self.heard.heard)
 
     def start(self) -> None:
         """Takes up what an earlier process has learnt."""
@@ -151,17 +158,7 @@ class OcspAnswers:
         """
         watched = {self._key_of(*subject): (subject, profile.name) for subject in subjects}
         unwatch = self._watchers.watch(watched, call)
-        if self._siblings is NO_SIBLINGS:
-            return unwatch
-        self._watched.update(watched)
-
-        def unwatch_and_forget() -> None:
-            unwatch()
-            for key in watched:
-                if key not in self._watchers:
-                    self._watched.pop(key, None)
-
-        return unwatch_and_forget
+        return self.heard.watch(watched, unwatch, self._watchers) if self._is_let_know else unwatch
 
     def known(self, subject: Subject, profile: SslProfile) -> RevocationStatus | None:
         """The known status of a certificate; None where a source has to be asked."""
@@ -213,7 +210,7 @@ class OcspAnswers:
         """Forgets answers, in memory and where they are stored, but no revocation; returns how many were in memory."""
         self._unproven.forget(forgotten.needle)
         self._store.forget(forgotten.needle)
-        return self._memory.forget(forgotten)
+        return self._memory.forget(forgotten, self.seconds())
 
     def facts(self, subject: Subject, profile: SslProfile) -> StatusFacts:
         """What is known about a certificate without asking, how old that is, and when it is asked for again."""
@@ -243,7 +240,7 @@ class OcspAnswers:
             return stored
         self._store.put(stored)
         self._siblings.publish(ANSWER, payload_of(stored))
-        self._take_up(stored)
+        self.heard.take_up(stored)
         return ""
 
     # -- what is known
@@ -273,36 +270,14 @@ class OcspAnswers:
 
     def _prove(
         self, stored: StoredResponse, subject: Subject, profile: SslProfile, *, arrived: float | None = None
-    ) -> None:
+    ) -> News:
         """Takes up a response if it proves something now that its issuer is at hand. None: it arrived once signed."""
         request = OcspRequest.of(*subject)
-        if isinstance(request, OcspRequest):
-            answer = ocsp.prove(stored.response, request)
-            if isinstance(answer, ProvenResponse):
-                arrived = answer.this_update if arrived is None else arrived
-                self._take(stored.key, answer, subject, profile, arrived=arrived)
-
-    def _heard(self, payload: bytes) -> None:
-        """A sibling has learnt something. It is proven here as well: now, if it matters to a client that is there."""
-        stored = published(payload)
-        if stored.is_revoked:
-            self._store.put(stored)  # the other process may be killed before it has
-        self._take_up(stored)
-
-    def _take_up(self, stored: StoredResponse) -> None:
-        """Proves a response now, if it matters to a client that is there, or keeps it until its certificate is seen."""
-        at_hand = self._at_hand(stored.key)
-        if at_hand is None:
-            self._unproven.put(stored)
-        else:
-            self._prove(stored, *at_hand, arrived=self.seconds())
-
-    def _at_hand(self, key: bytes) -> tuple[Subject, SslProfile] | None:
-        """A certificate that a client is connected with, or was, as far as something is held about it."""
-        held = self._memory.held(key, self.seconds())
-        known = self._watched.get(key) if held is None else (held.subject, held.profile)
-        profile = None if known is None else self._profiles.named(known[1])
-        return None if known is None or profile is None else (known[0], profile)
+        answer = request if isinstance(request, Unusable) else ocsp.prove(stored.response, request)
+        if isinstance(answer, Unusable):
+            return News.NONE
+        arrived = answer.this_update if arrived is None else arrived
+        return self._take(stored.key, answer, subject, profile, arrived=arrived)
 
     # -- asking
 
@@ -311,7 +286,8 @@ class OcspAnswers:
 
     async def _ask(self, key: bytes, subject: Subject, profile: SslProfile) -> RevocationStatus:
         """Asks the source; the result is what is known after it."""
-        found = await self._source.learn(subject, profile)
+        newer_than = self._memory.newest_of(key, subject, self.seconds())
+        found = await self._source.learn(subject, profile, newer_than=newer_than)
         return self._settled(key, found, subject, profile)
 
     def _settled(

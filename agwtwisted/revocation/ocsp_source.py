@@ -6,6 +6,7 @@ Responders: the operator's own, else those that the certificate names. Caller: t
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 from typing import Final, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred
@@ -71,9 +72,14 @@ class OcspSource:
         self._limiter = LogRateLimiter(ticks)
 
     def learn(
-        self, subject: Subject, profile: SslProfile, *, trace: Callable[[str], None] | None = None
+        self,
+        subject: Subject,
+        profile: SslProfile,
+        *,
+        newer_than: float = -inf,
+        trace: Callable[[str], None] | None = None,
     ) -> Deferred[ProvenResponse | NoAnswer]:
-        """As `sources.AnswerSource` says."""
+        """As `sources.AnswerSource` says; a responder has nothing older than what it says now."""
         return Deferred.fromCoroutine(self._learn(subject, profile, trace))
 
     async def _learn(

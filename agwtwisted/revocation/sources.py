@@ -7,6 +7,7 @@ verified chains come to a source. Beside it: what OCSP itself is asked by.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from math import inf
 from typing import Protocol
 
 from twisted.internet.defer import Deferred
@@ -61,12 +62,21 @@ class StatusSource(Protocol):
 
 
 class AnswerSource(Protocol):
-    """Where OCSP responses about certificates come from: `ocsp_source.OcspSource`."""
+    """Where OCSP responses come from: `ocsp_source.OcspSource`, with `shared_source.SharedSource` before it."""
 
     def learn(
-        self, subject: Subject, profile: SslProfile, *, trace: Callable[[str], None] | None = None
+        self,
+        subject: Subject,
+        profile: SslProfile,
+        *,
+        newer_than: float = -inf,
+        trace: Callable[[str], None] | None = None,
     ) -> Deferred[ProvenResponse | NoAnswer]:
         """An answer about a certificate that the profile believes now, or why there is none; may be cancelled.
 
-        `trace` is called with a line about each responder that is asked; None: nothing is.
+        Args:
+            subject: the certificate.
+            profile: by whose rules.
+            newer_than: the thisUpdate of the answer that is known, which another one from a store has to exceed.
+            trace: is called with a line about each responder, each of which is asked; None: nothing is.
         """

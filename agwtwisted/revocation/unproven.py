@@ -65,6 +65,10 @@ class UnprovenResponses:
         """What is said to be a revocation of a certificate; None: nothing is."""
         return self._revoked.get(key, 0.0)
 
+    def discard_good(self, key: bytes) -> None:
+        """Forgets the one about a certificate that is not said to be a revocation."""
+        self._others.discard(key)
+
     def pop(self, key: bytes) -> list[StoredResponse]:
         """Those about a certificate, which is at hand now; which of them is newer is seen when they are proven."""
         found = [each for kept in (self._revoked, self._others) if (each := kept.get(key, 0.0)) is not None]

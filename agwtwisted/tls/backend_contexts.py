@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, Final
 
 import attrs
@@ -77,6 +78,22 @@ class BackendTls:
             offering=lru_cache(limits.ALPN_PROTOCOLS.highest)(offering),
         )
 
+    @classmethod
+    def of_files(cls, roots: Path | None, certificate: Path | None, key: Path | None) -> BackendTls:
+        """With files in PEM, as OpenSSL reads them; None: the system's roots, no certificate of the gateway's own.
+
+        Raises:
+            SSL.Error: a file is not there, or not what it has to be.
+        """
+        context = _context((), (), validate_chain=True, certificate=None, trusts_system=roots is None)
+        if roots is not None:
+            context.load_verify_locations(str(roots))
+        if certificate is not None and key is not None:
+            context.use_certificate_chain_file(str(certificate))
+            context.use_privatekey_file(str(key))
+            context.check_privatekey()
+        return cls(context=context, validate_name=True, offering=lambda protocol: context)
+
     def handshake(
         self,
         clock: IReactorTime,
@@ -100,12 +117,14 @@ def _context(
     *,
     validate_chain: bool,
     certificate: SslCertificate | None,
+    trusts_system: bool = True,
 ) -> SSL.Context:
     context = SSL.Context(SSL.TLS_CLIENT_METHOD)
     context.set_min_proto_version(SSL.TLS1_2_VERSION)
     context.set_options(SSL.OP_NO_RENEGOTIATION)
     context.set_mode(SSL.MODE_RELEASE_BUFFERS)
-    _trust(context, roots)
+    if roots or trusts_system:
+        _trust(context, roots)
     if validate_chain:
         context.set_verify(SSL.VERIFY_PEER, _note)
         own_callbacks(context)

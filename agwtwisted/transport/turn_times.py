@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import Any, Final
 
-from agwtwisted.core.operations.families import TURNS
+from agwtwisted.core.operations.metric_kinds import TURNS
 from agwtwisted.transport.outbox import ITurns
 
 SHORT: Final = TURNS[0]

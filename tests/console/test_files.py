@@ -9,7 +9,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.console import files
 from agwtwisted.console.files import HEADERS, INDEX, console_files
-from agwtwisted.core.operations.families import FAMILIES, FamilyKind
+from agwtwisted.core.operations.families import FAMILIES
+from agwtwisted.core.operations.metric_kinds import FamilyKind
 
 STATIC = Path(files.__file__).parent / "static"
 

@@ -9,7 +9,8 @@ import attrs
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.operations.families import FAMILIES, FamilyKind
+from agwtwisted.core.operations.families import FAMILIES
+from agwtwisted.core.operations.metric_kinds import FamilyKind
 from tests.end_to_end import traffic
 from tests.end_to_end.gateway import shared
 from tests.end_to_end.lines import wait_until

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.operations.families import DURATIONS, LIFETIMES
+from agwtwisted.core.operations.metric_kinds import DURATIONS, LIFETIMES
 from agwtwisted.core.verification.handshake_failures import HandshakeFailure
 from agwtwisted.core.verification.verdicts import Missing, Refused, Trusted
 from agwtwisted.operations.counters import (

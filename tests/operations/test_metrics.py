@@ -44,6 +44,8 @@ class MetricsTests(SynchronousTestCase):
         self.metrics.revocation.asked("good", 0.1)
         for source in (RevocationSource.CRL, NoSource.NONE):
             self.metrics.revocation.found(RevocationFinding(status=ClientRevocationStatus.GOOD, source=source))
+        self.metrics.shared_store.asked("get", "none")
+        self.metrics.shared_store.answers["hit"] += 1
 
     def collected(self, now: float = 0.0) -> Collected:
         """What was counted."""
@@ -66,6 +68,8 @@ class MetricsTests(SynchronousTestCase):
         self.assertEqual(found["agw_http_errors"], {("shop", "ERRORINFO_INVALID_HOST"): 1})
         self.assertEqual(found["agw_http2_connections_cut"], {("shop", "resets"): 1})
         self.assertEqual(found["agw_ocsp_requests"], {("good",): 1})
+        self.assertEqual(found["agw_revocation_store_commands"], {("get", "none"): 1})
+        self.assertEqual(found["agw_revocation_store_answers"], {("hit",): 1})
 
     def test_labels(self) -> None:
         """Every sample has as many values as its family has labels, and a histogram as many buckets as bounds."""

@@ -865,9 +865,9 @@ class SiblingsTests(RevocationCase):
             _, unwatch = self.watch(self.second)
             _, unwatch_another = self.watch(self.second)
             unwatch()
-            self.assertEqual(len(self.second._watched), 1)
+            self.assertEqual(len(self.second.heard._watched), 1)
             unwatch_another()
-            self.assertEqual(self.second._watched, {})
+            self.assertEqual(self.second.heard._watched, {})
 
 
 class OperatorTests(RevocationCase):

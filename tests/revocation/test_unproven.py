@@ -51,6 +51,15 @@ class UnprovenTests(SynchronousTestCase):
             kept.put(stored(number))
         self.assertEqual([number for number in range(10) if stored(number).key in kept], [3, 4, 9])
 
+    def test_discarded(self) -> None:
+        """One that is no revocation can be forgotten by its key, and a revocation stays."""
+        kept = UnprovenResponses(10)
+        for each in (stored(1, is_revoked=True), stored(1), stored(2)):
+            kept.put(each)
+        for number in (1, 2, 3):
+            kept.discard_good(stored(number).key)
+        self.assertEqual([number for number in range(4) if stored(number).key in kept], [1])
+
 
 class PublishedTests(SynchronousTestCase):
     """What the parent keeps for a worker to come."""

@@ -16,8 +16,9 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.registry import Collector
 
-from agwtwisted.core.operations.families import FAMILIES, FamilyKind, MetricFamily
+from agwtwisted.core.operations.families import FAMILIES
 from agwtwisted.core.operations.measurements import Measurements, Sample, Samples
+from agwtwisted.core.operations.metric_kinds import FamilyKind, MetricFamily
 
 TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
 """The media type of Prometheus's own format (its page "Exposition formats")."""

@@ -8,7 +8,8 @@ from typing import Any, Final, TypeAlias
 
 import attrs
 
-from agwtwisted.core.operations.families import FAMILIES, FamilyKind, Merging
+from agwtwisted.core.operations.families import FAMILIES
+from agwtwisted.core.operations.metric_kinds import FamilyKind, Merging
 
 Sample: TypeAlias = float | tuple[float, ...]
 """A value; of a histogram how many observations are in each bucket, infinity's included, and behind these their sum."""

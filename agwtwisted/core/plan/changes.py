@@ -13,7 +13,19 @@ from agwtwisted.core.base.errors import Problem, shown
 from agwtwisted.core.plan.fingerprints import Fingerprints, framed
 from agwtwisted.core.plan.plan import Plan, in_use, title_of
 
-FIXED_KEYS: Final = ("outbound_proxy", "reuse_port", "state_directory", "workers")
+FIXED_KEYS: Final = (
+    "outbound_proxy",
+    "reuse_port",
+    "state_directory",
+    "workers",
+    "revocation_store",
+    "revocation_store_password_file",
+    "revocation_store_trusted_file",
+    "revocation_store_certificate_file",
+    "revocation_store_key_file",
+    "revocation_store_prefix",
+    "revocation_store_timeout",
+)
 """Keys of [gateway] that stay as they were at the start."""
 
 FIXED_SECTIONS: Final[tuple[str, ...]] = ("control",)

@@ -15,8 +15,9 @@ from agwtwisted.core.base.warning_kinds import WarningKind
 from agwtwisted.core.configuration import certificate_warnings, rule_coherence
 from agwtwisted.core.exchange import states as exchange_states
 from agwtwisted.core.http.pages import ErrorInfo
-from agwtwisted.core.operations.families import FAMILIES, FamilyKind, MetricFamily
+from agwtwisted.core.operations.families import FAMILIES
 from agwtwisted.core.operations.kept_names import KEPT
+from agwtwisted.core.operations.metric_kinds import FamilyKind, MetricFamily
 from agwtwisted.core.operations.record_texts import LONGEST_FIELD
 from agwtwisted.core.operations.records import ACCESS, ENVELOPE, HANDSHAKE
 from agwtwisted.core.operations.session_records import SESSION

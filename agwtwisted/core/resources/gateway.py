@@ -47,6 +47,7 @@ class Gateway:
     revocation_store_certificate_file: str | None = None
     revocation_store_key_file: str | None = None
     revocation_store_prefix: str = "agwtwisted:"
+    revocation_store_timeout: float = 0.2
     ssl_policy: TlsPolicy
     reuse_port: bool = False
     max_connections: int = 20000

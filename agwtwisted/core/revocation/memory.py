@@ -8,6 +8,7 @@ use. Certificates are known by the key of `ocsp.key_of`. Caller: the revocation 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from enum import Enum, auto
 from math import inf
@@ -46,6 +47,9 @@ MAX_AHEAD: Final = 86400.0
 
 FAILURE_TTL: Final = 10.0
 """Negative-cache lifetime: seconds until a certificate is asked about again after a failure, or an *unknown*."""
+
+MAX_FORGOTTEN: Final = 64
+"""Orders of operators to forget answers that count for those of other gateways, too: the last ones."""
 
 Subject: TypeAlias = tuple[bytes, bytes]
 """A certificate and its issuer, in DER."""
@@ -133,6 +137,7 @@ class RevocationMemory:
         self._held: Expiring[bytes, HeldAnswer] = Expiring(max_answers, dropped)
         self._revoked: Expiring[bytes, _Revocation] = Expiring(MAX_REVOKED)
         self._failures: Expiring[tuple[bytes, ProfileKey], _Failure] = Expiring(max_answers)
+        self._forgotten: deque[tuple[Forgotten, float]] = deque(maxlen=MAX_FORGOTTEN)  # and when
 
     def held(self, key: bytes, now: float) -> HeldAnswer | None:
         """The answer about a certificate, if it is known and no revocation."""
@@ -160,16 +165,29 @@ class RevocationMemory:
         until = answer.this_update if answer.next_update is None else answer.next_update
         return Revoked(answer.revoked_at, answer.reason, until)
 
+    def newest_of(self, key: bytes, subject: Subject, now: float) -> float:
+        """What the thisUpdate of another gateway's answer about a certificate must exceed; minus infinity: nothing.
+
+        That is the thisUpdate of the last word about it, as it was signed, and the time at which an operator had it
+        forgotten.
+        """
+        held, revoked = self._held.get(key, now), self._revoked.get(key, now)
+        times = [at for forgotten, at in self._forgotten if forgotten.is_meant(subject)]
+        times += [] if held is None else [held.answer.this_update]
+        times += [] if revoked is None else [revoked.orders(now)]
+        return max(times, default=-inf)
+
     def counts(self) -> tuple[int, int, int]:
         """How many certificates are held as good, known as revoked, and unknown to their issuers a moment ago."""
         unknown = sum(isinstance(failure.status, Unknown) for failure in self._failures.values())
         return len(self._held), len(self._revoked), unknown
 
-    def forget(self, forgotten: Forgotten) -> int:
+    def forget(self, forgotten: Forgotten, now: float) -> int:
         """Forgets held answers about certificates that are meant, and every failure; returns how many answers.
 
         Revocations stay: they end by a newer answer alone.
         """
+        self._forgotten.append((forgotten, now))
         meant = [key for key, held in self._held.items() if forgotten.is_meant(held.subject)]
         for key in meant:
             self._held.discard(key)

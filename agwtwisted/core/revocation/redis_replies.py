@@ -119,7 +119,7 @@ class RedisReplies:
             case b"+":
                 self._add(text, replies)
             case b"-":
-                self._add(RedisProblem(text.decode("utf-8", "replace")), replies)
+                self._add(RedisProblem(_printable(text)), replies)
             case b":":
                 self._add(_number(text), replies)
             case b"$":
@@ -162,6 +162,11 @@ class RedisReplies:
         self._at = end
         if self._taken > self._most:
             raise ProtocolError("the reply is too long")
+
+
+def _printable(text: bytes) -> str:
+    """For logs: no text of a server that need not be trusted gets there as it is."""
+    return "".join(chr(each) if 0x20 <= each < 0x7F else "?" for each in text)
 
 
 def _number(text: bytes) -> int:

@@ -22,7 +22,7 @@ from agwtwisted.core.resources.resources import (
     WithoutNocheck,
     sources_text,
 )
-from agwtwisted.core.sections.settings import Empty, Key, Row, choice, listed, path, seconds, unsupported, whole
+from agwtwisted.core.sections.settings import Empty, Key, Row, choice, listed, path, seconds, whole
 
 SOURCES: Final = "verify_client_revocation"
 """The key that lists the sources of a profile."""
@@ -32,6 +32,8 @@ UNAVAILABLE: Final = {RevocationSource.OCSP: "ocsp_unavailable", RevocationSourc
 
 FILE_LISTS: Final = ("crl_files",)
 """Keys of which each value is a path."""
+
+_LEAST_TIMEOUT: Final = 0.01
 
 _NOT_OF_OCSP_ALONE: Final = ("ocsp_allowed_networks", "ocsp_allowed_ports", "ocsp_clock_skew")
 """Keys that lists go by as well."""
@@ -58,6 +60,14 @@ def _store_prefix(text: str) -> str:
         most = limits.STORE_PREFIX.highest
         raise UnacceptableError(f"is {shown(text)}, but must be at most {most} printable ASCII characters, no blanks")
     return text
+
+
+def _store_timeout(text: str) -> float:
+    """Seconds for a reply of a store."""
+    value = seconds(limits.STORE_TIMEOUT)(text)
+    if value < _LEAST_TIMEOUT:
+        raise UnacceptableError(f"is {shown(text)}, but must be at least {_LEAST_TIMEOUT}")
+    return value
 
 
 PROFILE_KEYS: Final = {
@@ -122,23 +132,27 @@ GATEWAY_KEYS: Final = {
         " It resolves their names, by `CONNECT` for https.",
     ),
     "revocation_store": Key(
-        unsupported(store_address),
+        store_address,
         "The Redis server over which gateways share what they have learnt of revocation: `redis://[user@]host[:port]`"
-        " or, with TLS, `rediss://…`, and `/number` of a database. Every gateway verifies what it reads there.",
+        " or, with TLS, `rediss://…`, and `/number` of a database. Every gateway verifies what it reads there"
+        " ([how](../revocation.md#sharing-over-redis)).",
     ),
     "revocation_store_password_file": Key(
-        unsupported(path), "A file with the password for `revocation_store`; it is read whenever the gateway connects."
+        path, "A file with the password for `revocation_store`; it is read whenever the gateway connects."
     ),
     "revocation_store_trusted_file": Key(
-        unsupported(path), "CA certificates (PEM) for `rediss://`; without it those of the system."
+        path, "CA certificates (PEM) for `rediss://`; without it those of the system."
     ),
     "revocation_store_certificate_file": Key(
-        unsupported(path), "The gateway's own certificate for `rediss://` (PEM), where the server asks for one."
+        path, "The gateway's own certificate for `rediss://` (PEM), where the server asks for one."
     ),
-    "revocation_store_key_file": Key(unsupported(path), "Its private key (PEM)."),
+    "revocation_store_key_file": Key(path, "Its private key (PEM)."),
     "revocation_store_prefix": Key(
-        unsupported(_store_prefix),
-        "The beginning of all keys and channels in the store: gateways that share have the same.",
+        _store_prefix,
+        "The beginning of all keys in the store: gateways that share have the same.",
+    ),
+    "revocation_store_timeout": Key(
+        _store_timeout, "Seconds for each reply of the store; later the gateway goes on as if it were not there."
     ),
 }
 """Of `gateway`."""
@@ -194,6 +208,10 @@ def gateway_problems(row: Row) -> Iterator[Problem]:
         if others:
             yield row.warning(f"{others[0]} has no effect without revocation_store", key=others[0])
         return
+    if store.user and row.unset("revocation_store_password_file"):
+        yield row.problem(
+            "revocation_store names a user: revocation_store_password_file is missing", key="revocation_store"
+        )
     pair = ("revocation_store_certificate_file", "revocation_store_key_file")
     for key, other in (pair, pair[::-1]):
         if key in row.values and row.unset(other):

@@ -355,18 +355,6 @@ def only(value: str) -> Convert[str]:
     return convert
 
 
-def unsupported(convert: Convert[T], *, but: str = "") -> Convert[T]:
-    """The same for a key that this version does not act on: only the value `but` is taken, as what it does anyway."""
-
-    def refuse(text: str) -> T:
-        value = convert(text)
-        if text != but:
-            raise UnacceptableError("is not supported by this version")
-        return value
-
-    return refuse
-
-
 def pieces(text: str) -> list[str]:
     """The values of a list, between commas or newlines."""
     return [stripped for piece in _LIST_DELIMITERS.split(text) if (stripped := piece.strip(" \t"))]

@@ -7,8 +7,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.operations.exposition import OPENMETRICS, TEXT, prefers_openmetrics, render
-from agwtwisted.core.operations.families import FAMILIES, FamilyKind, MetricFamily
+from agwtwisted.core.operations.families import FAMILIES
 from agwtwisted.core.operations.measurements import Measurements, Sample
+from agwtwisted.core.operations.metric_kinds import FamilyKind, MetricFamily
 
 ODD = 'quoted " and \\ and \n a line'
 PROMETHEUS = (

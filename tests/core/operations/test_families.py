@@ -6,7 +6,8 @@ import re
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.operations.families import FAMILIES, FamilyKind
+from agwtwisted.core.operations.families import FAMILIES
+from agwtwisted.core.operations.metric_kinds import FamilyKind
 
 
 class TableTests(SynchronousTestCase):

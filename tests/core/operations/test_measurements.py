@@ -6,8 +6,8 @@ import json
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.operations.families import Merging
 from agwtwisted.core.operations.measurements import Collected, Measurements, merged, together
+from agwtwisted.core.operations.metric_kinds import Merging
 
 REQUESTS, LIMIT, CONNECTIONS = "agw_http_requests", "agw_connections_limit", "agw_connections"
 DURATIONS = "agw_ocsp_request_duration_seconds"

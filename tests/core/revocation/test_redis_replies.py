@@ -16,22 +16,7 @@ from agwtwisted.core.revocation.redis_replies import (
     RedisReply,
     command,
 )
-
-
-def encoded(reply: RedisReply) -> bytes:
-    """A reply as Redis sends it, strings as bulk strings."""
-    match reply:
-        case None:
-            return b"$-1\r\n"
-        case bytes():
-            return b"$%d\r\n%s\r\n" % (len(reply), reply)
-        case int():
-            return b":%d\r\n" % reply
-        case RedisProblem():
-            return b"-%s\r\n" % reply.text.encode()
-        case list():
-            return b"*%d\r\n" % len(reply) + b"".join(map(encoded, reply))
-
+from tests.redis_lines import replied
 
 _PROBLEMS = st.text("ABC xyz", min_size=1).map(RedisProblem)
 _PLAIN = st.none() | st.binary(max_size=40) | st.integers(-(2**63), 2**63 - 1) | _PROBLEMS
@@ -62,12 +47,16 @@ class RepliesTests(SynchronousTestCase):
     @given(st.lists(_REPLIES, max_size=5), st.lists(st.integers(1, 9), min_size=1, max_size=9))
     def test_any_pieces(self, expected: list[RedisReply], sizes: list[int]) -> None:
         """The same replies come of the same bytes, in whatever pieces these come."""
-        data, replies, found, at, turn = b"".join(map(encoded, expected)), RedisReplies(), [], 0, 0
+        data, replies, found, at, turn = b"".join(map(replied, expected)), RedisReplies(), [], 0, 0
         while at < len(data):
             size = sizes[turn % len(sizes)]
             found += replies.feed(data[at : at + size])
             at, turn = at + size, turn + 1
         self.assertEqual(found, expected)
+
+    def test_errors_are_printable(self) -> None:
+        """The text of an error can be logged as it is, whatever bytes it has."""
+        self.assertEqual(RedisReplies().feed(b"-ERR \x1b[2J\n\xff\r\n"), [RedisProblem("ERR ?[2J??")])
 
     def test_replies_are_counted_one_by_one(self) -> None:
         """The bound is that of each reply: any number of short ones may follow each other."""

@@ -15,22 +15,9 @@ from agwtwisted.core.sections.listener_keys import GATEWAY
 from agwtwisted.core.sections.revocation_keys import gateway_problems, profile_problems
 from agwtwisted.core.sections.settings import Kind, Row
 from agwtwisted.core.sections.tls_keys import SSL_PROFILE
-from tests.configurations import changed, said
+from tests.configurations import changed, load, said
 
 STRICT = "[ssl_profile strict]\n"
-UNSUPPORTED = {
-    STRICT: (),
-    "[gateway]\n": (
-        "revocation_store = redis://r",
-        "revocation_store_password_file = p",
-        "revocation_store_trusted_file = p",
-        "revocation_store_certificate_file = p",
-        "revocation_store_key_file = p",
-        "revocation_store_prefix = a",
-    ),
-}
-"""Keys that are known, and have no effect yet."""
-
 BOTH = (RevocationSource.OCSP, RevocationSource.CRL)
 
 
@@ -48,18 +35,6 @@ def profile(*, mode: ClientAuth = ClientAuth.STRICT, **values: Any) -> list[str]
 def gateway(**values: Any) -> list[str]:
     """What is said of the gateway."""
     return [each.message for each in gateway_problems(row(GATEWAY, **values))]
-
-
-class UnsupportedTests(SynchronousTestCase):
-    """What this version does not act on."""
-
-    def test_refused(self) -> None:
-        """A key without an effect is an error, never ignored."""
-        for section, lines in UNSUPPORTED.items():
-            for line in lines:
-                wanted = f"{section}{line}\n"
-                text = changed((section, wanted)) if section == STRICT else f"{wanted}{changed()}"
-                self.assertIn("is not supported by this version", "".join(said(text)), line)
 
 
 class SourcesTests(SynchronousTestCase):
@@ -109,6 +84,22 @@ class SourcesTests(SynchronousTestCase):
 
 class StoreTests(SynchronousTestCase):
     """`revocation_store` and what goes with it."""
+
+    def test_user(self) -> None:
+        """A user needs a password."""
+        found = gateway(revocation_store=store_address("redis://u@r"))
+        self.assertEqual(found, ["revocation_store names a user: revocation_store_password_file is missing"])
+
+    def test_timeout(self) -> None:
+        """The time for a reply is a part of a second, or some seconds, and not none."""
+        for value, expected in (("0.001", "must be at least 0.01"), ("0", "must be at least"), ("11", "from 0 to 10")):
+            text = changed(
+                ("[gateway]\n", f"[gateway]\nrevocation_store = redis://r\nrevocation_store_timeout = {value}\n")
+            )
+            [line] = said(text)
+            self.assertIn(expected, line)
+        text = changed(("[gateway]\n", "[gateway]\nrevocation_store = redis://r\nrevocation_store_timeout = 0.05\n"))
+        self.assertEqual(load(text).gateway.revocation_store_timeout, 0.05)
 
     def test_alone(self) -> None:
         """A store needs nothing else."""

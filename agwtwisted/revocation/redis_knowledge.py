@@ -1,0 +1,248 @@
+"""Knowledge shared over Redis: values with an end, leases, and news in a stream.
+
+Redis is given a fraction of a second for each command. A command that it does not answer ends the connection, and while
+there is none everything is answered at once as if there were nothing: a frozen Redis costs one wait, not one a client.
+Callers: what puts the gateway together; the sources of revocation status ask it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+from typing import Final
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+
+from agwtwisted.core.base.log_rate_limiter import LogRateLimiter
+from agwtwisted.core.operations.shared_store_state import SharedStoreState
+from agwtwisted.core.revocation import redis_news
+from agwtwisted.core.revocation.redis_news import BEFORE_ALL
+from agwtwisted.core.revocation.redis_replies import ProtocolError, RedisProblem, RedisReply
+from agwtwisted.operations.counters import SharedStoreCounters
+from agwtwisted.revocation.redis_connection import GONE, RedisConnection
+from agwtwisted.revocation.redis_link import RedisLink, RedisServer
+from agwtwisted.revocation.shared_knowledge import MAX_NEWS, MAX_VALUE
+from agwtwisted.transport.deferreds import log_failure
+
+NEWS_SECONDS: Final = 5.0
+"""For which Redis waits for news; then it is asked again, which shows that it is there."""
+
+REPLY_SECONDS: Final = 2.0
+"""For a reply that no client waits for."""
+
+MIN_TTL, MAX_TTL = 0.001, 400 * 86400.0
+"""Bounds in seconds of the life of a value: Redis takes no shorter one."""
+
+PAUSE: Final = 0.02
+"""Seconds after a batch of news in which none is asked for, so that a flood of them leaves time for clients."""
+
+PAUSE_EACH: Final = 0.001
+"""Seconds more for each piece of news that was worth a look."""
+
+
+class RedisKnowledge:
+    """As SharedKnowledge says, by one server.
+
+    Args:
+        clock: monotonic.
+        server: is connected to.
+        random: spreads attempts to connect.
+        prefix: what all keys begin with.
+        seconds: for a reply.
+        counters: of commands.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        server: RedisServer,
+        random: Random,
+        *,
+        prefix: str,
+        seconds: float,
+        counters: SharedStoreCounters,
+    ) -> None:
+        self._clock = clock
+        self._name = server.name
+        self._prefix = prefix.encode()
+        self._stream = self._prefix + b"news"
+        self._seconds = seconds
+        self._counters = counters
+        self._limiter = LogRateLimiter(clock.seconds)
+        self._heard: dict[bytes, Callable[[bytes], Deferred[None] | None]] = {}
+        self._seen = BEFORE_ALL
+        self._problem = "not connected yet"  # empty: there is none
+        self._last_error = ""
+        self._commands = RedisLink(clock, server, random, _until_its_end, self._said)
+        self._news = RedisLink(clock, server, random, self._follow, self._said_of_news)
+
+    def start(self) -> None:
+        """As SharedKnowledge says."""
+        self._commands.start()
+        self._news.start()
+
+    def stop(self) -> Deferred[None]:
+        """As SharedKnowledge says."""
+        self._commands.stop()
+        self._news.stop()
+        return succeed(None)
+
+    @property
+    def is_usable(self) -> bool:
+        """As SharedKnowledge says."""
+        return self._commands.connection is not None
+
+    @property
+    def state(self) -> SharedStoreState:
+        """What is shown of it."""
+        return SharedStoreState(
+            url=self._name,
+            is_connected=self.is_usable,
+            answers=dict(self._counters.answers),
+            commands=dict(self._counters.commands),
+            last_error=self._last_error,
+        )
+
+    # -- what is shared
+
+    def get(self, key: str) -> Deferred[bytes | None]:
+        """As SharedKnowledge says."""
+        return self._ask("get", b"GET", self._key(key)).addCallback(_value)
+
+    def put(self, key: str, value: bytes, ttl: float) -> Deferred[bool]:
+        """As SharedKnowledge says."""
+        if len(value) > MAX_VALUE or ttl < MIN_TTL:
+            return succeed(False)
+        milliseconds = b"%d" % (min(ttl, MAX_TTL) * 1000)
+        return self._ask("put", b"SET", self._key(key), value, b"PX", milliseconds).addCallback(_is_done)
+
+    def lease(self, key: str, seconds: float) -> Deferred[bool]:
+        """As SharedKnowledge says."""
+        milliseconds = b"%d" % (max(seconds, MIN_TTL) * 1000)
+        asked = self._ask("lease", b"SET", self._lease(key), b"1", b"NX", b"PX", milliseconds)
+        return asked.addCallback(lambda reply: reply is not None)
+
+    def release(self, key: str) -> Deferred[None]:
+        """As SharedKnowledge says."""
+        return self._ask("release", b"DEL", self._lease(key)).addCallback(lambda _: None)
+
+    def publish(self, topic: str, news: bytes) -> None:
+        """As SharedKnowledge says."""
+        if len(news) <= MAX_NEWS:
+            asked = self._ask("publish", *redis_news.adding(self._stream, topic.encode(), news))
+            log_failure(asked, self.log, "publishing news")
+
+    def subscribe(self, topic: str, heard: Callable[[bytes], Deferred[None] | None]) -> None:
+        """As SharedKnowledge says."""
+        self._heard[topic.encode()] = heard
+
+    # -- asking
+
+    def _key(self, key: str) -> bytes:
+        return self._prefix + key.encode()
+
+    def _lease(self, key: str) -> bytes:
+        return self._prefix + b"lease:" + key.encode()
+
+    def _ask(self, what: str, *words: bytes) -> Deferred[RedisReply]:
+        connection = self._commands.connection
+        if connection is None:
+            self._counters.asked(what, "not_connected")
+            return succeed(GONE)
+        return connection.ask(*words, seconds=self._seconds).addCallback(self._counted, what)
+
+    def _counted(self, reply: RedisReply, what: str) -> RedisReply:
+        match reply:
+            case RedisProblem():
+                outcome = "error"
+                self._complain(reply)
+            case None:
+                outcome = "none"  # no such value, or another has the lease
+            case _:
+                outcome = "done"
+        self._counters.asked(what, outcome)
+        return reply
+
+    def _complain(self, problem: RedisProblem) -> None:
+        if problem is GONE:  # why it is is said once
+            return
+        self._last_error = problem.text
+        omitted = self._limiter.admit(problem.word)
+        if omitted is not None:
+            more = f" ({omitted} more like it since)" if omitted else ""
+            message = "{store} answers with an error: {text}{more}"
+            self.log.warn(message, store=self._name, text=problem.text, more=more)
+
+    def _said(self, problem: str) -> None:
+        """There is a connection, or none."""
+        if not problem and self._problem:
+            self.log.info("Revocation is shared over {store}", store=self._name)
+        elif problem and problem != self._problem:
+            self._last_error = problem
+            message = "Revocation is not shared over {store}, and this gateway asks for itself: {problem}"
+            if self._limiter.admit(problem) is not None:
+                self.log.warn(message, store=self._name, problem=problem)
+        self._problem = problem
+
+    def _said_of_news(self, problem: str) -> None:
+        """Of the second link, where the first one goes well: its user may not read the stream, perhaps."""
+        if problem and self.is_usable:
+            self._last_error = problem
+            message = "News of revocations cannot be read from {store}: {problem}"
+            if self._limiter.admit(f"news {problem}") is not None:
+                self.log.warn(message, store=self._name, problem=problem)
+
+    # -- news
+
+    async def _follow(self, connection: RedisConnection) -> None:
+        """Reads news until the connection ends."""
+        try:
+            await self._begin(connection)
+            while not connection.end_reason:
+                await self._read_some(connection)
+        except ProtocolError as error:
+            connection.end(str(error))
+
+    async def _begin(self, connection: RedisConnection) -> None:
+        """Of a stream that was made anew since, everything is news."""
+        reply = await connection.ask(*redis_news.asking_for_last(self._stream), seconds=REPLY_SECONDS)
+        if isinstance(reply, RedisProblem):
+            raise ProtocolError(reply.text)
+        if redis_news.last_of(reply) < self._seen:
+            self._seen = BEFORE_ALL
+
+    async def _read_some(self, connection: RedisConnection) -> None:
+        words = redis_news.waiting_after(self._stream, self._seen, NEWS_SECONDS)
+        reply = await connection.ask(*words, seconds=NEWS_SECONDS + REPLY_SECONDS)
+        if isinstance(reply, RedisProblem):
+            raise ProtocolError(reply.text)
+        count = 0
+        for entry in redis_news.entries_of(reply, self._seen):
+            self._seen = entry.identifier
+            count += await self._take(entry.topic, entry.news)
+        await deferLater(self._clock, PAUSE + count * PAUSE_EACH)
+
+    async def _take(self, topic: bytes, news: bytes) -> bool:
+        """Passes news on; whether there was something to wait for."""
+        heard = self._heard.get(topic)
+        waiting = None if heard is None else heard(news)
+        if waiting is not None:
+            await waiting
+        return waiting is not None
+
+
+def _until_its_end(connection: RedisConnection) -> Deferred[None]:
+    return connection.over
+
+
+def _value(reply: RedisReply) -> bytes | None:
+    return reply if isinstance(reply, bytes) and len(reply) <= MAX_VALUE else None
+
+
+def _is_done(reply: RedisReply) -> bool:
+    return reply == b"OK"

@@ -1,0 +1,87 @@
+"""What other gateways let this one know. What other workers do is in the tests of the answers of responders."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import Any
+
+from agwtwisted.core.revocation import ocsp
+from agwtwisted.core.revocation.memory import Forgotten
+from agwtwisted.core.revocation.status import Good, Revoked
+from agwtwisted.revocation.ocsp_source import OcspSource
+from tests import pki
+from tests.responder import Response, Single
+from tests.revocations import DEVICE, HOUR, ISSUER, NOW, PROFILE, SUBJECT, RevocationCase
+
+OTHER = ISSUER.issue("another device", ocsp_url="http://ocsp.example/")
+
+
+class OtherGatewaysTests(RevocationCase):
+    """What other gateways let this one know."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.started(shares=True)
+        self.key = ocsp.key_of(*SUBJECT)
+        self.called: list[str] = []
+
+    def watch(self) -> None:
+        """A connection of the device."""
+        self.answers.watch([SUBJECT], PROFILE, lambda: self.called.append("called"))
+
+    def test_revoked(self) -> None:
+        """A revocation that is stored ends connections, is stored here too, and concerns none a second time."""
+        self.learn()
+        self.watch()
+        self.assertTrue(self.answers.heard.concerns(self.key))
+        self.answers.heard.take_shared(self.key, [self.response("revoked"), self.response()])
+        self.assertEqual(self.called, ["called"])
+        self.assertIsInstance(self.known(), Revoked)
+        self.assertFalse(self.answers.heard.concerns(self.key))
+        self.assertEqual([each.is_revoked for each in self.store.load(self.wall.seconds(), 10)], [True])
+
+    def test_without_answer(self) -> None:
+        """It ends those of clients, too, about whose certificates nothing is known."""
+        self.watch()
+        self.assertTrue(self.answers.heard.concerns(self.key))
+        self.answers.heard.take_shared(self.key, [self.response("revoked")])
+        self.assertEqual(self.called, ["called"])
+
+    def test_not_believed(self) -> None:
+        """What is signed by another issuer, or about another certificate, changes nothing."""
+        self.learn()
+        self.watch()
+        other = pki.Authority.root("Root").intermediate("Issuer")
+        forged = Response(signer=other, singles=[Single(certificate=DEVICE, status="revoked")]).der()
+        self.answers.heard.take_shared(self.key, [b"garbage", forged, self.response("revoked", OTHER)])
+        self.assertEqual(self.called, [])
+        self.assertIsInstance(self.known(), Good)
+
+    def test_not_at_hand(self) -> None:
+        """News of certificates that no client has are not taken up; what was stored about them is asked for anew."""
+        self.assertFalse(self.answers.heard.concerns(self.key))
+        self.answers.heard.take_shared(self.key, [self.response("revoked")])
+        self.learn()
+        self.started(shares=True)  # and knows what is stored
+        self.assertFalse(self.answers.heard.concerns(self.key))
+        self.assertIsInstance(self.learn("revoked"), Revoked)
+
+    def test_newer_alone(self) -> None:
+        """A source is asked for what is newer than what is known, and than what an operator has forgotten."""
+        asked: list[float] = []
+        learn = OcspSource.learn
+
+        def noted(source: OcspSource, *given: Any, newer_than: float, trace: Any = None) -> Any:
+            asked.append(newer_than)
+            return learn(source, *given, trace=trace)
+
+        self.patch(OcspSource, "learn", noted)
+        self.learn()
+        self.clock.advance(60.0)
+        self.answers.forget(Forgotten(serial=DEVICE.certificate.serial_number))
+        self.clock.advance(60.0)
+        self.learn()
+        self.learn(device=OTHER)
+        self.assertEqual(asked, [-inf, NOW + 60.0, -inf])
+        self.clock.advance(0.9 * HOUR)  # both are renewed meanwhile
+        self.assertEqual(asked[3:], [NOW + 120.0, NOW + 120.0])
