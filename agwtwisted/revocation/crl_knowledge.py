@@ -58,6 +58,13 @@ class CrlKnowledge:
         held = self.lists.of_issuer(about.issuer_key)
         return status_of([each.crl for each in held], about, rules, self._seconds())
 
+    def revoked(self, about: CrlSubject) -> Revoked | None:
+        """That a certificate is revoked, by a list of whatever age; most are in none, which the tables say at once."""
+        if self._is_in_none(about.issuer_key, about.serial):
+            return None
+        status = self.status(about)
+        return status if isinstance(status, Revoked) else None
+
     def watch(self, subjects: Iterable[Subject], call: Callable[[], None], *, at_once: bool) -> Callable[[], None]:
         """Has `call` called when one of these certificates becomes known as revoked; returns what ends that.
 
@@ -117,12 +124,14 @@ class CrlKnowledge:
         return None if isinstance(about, Unusable) else (about.issuer_key, about.serial)
 
     def _has(self, watched: Watched, subject: Subject) -> bool:
-        """Whether a certificate that is watched is revoked; most are not, which the tables say at once."""
-        issuer, serial = watched
-        if all(each.crl.table.find(serial) is None for each in self.lists.of_issuer(issuer)):
+        """Whether a certificate that is watched is revoked; only one that is in a list is read anew."""
+        if self._is_in_none(*watched):
             return False
         about = self.about(*subject)
-        return isinstance(about, CrlSubject) and isinstance(self.status(about), Revoked)
+        return isinstance(about, CrlSubject) and self.revoked(about) is not None
+
+    def _is_in_none(self, issuer: bytes, serial: bytes) -> bool:
+        return all(each.crl.table.find(serial) is None for each in self.lists.of_issuer(issuer))
 
     def _say(self, held: HeldList, what: str) -> None:
         crl = held.crl

@@ -166,8 +166,7 @@ class CrlLists:
         if not self.knowledge.lists:  # for clients of profiles that read no lists
             return None
         about = self.knowledge.about(*subject)
-        status = about if isinstance(about, Unusable) else self.knowledge.status(about)
-        return status if isinstance(status, Revoked) else None
+        return None if isinstance(about, Unusable) else self.knowledge.revoked(about)
 
     def watch(self, subjects: Iterable[Subject], profile: SslProfile, call: Callable[[], None]) -> Callable[[], None]:
         """Has `call` called when one of these certificates becomes known as revoked; returns what ends that."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -15,7 +17,10 @@ from tests.crls import point_name, points_extension, uri
 from tests.end_to_end import clients, gateway
 from tests.end_to_end.backends import Backend
 from tests.end_to_end.gateway import Gateway, section
+from tests.end_to_end.lines import Line
 from tests.end_to_end.list_authority import ListAuthority, ListServer
+from tests.end_to_end.test_worker_processes import GET
+from tests.end_to_end.worker_processes import worker_of, workers
 
 OPEN = {"ocsp_allowed_networks": "127.0.0.0/8", "ocsp_allowed_ports": "1-65535"}
 
@@ -44,6 +49,7 @@ class Place:
             + gateway.pool("app", self.backend.port)
             + section("ssl_profile lists", **self.keys)
             + gateway.door("lists", self.port, "lists")
+            + section("control", socket="control.sock")
         )
 
     def device(self, name: str, *, points: bool = True) -> pki.Credential:
@@ -154,3 +160,81 @@ class RevocationListsTests(SynchronousTestCase):
             self.assertIn("the file has no CRL", at.gateway.output)
             checked = at.gateway.agw("check", "gw.ini")
             self.assertIn("the file has no CRL", checked.stdout + checked.stderr)
+
+    def test_reload(self) -> None:
+        """A reload takes another file with all that goes with it, or nothing; what was known as revoked stays so."""
+        with place(crl_files="one.crl") as at:
+            bad = at.device("bad", points=False)
+            other = at.device("other", points=False)
+            directory = at.gateway.directory
+            at.authority.revoke(bad)
+            (directory / "one.crl").write_bytes(at.authority.published())
+            at.authority.revoke(other)
+            (directory / "two.crl").write_bytes(at.authority.published())
+            (directory / "three.crl").write_bytes(b"nothing")
+            with started(at):
+                self.assertEqual([at.ask(name)[0] for name in ("bad", "other")], [400, 200])
+                at.gateway.file.write_text(at.text().replace("one.crl", "three.crl"))
+                refused = at.gateway.agw("reload", "--config", "gw.ini")
+                self.assertNotEqual(refused.returncode, 0)
+                self.assertIn("three.crl: the file has no CRL", refused.stdout + refused.stderr)
+                self.assertEqual(at.ask("other"), (200, "good", "CRL"))
+                at.gateway.file.write_text(at.text().replace("one.crl", "two.crl"))
+                taken = at.gateway.agw("reload", "--config", "gw.ini")
+                self.assertEqual(taken.returncode, 0, taken.stdout + taken.stderr)
+                self.assertEqual(at.ask("other"), (400, "revoked", "CRL"))
+                at.gateway.file.write_text(at.text().replace("crl_files = one.crl\n", ""))
+                self.assertEqual(at.gateway.agw("reload", "--config", "gw.ini").returncode, 0)
+                self.assertEqual(at.ask("bad"), (400, "revoked", "CRL"))
+
+
+def kept_lists() -> Iterator[Path]:
+    """Lists of workers without a state directory, those of other gateways included."""
+    return Path(tempfile.gettempdir()).glob("agwtwisted-*/*.crl")
+
+
+@programs.needs("openssl")
+class WorkersTests(SynchronousTestCase):
+    """Two workers, without a state directory."""
+
+    def lines(self, at: Place, name: str) -> Iterator[tuple[int, Line]]:
+        """Connections of a device that have had an answer, each with the index of its worker."""
+        while True:
+            line = clients.encrypted(at.gateway.call(at.port, name))
+            self.addCleanup(line.close)
+            line.send(GET)
+            self.assertEqual(line.response().status, 200)
+            yield worker_of(line, workers(at.gateway)), line
+
+    def test_shared(self) -> None:
+        """One worker downloads a list for both; a new one that either learns of ends the connections of both, counts
+        in a worker that begins later, and nothing of the lists is left behind.
+        """
+        with place(gateway_keys={"workers": 2}) as at:
+            device = at.device("device")
+            with started(at):
+                found: dict[int, Line] = {}
+                for index, line in self.lines(at, "device"):
+                    found[index] = line
+                    if len(found) == 2:
+                        break
+                self.assertEqual(at.server.asked, [""])
+                at.authority.revoke(device)
+                at.server.data = at.authority.published()
+                chain = str(at.gateway.directory / "device.pem")
+                done = at.gateway.agw("revocation", "check", "--listener", "lists", "--config", "gw.ini", chain)
+                self.assertIn("revoked", done.stdout, done.stderr)
+                for line in found.values():
+                    self.assertEqual(line.rest(), b"")
+                self.assertEqual(len(at.server.asked), 2)
+                self.assertNotEqual(at.server.asked[1], "")  # it was a conditional request
+                at.server.is_down = True
+                killed = workers(at.gateway)[1]
+                os.kill(killed, signal.SIGKILL)
+                workers(at.gateway, besides=killed)
+                for _ in range(8):
+                    self.assertEqual(at.ask("device"), (400, "revoked", "CRL"))
+                self.assertEqual(len(at.server.asked), 2)
+                kept = [each.parent for each in kept_lists() if at.server.url.encode() in each.read_bytes()]
+                self.assertEqual(len(kept), 1)
+            self.assertFalse(kept[0].exists())
