@@ -29,7 +29,7 @@ from agwtwisted.core.configuration.trust_coherence import key_of
 from agwtwisted.core.plan.plan import Plan
 from agwtwisted.core.resources.resources import Protocol
 from agwtwisted.core.sections.settings import beside
-from agwtwisted.core.sections.sources import ReadFile, SourceFile
+from agwtwisted.core.sections.sources import ReadFile, Signature, SourceFile
 from agwtwisted.listening.listener import BindError
 from agwtwisted.operations.followed_files import signature_of
 from agwtwisted.revocation.crl_files import read_crl_files
@@ -116,6 +116,9 @@ class Loaded:
 
     plan: Plan
     files: Files
+    lists: Mapping[str, Signature | None] = attrs.Factory(dict)
+    """The files of `crl_files` by their paths, whose bytes are no part of a plan: a reload takes them where they are
+    others. Empty: they are not compared."""
 
 
 class _Reader:
@@ -223,7 +226,13 @@ def _read_main(file: str) -> SourceFile:
 def _loaded(files: Files, now: datetime | None, *, may_be_empty: bool) -> Loaded:
     reader = _Reader()
     plan = _parsed(files, reader.read, now, may_be_empty=may_be_empty)
-    return Loaded(plan=plan, files=reader.beside(files))
+    return loaded_of(plan, reader.beside(files))
+
+
+def loaded_of(plan: Plan, files: Files) -> Loaded:
+    """A plan that was made of these files now."""
+    paths = {os.path.abspath(each.path) for profile in list_profiles(plan) for each in profile.crl_files}
+    return Loaded(plan=plan, files=files, lists={path: signature_of(path) for path in sorted(paths)})
 
 
 def plan_of(files: Files, now: datetime | None) -> Plan:

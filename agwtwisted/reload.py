@@ -27,7 +27,7 @@ from agwtwisted.core.base.errors import ConfigError, Problem
 from agwtwisted.core.operations.status import LastReload
 from agwtwisted.core.plan.changes import Changes, changes_of, fixed_problems
 from agwtwisted.core.sections.sources import SourceFile
-from agwtwisted.loading import NO_FILES, Files, Loaded, load_files, plan_of
+from agwtwisted.loading import NO_FILES, Files, Loaded, load_files, loaded_of, plan_of
 from agwtwisted.transport.clocks import system_time
 from agwtwisted.transport.deferreds import log_failure
 from agwtwisted.transport.threads import considerate, in_thread
@@ -100,7 +100,7 @@ class FileSource:
     def reread(self, files: Files) -> Loaded:
         """The configuration with the same main text, and the files that it names as they are now."""
         read = files.reread()
-        return self._checked(Loaded(plan=plan_of(read, self.now()), files=read))
+        return self._checked(loaded_of(plan_of(read, self.now()), read))
 
     def _checked(self, loaded: Loaded) -> Loaded:
         self.check(loaded)
@@ -290,11 +290,11 @@ class Reloads:
         plan, loaded = self.in_force.plan, following.loaded
         self._warn(loaded)
         warnings = tuple(map(str, loaded.plan.config.warnings))
-        if loaded.plan != plan:
+        if loaded.plan != plan or loaded.lists != self.in_force.lists:
             warnings += await self._put_in_force(loaded)
             plan = loaded.plan
         # Where nothing changed, lines may have moved: the text of the next reload is that of this one.
-        self.in_force = Loaded(plan=plan, files=loaded.files)
+        self.in_force = attrs.evolve(loaded, plan=plan)
         reloaded = Reloaded(
             generation=self.generation,
             fingerprint=plan.fingerprint,

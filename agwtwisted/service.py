@@ -87,7 +87,8 @@ class GatewayService(MultiService):
         self.binding = binding
         self.retired = RetiredPorts(shared.reactor)
         self.reloads = Reloads(
-            Loaded(plan=generation.plan, files=files), source, self, shared.reactor, shared.wall.seconds
+            Loaded(plan=generation.plan, files=files, lists=shared.crl_lists.files.signatures),
+            *(source, self, shared.reactor, shared.wall.seconds),
         )
         self.answers = GatewayAnswers(self)
         shared.drains.use(generation.pools)

@@ -104,6 +104,22 @@ class ReloadsTests(Directory):
             ],
         )
 
+    def test_lists(self) -> None:
+        """A list that was replaced is taken by a reload, though the configuration is the same; once, and not again."""
+        lists = "verify_client_revocation = CRL\ncrl_files = ca.crl"
+        path = self.write("conf/ca.crl", b"one")
+        self.configure(lambda text: text.replace("[ssl_profile strict]\n", f"[ssl_profile strict]\n{lists}\n"))
+        first = self.source.load()
+        self.assertEqual(first.lists, {str(path): signature_of(str(path))})
+        self.reloads = Reloads(first, self.source, self, self.reactor)
+        self.said(self.reloads.reload)
+        self.assertEqual(self.events, [])
+        path.write_bytes(b"another")
+        for reload in (self.reloads.reload_files, self.reloads.reload):
+            outcome, _ = self.said(reload)
+            assert isinstance(outcome, Reloaded)
+            self.assertEqual(self.events, ["prepared", "committed"])
+
     def test_other_processes(self) -> None:
         """The answer comes once all processes have the configuration in force; here it is from the commit on."""
         elsewhere: Deferred[None] = Deferred()

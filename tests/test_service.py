@@ -23,6 +23,7 @@ from agwtwisted.generation import Generation
 from agwtwisted.interfaces import NO_SIBLINGS
 from agwtwisted.listening.listener import bind
 from agwtwisted.operations.events import Events
+from agwtwisted.revocation.crl_files import NO_CRL_FILES
 from agwtwisted.revocation.held_staples import HeldStaples
 from agwtwisted.revocation.ocsp_store import SqliteStore
 from agwtwisted.revocation.shared_knowledge import NOTHING_SHARED
@@ -176,6 +177,7 @@ class StagesTests(SynchronousTestCase):
             revocation=self.revocation,
             staples=HeldStaples(wall),
             cold_client=SimpleNamespace(stop=lambda: None),
+            crl_lists=SimpleNamespace(files=NO_CRL_FILES),
             knowledge=NOTHING_SHARED,
             resolver=resolver,
             place=ALONE,

@@ -16,7 +16,7 @@ from agwtwisted.arm_files import NO_ARGUMENTS, ArmArguments
 from agwtwisted.core.base.errors import ConfigError, Place, Problem
 from agwtwisted.core.resource_manager.messages import ArmState, JsonObject
 from agwtwisted.core.sections.control_keys import asks_for_arm
-from agwtwisted.loading import Files, Loaded, load_arm, plan_of, read
+from agwtwisted.loading import Files, Loaded, load_arm, loaded_of, plan_of, read
 from agwtwisted.reload import FileSource, ReloadCandidate
 from agwtwisted.resource_manager.store import Store
 
@@ -97,7 +97,7 @@ class PlaneSource:
     def reread(self, files: Files) -> Loaded:
         """The gateway in force, with the files that it names as they are now."""
         read = files.reread()
-        return self._checked(Loaded(plan=plan_of(read, self.now()), files=read))
+        return self._checked(loaded_of(plan_of(read, self.now()), read))
 
     def judged(self, body: JsonObject | None) -> Loaded:
         """What a gateway comes to, with the file as it is now; in a thread. Raises `ConfigError`."""

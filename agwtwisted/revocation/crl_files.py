@@ -58,6 +58,11 @@ class ReadCrlFiles:
     issuers: tuple[bytes, ...] = ()  # the CAs that the profiles trust, in DER
 
     @property
+    def signatures(self) -> dict[str, Signature | None]:
+        """Of each file, as it was before it was read."""
+        return {path: each.signature for path, each in self.files.items()}
+
+    @property
     def followed(self) -> dict[str, SourceFile]:
         """The same as files that are followed."""
         return {each.path: SourceFile(data=b"", mode=0, signature=each.signature) for each in self.files.values()}

@@ -183,6 +183,12 @@ class RevocationListsTests(SynchronousTestCase):
                 taken = at.gateway.agw("reload", "--config", "gw.ini")
                 self.assertEqual(taken.returncode, 0, taken.stdout + taken.stderr)
                 self.assertEqual(at.ask("other"), (400, "revoked", "CRL"))
+                third = at.device("third", points=False)
+                self.assertEqual(at.ask("third"), (200, "good", "CRL"))
+                at.authority.revoke(third)
+                (directory / "two.crl").write_bytes(at.authority.published())  # and nothing else
+                self.assertEqual(at.gateway.agw("reload", "--config", "gw.ini").returncode, 0)
+                self.assertEqual(at.ask("third"), (400, "revoked", "CRL"))
                 at.gateway.file.write_text(at.text().replace("crl_files = one.crl\n", ""))
                 self.assertEqual(at.gateway.agw("reload", "--config", "gw.ini").returncode, 0)
                 self.assertEqual(at.ask("bad"), (400, "revoked", "CRL"))
