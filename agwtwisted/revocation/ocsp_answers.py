@@ -100,7 +100,7 @@ class OcspAnswers:
             self._memory, self._profiles, self._unproven, self._prove, lambda each: self._store.put(each), wall.seconds
         )
         """What other workers and gateways know."""
-        self._flights: SingleFlight[tuple[bytes, ProfileKey], RevocationStatus] = SingleFlight()
+        self._flights: SingleFlight[tuple[bytes, ProfileKey], RevocationStatus] = SingleFlight(goes_on=True)
         self._unsubscribe: Callable[[], None] = _nothing
         self._key_of = lru_cache(REMEMBERED_KEYS)(ocsp.key_of)
         siblings.subscribe(ANSWER, self.heard.heard)

@@ -20,11 +20,13 @@ from agwtwisted.core.base.expiring import Expiring
 from agwtwisted.core.operations.revocation_state import ResponderState
 from agwtwisted.core.plan.descriptors import RESPONDER_QUESTIONS
 from agwtwisted.core.revocation.circuit_breaker import CircuitBreaker
+from agwtwisted.core.revocation.concurrency import ConcurrencyLimit
 
 T = TypeVar("T")
 
 MAX_CONCURRENT: Final = 256
-"""Requests under way to one responder: one that takes 0.4 s for each still answers as many as `RATE` allows."""
+"""Requests under way to one responder: one that takes 0.4 s for each still answers as many as `RATE` allows. There are
+fewer while it does not answer them in time."""
 
 RATE: Final = 500
 """Requests to one responder in a second."""
@@ -79,6 +81,7 @@ class _Responder:
 
     def __init__(self) -> None:
         self.breaker = CircuitBreaker()
+        self.limit = ConcurrencyLimit(MAX_CONCURRENT)
         self.queue: OrderedDict[_Queued, None] = OrderedDict()
         self.under_way = 0
         self.next_at = 0.0  # when the next request may be sent
@@ -199,8 +202,10 @@ class ResponderThrottle:
         match outcome:
             case Outcome.ANSWERED:
                 its.breaker.answered(now)
+                its.limit.answered()
             case Outcome.TIMED_OUT:
                 its.breaker.timed_out(key, began, now)
+                its.limit.timed_out(key, began, now)
             case Outcome.REFUSED:
                 its.breaker.refused(key, now)
             case Outcome.INCONCLUSIVE:
@@ -210,7 +215,7 @@ class ResponderThrottle:
 
     def _look(self, its: _Responder) -> None:
         """Notes a responder as ready if it has a request that may be sent by its own limits."""
-        if not its.queue or its.under_way >= MAX_CONCURRENT or its.timer is not None:
+        if not its.queue or its.under_way >= its.limit.requests or its.timer is not None:
             return
         now = self._clock.seconds()
         if its.next_at > now:

@@ -64,9 +64,13 @@ class SingleFlight(Generic[T, V]):
     """One request for many waiters: those that come while it is in progress wait for the same result.
 
     A waiter that is cancelled leaves, and the others wait on; with the last one the question itself is cancelled.
+
+    Args:
+        goes_on: the question goes on without waiters, for those who come later.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, goes_on: bool = False) -> None:
+        self._goes_on = goes_on
         self._flights: dict[T, _Flight[V]] = {}
 
     def __len__(self) -> int:
@@ -83,7 +87,7 @@ class SingleFlight(Generic[T, V]):
         begun = self._flights[key] = _Flight()
         waiter = begun.waiter(lambda: self._deserted(key, begun))
         begun.question = start()
-        begun.question.addBoth(self._landed, key, begun)  # type: ignore[unused-awaitable]  # always succeeds
+        begun.question.addBoth(self._landed, key, begun)  # type: ignore[unused-awaitable]  # fails where nothing waits
         return waiter
 
     def cancel(self) -> None:
@@ -92,9 +96,11 @@ class SingleFlight(Generic[T, V]):
             if flight.question is not None:
                 flight.question.cancel()
 
-    def _landed(self, result: V | Failure, key: T, flight: _Flight[V]) -> None:
+    def _landed(self, result: V | Failure, key: T, flight: _Flight[V]) -> Failure | None:
         self._forget(key, flight)
         waiters, flight.waiters = flight.waiters, []
+        if not waiters and isinstance(result, Failure) and result.check(CancelledError) is None:
+            return result  # Twisted logs it
         for waiter in waiters:
             if waiter.called:  # cancelled by one whose turn came before
                 continue
@@ -102,8 +108,11 @@ class SingleFlight(Generic[T, V]):
                 waiter.errback(result)
             else:
                 waiter.callback(result)
+        return None
 
     def _deserted(self, key: T, flight: _Flight[V]) -> None:
+        if self._goes_on:
+            return
         self._forget(key, flight)  # first: a new waiter begins a new request
         if flight.question is not None:
             flight.question.cancel()

@@ -97,12 +97,24 @@ class AskingTests(RevocationCase):
         self.assertEqual(self.asker.cancelled, 0)
 
     def test_all_leave(self) -> None:
-        """The last one to leave takes the request along; nothing is remembered against the certificate."""
+        """A request outlives those who wait for it: the client finds its answer when it comes again."""
         waiting = self.status()
         waiting.cancel()
         self.failureResultOf(waiting, CancelledError)
+        again = self.status()
+        again.cancel()
+        self.failureResultOf(again, CancelledError)
+        self.assertEqual((len(self.asker.questions), self.asker.cancelled), (1, 0))
+        self.answer()
+        self.assertIsInstance(self.known(), Good)
+
+    def test_no_one_waits_at_the_end(self) -> None:
+        """At the end a request is cancelled that goes on without waiters."""
+        waiting = self.status()
+        waiting.cancel()
+        self.failureResultOf(waiting, CancelledError)
+        self.answers.stop()  # type: ignore[unused-awaitable]
         self.assertEqual(self.asker.cancelled, 1)
-        self.assertIsInstance(self.learn(), Good)
 
     def test_certificates_are_not_mixed_up(self) -> None:
         """What is known of one certificate is not known of another, nor of it under another issuer."""

@@ -9,6 +9,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.revocation.circuit_breaker import OPEN_SECONDS, REFUSED_OPEN_SECONDS, TRIP_AFTER
+from agwtwisted.core.revocation.concurrency import SILENT
 from agwtwisted.revocation import responder_throttle as module
 from agwtwisted.revocation.responder_throttle import (
     BURST,
@@ -103,6 +104,21 @@ class ResponderThrottleTests(SynchronousTestCase):
         questions[1].cancel()
         self.failureResultOf(questions[1], CancelledError)
         self.assertEqual(len(self.asked), MAX_CONCURRENT + 1)
+
+    def test_overloaded(self) -> None:
+        """A server that answers only a part in time has fewer requests under way, and gets none in place of those."""
+        self.ask_many(MAX_CONCURRENT)
+        self.end("answer")
+        self.clock.advance(5)
+        for _ in range(SILENT):
+            self.end("silence")
+            self.end("answer", at=-1)  # else the circuit would open
+        self.ask_many(SILENT * 2)
+        self.assertEqual(len(self.asked), MAX_CONCURRENT - 1 - 2 * SILENT)
+        for _ in range(MAX_CONCURRENT // 2):
+            self.end()
+        self.clock.advance(1)
+        self.assertEqual(len(self.asked), MAX_CONCURRENT // 2 - 1)
 
     def test_states(self) -> None:
         """Each server says how its circuit is, what waits, and how it failed last; the one asked last comes first."""

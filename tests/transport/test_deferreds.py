@@ -103,6 +103,23 @@ class SingleFlightTests(SynchronousTestCase):
         self.join()
         self.assertEqual(len(self.asked), 2)
 
+    def test_goes_on(self) -> None:
+        """A question that goes on without waiters has its answer for who comes next; `cancel` ends it all the same."""
+        self.flights = SingleFlight(goes_on=True)
+        left, answered, ended = self.join(), self.join("b"), self.join("c")
+        for each in (left, answered, ended):
+            each.cancel()
+            self.failureResultOf(each, CancelledError)
+        self.assertEqual(self.cancelled, [])
+        again = self.join()
+        self.asked[0].callback(7)
+        self.assertEqual(self.successResultOf(again), 7)
+        self.asked.pop(1).errback(ZeroDivisionError())
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.flights.cancel()
+        self.assertEqual(self.cancelled, [self.asked[1]])
+        self.assertEqual(len(self.flights), 0)
+
     def test_keys(self) -> None:
         """Different questions are different."""
         self.join("a")
