@@ -29,6 +29,8 @@ from benchmarks.programs import BenchmarkError
 TEMPLATES = programs.HERE / "templates"
 
 MUTUAL, RETURNING, OPEN, OCSP, RELAY, HTTP2 = "mutual", "returning", "open", "ocsp", "relay", "http2"
+CRL = "crl"
+"""Of the gateway alone: `mutual` with certificates looked up in the list that `list_of` says."""
 
 
 @attrs.frozen(kw_only=True)
@@ -87,6 +89,11 @@ class RunningPeer:
         return self.peer.name
 
 
+def list_of(pki: Pki) -> Path:
+    """Where the revocation list is of the CA that issued the clients' certificates."""
+    return pki.trusted.with_name("list.crl")
+
+
 def configure(settings: Settings, template: str, **more: object) -> str:
     """Fills ``benchmarks/templates/<template>`` in and returns the new file's path; ``@word@`` is a field."""
     fields: dict[str, object] = {
@@ -99,6 +106,7 @@ def configure(settings: Settings, template: str, **more: object) -> str:
         "access_log": settings.access_log,
         "version": " http2" if settings.scene == HTTP2 else "",
         "directory": settings.directory,
+        "revocation_list": list_of(settings.pki),
         "responder_ports": ", ".join(str(authority.port) for authority in settings.pki.authorities),
         **more,
     }

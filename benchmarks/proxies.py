@@ -6,7 +6,20 @@ import os
 import re
 from pathlib import Path
 
-from benchmarks.peers import HTTP2, MUTUAL, OCSP, OPEN, RELAY, RETURNING, Peer, Settings, configure, output_of, search
+from benchmarks.peers import (
+    CRL,
+    HTTP2,
+    MUTUAL,
+    OCSP,
+    OPEN,
+    RELAY,
+    RETURNING,
+    Peer,
+    Settings,
+    configure,
+    output_of,
+    search,
+)
 from benchmarks.programs import BenchmarkError
 
 ALL_SCENES = frozenset({MUTUAL, RETURNING, OPEN, OCSP, RELAY, HTTP2})
@@ -115,6 +128,8 @@ def _gateway_file(settings: Settings, resumption: str) -> str:
     keys = [f"workers = {workers}"] if workers > 1 else []  # earlier checkouts do not know the keys
     if settings.scene == HTTP2:
         keys += ["enable_http2 = true", f"http2_max_requests = {MANY}"]
+    if settings.scene == CRL:
+        keys.append("watch_files = on")
     gateway_keys = "\n".join(keys)
     return configure(
         settings, "gw.ini", gateway_keys=gateway_keys, resumption=resumption, **_further_sections(settings)

@@ -9,13 +9,18 @@ from xml.etree import ElementTree
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from agwtwisted.core.certificates.pem import read_certificates
+from agwtwisted.core.revocation.crl import ProvenCrl, prove
+from agwtwisted.core.revocation.crl_encodings import encoded_lists
 from benchmarks import plots, reloads, report, summary
 from benchmarks.growth import Point
 from benchmarks.load import Load, Result, require_success
 from benchmarks.measure import Finding, Memory, Sample, Spread, ratios
 from benchmarks.peers import Peer
+from benchmarks.pki import make_pki
 from benchmarks.plots import Axis
 from benchmarks.programs import BenchmarkError
+from benchmarks.revocation_lists import in_pem, list_of, random_serials
 from benchmarks.workloads import FULL, QUICK, Workload, workloads
 
 LINE = (
@@ -192,6 +197,23 @@ class TimelineTests(SynchronousTestCase):
     def test_percentile(self) -> None:
         """The smallest value that the share of all does not exceed."""
         self.assertEqual([reloads.percentile([3, 1, 2], share) for share in (0, 0.5, 0.99, 1)], [1, 2, 3, 3])
+
+
+class RevocationListTests(SynchronousTestCase):
+    """The lists of `benchmarks.revocation_lists`."""
+
+    def test_is_a_list(self) -> None:
+        """What is measured is a list that counts, with every serial number in it, in DER and in PEM."""
+        with tempfile.TemporaryDirectory() as place:
+            authority = make_pki(Path(place, "pki"), "ecdsa").authorities[-1]
+            data = list_of(authority, random_serials(100), 7)
+            (issuer,) = read_certificates(authority.certificate.read_bytes(), "").certificates
+        crl = prove(data, issuer.certificate)
+        assert isinstance(crl, ProvenCrl), crl
+        self.assertEqual((len(crl.table), crl.number), (100, 7))
+        entries = [crl.table.find(serial) for serial in random_serials(100)]
+        self.assertEqual([each.reason for each in entries if each], ["", "keyCompromise"] * 50)
+        self.assertEqual(encoded_lists(in_pem(data)), (data,))
 
 
 class AxisTests(SynchronousTestCase):
