@@ -8,6 +8,7 @@ has its issuer. Caller: the CRL source.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
@@ -131,9 +132,9 @@ def _bytes_of(path: str) -> bytes:
     """A regular file's bytes: a pipe would hold up the reload, and a device may have no end. Raises OSError."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
     with open(descriptor, "rb") as file:
-        size = os.fstat(descriptor).st_size
-        if not os.path.isfile(path) or size > MAX_FILE_BYTES:
-            raise OSError(0, "it is no regular file" if size <= MAX_FILE_BYTES else "it is too large", path)
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode) or found.st_size > MAX_FILE_BYTES:
+            raise OSError(0, "it is too large" if stat.S_ISREG(found.st_mode) else "it is no regular file", path)
         return file.read(MAX_FILE_BYTES)
 
 

@@ -88,7 +88,7 @@ class CrlLists:
         self._prover = ListProver(reactor)
         self._renewals = CrlRenewals(reactor, wall, random, self._renew)
         self._retries: Retries[_Flight] = Retries(reactor)
-        self._flights: SingleFlight[_Flight, NoAnswer | None] = SingleFlight()
+        self._flights: SingleFlight[_Flight, NoAnswer | None] = SingleFlight(goes_on=True)
         self._follower = CrlFilesFollower(reactor, self.adopt)
         self._import = ListImport(self.knowledge.lists, self._accept, retrieval.keep, wall.seconds)
         self._limiter = LogRateLimiter(reactor.seconds)
@@ -178,6 +178,7 @@ class CrlLists:
             if held.used and held.profile:
                 continue
             held.used = True
+            self.knowledge.lists.use(held)
             if self._profiles.named(held.profile) is None and self._profiles.named(profile.name) is not None:
                 held.profile = profile.name
             self._schedule(held)
@@ -271,7 +272,10 @@ class CrlLists:
             await self._prove_waiting(issuer)
 
     def _fetch(self, place: ListPlace, profile: str) -> Deferred[NoAnswer | None]:
-        """The newest list of a place, once for all who wait for it; None once it is in force. May be cancelled."""
+        """The newest list of a place, once for all who wait for it; None once it is in force. May be cancelled.
+
+        It goes on when the last client leaves: a large list may take longer than a client waits.
+        """
         flight = _flight(place)
         return self._flights.join(flight, lambda: Deferred.fromCoroutine(self._fetched(flight, place, profile)))
 
@@ -280,7 +284,11 @@ class CrlLists:
         known = None if held is None else held.stored
         is_valid = held is not None and not validity_fault(held.crl, RULES, self._wall.seconds())
         accept = partial(self._accept, profile=profile)
-        failure = await self._retrieval.newest(place, known, accept, unconditionally=not is_valid)
+        try:
+            failure = await self._retrieval.newest(place, known, accept, unconditionally=not is_valid)
+        except Exception:  # a defect must not stand for a failure of the server, which clients would get from now on
+            self._retries.forget(flight)
+            raise
         held = self._held(place)
         if failure is None and held is not None and (fault := validity_fault(held.crl, RULES, self._wall.seconds())):
             failure = Unusable(fault)  # a server took a list for the newest that has expired

@@ -15,6 +15,7 @@ import stat
 import struct
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -175,9 +176,10 @@ class FileListStore:
 
     def lease(self, name: str) -> Lease | None:
         """As ListStore says. On a file system that knows no locks every process downloads."""
+        path = self._directory / f"{name}.lock"
         try:
             self._make()
-            descriptor = os.open(self._directory / f"{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError:
             return NoLease()
         try:
@@ -188,7 +190,10 @@ class FileListStore:
         except OSError:
             os.close(descriptor)
             return NoLease()
-        return _FileLease(descriptor)
+        if not _is_at(descriptor, path):  # who had it has removed it meanwhile
+            os.close(descriptor)
+            return None
+        return _FileLease(descriptor, path)
 
     def _make(self) -> None:
         """Raises OSError where there is no such directory, or another user owns it."""
@@ -212,7 +217,6 @@ class FileListStore:
                 continue
         for _, path in sorted(dated)[: -self._most]:
             path.unlink(missing_ok=True)
-            path.with_suffix(".lock").unlink(missing_ok=True)
 
     def _set_aside(self, path: Path, error: DamagedListError) -> None:
         aside = path.with_suffix(".damaged")
@@ -226,13 +230,24 @@ class FileListStore:
 
 @attrs.frozen
 class _FileLease:
-    """A lock on a file, which the kernel frees with the process."""
+    """A lock on a file, which the kernel frees with the process; the file goes with the lock."""
 
     descriptor: int
+    path: Path
 
     def release(self) -> None:
         """As Lease says."""
+        with suppress(OSError):
+            self.path.unlink()
         os.close(self.descriptor)
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    """Whether an open file is still the one of this path."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except OSError:
+        return False
 
 
 def temporary_directory(memory: SharedMemory) -> Path:

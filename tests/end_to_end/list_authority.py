@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -69,7 +69,9 @@ class ListServer:
 
     def __init__(self) -> None:
         self.data = b""
-        self.content_type = "application/pkix-crl"
+        self.headers: dict[str, str] = {}  # that it sends besides, or in place of others
+        self.status = 200
+        self.cut = 0  # bytes that it keeps back
         self.is_down = False
         self.gate = threading.Event()
         self.gate.set()
@@ -97,16 +99,21 @@ class ListServer:
         self.asked.append(known)
         self.gate.wait(60)
         etag = f'"{hash(self.data):x}"'
-        status = 503 if self.is_down else 304 if known == etag else 200
+        status = 503 if self.is_down else 304 if known == etag else self.status
         data = self.data if status == 200 else b""
+        headers = {
+            "Content-Type": "application/pkix-crl",
+            "Content-Length": str(len(data)),
+            "ETag": etag,
+            "Connection": "close",
+            **self.headers,
+        }
         handler.send_response(status)
-        handler.send_header("Content-Type", self.content_type)
-        handler.send_header("Content-Length", str(len(data)))
-        handler.send_header("ETag", etag)
-        handler.send_header("Last-Modified", handler.date_time_string(datetime.now(UTC).timestamp()))
-        handler.send_header("Connection", "close")
+        for name, value in headers.items():
+            handler.send_header(name, value)
         handler.end_headers()
-        handler.wfile.write(data)
+        with suppress(OSError):  # who asked may have left
+            handler.wfile.write(data[: len(data) - self.cut])
 
 
 def _handler_of(server: ListServer) -> Callable[..., BaseHTTPRequestHandler]:

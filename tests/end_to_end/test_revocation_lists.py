@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import tempfile
 from collections.abc import Iterator
@@ -52,9 +53,9 @@ class Place:
             + section("control", socket="control.sock")
         )
 
-    def device(self, name: str, *, points: bool = True) -> pki.Credential:
-        """A certificate that names the server."""
-        extra = [points_extension(point_name(uri(self.server.url)))] if points else []
+    def device(self, name: str, *, points: bool = True, query: str = "") -> pki.Credential:
+        """A certificate that names the server, with a URL of its own if it has a query."""
+        extra = [points_extension(point_name(uri(self.server.url + query)))] if points else []
         device = self.issuer.issue(name, extra=extra)
         device.write(self.gateway.directory, name)
         return device
@@ -110,28 +111,44 @@ class RevocationListsTests(SynchronousTestCase):
                 self.assertEqual(len(at.server.asked), 1)
 
     def test_unavailable(self) -> None:
-        """Without a list a client is refused, or let in where the profile says so; the log has the reason."""
-        for value, expected in (("Refuse", (400, "unavailable", "")), ("Allow", (200, "unavailable-allowed", ""))):
-            with place(crl_unavailable=value) as at:
-                at.device("good")
-                at.server.is_down = True
-                with started(at):
-                    self.assertEqual(at.ask("good"), expected)
-                    self.assertIn(f"No CRL from {at.server.url}: the server of the CRL answers", at.gateway.output)
+        """Where the profile says so a client is let in without a list; the log has the reason."""
+        with place(crl_unavailable="Allow") as at:
+            at.device("good")
+            at.server.is_down = True
+            with started(at):
+                self.assertEqual(at.ask("good"), (200, "unavailable-allowed", ""))
+                self.assertIn(f"No CRL from {at.server.url}: the server of the CRL answers", at.gateway.output)
 
     def test_bad_servers(self) -> None:
-        """What is no list, or too long, is no answer; the type that a server gives it does not matter."""
-        with place(crl_max_bytes=2000) as at, started(at):
-            for name, data in (("html", b"<html>"), ("long", b"0" * 3000)):
-                at.device(name)
-                at.server.data = data
-                self.assertEqual(at.ask(name), (400, "unavailable", ""))
-                at.gateway.stop()
-                at.gateway.start()
-            at.device("good")
-            at.server.content_type, at.server.data = "text/html", at.authority.published()
+        """What is no list, or does not come whole, in time and as it is, is no answer, and none is stored; the type
+        that a server gives a list does not matter.
+        """
+        bad: dict[str, tuple[str, dict[str, Any]]] = {
+            "html": ("the CRL cannot be read", {"data": b"<html>" * 100}),
+            "long": ("the CRL is longer than crl_max_bytes (5000)", {"data": b"0" * 5001}),
+            "compressed": ("Content-Encoding", {"headers": {"Content-Encoding": "gzip"}}),
+            "cut": ("", {"cut": 10}),
+            "moved": (
+                "ocsp_allowed_networks",
+                {"status": 302, "headers": {"Location": "http://169.254.169.254/latest"}},
+            ),
+            "missing": ("the server of the CRL answers with HTTP status 404", {"status": 404}),
+            "slow": ("no response in time", {}),
+        }
+        with place(crl_max_bytes=5000, crl_timeout=1, gateway_keys={"state_directory": "var"}) as at, started(at):
+            whole = at.authority.published()
+            for name, (reason, how) in bad.items():
+                for key, value in {"data": whole, "headers": {}, "status": 200, "cut": 0, **how}.items():
+                    setattr(at.server, key, value)
+                (at.server.gate.clear if name == "slow" else at.server.gate.set)()
+                at.device(name, query=f"?{name}")
+                self.assertEqual(at.ask(name), (400, "unavailable", ""), name)
+                self.assertRegex(at.gateway.output, rf"No CRL from {at.server.url}\?{name}: .*{re.escape(reason)}")
+            self.assertEqual(list((at.gateway.directory / "var" / "crls").glob("*.crl")), [])
+            at.server.gate.set()
+            at.server.headers = {"Content-Type": "text/html"}
+            at.device("good", query="?good")
             self.assertEqual(at.ask("good"), (200, "good", "CRL"))
-            self.assertIn("the CRL is longer than crl_max_bytes (2000)", at.gateway.output)
 
     def test_files(self) -> None:
         """A list of a file counts without any download; with watch_files a new one ends what is connected."""

@@ -58,19 +58,19 @@ class DownloadedListsTests(CrlCase):
         self.assertEqual(dict(self.counters.outcomes), {"new": 1})
 
     def test_one_for_all(self) -> None:
-        """All who wait for a list share one download, and it is cancelled once the last of them is gone."""
+        """All who wait for a list share one download, which goes on when the last of them leaves."""
         one, two = self.status(), self.status(OTHER)
         self.assertEqual(len(self.downloads.asked), 1)
         one.cancel()
         self.failureResultOf(one, CancelledError)
-        self.assertEqual(self.downloads.cancelled, 0)
         two.cancel()
         self.failureResultOf(two, CancelledError)
-        self.assertEqual(self.downloads.cancelled, 1)
-        one, two = self.status(), self.status(OTHER)
+        self.assertEqual(self.downloads.cancelled, 0)
+        three = self.status(OTHER)
         self.answer(crl(OTHER))
-        self.assertIsInstance(self.successResultOf(one), Good)
-        self.assertIsInstance(self.successResultOf(two), Revoked)
+        self.assertIsInstance(self.successResultOf(three), Revoked)
+        self.assertIsInstance(self.known(), Good)
+        self.assertEqual(len(self.downloads.asked), 1)
 
     def test_rules(self) -> None:
         """A list is downloaded within the bounds of the profile."""
@@ -210,6 +210,15 @@ class FailureTests(CrlCase):
         self.assertEqual(len(self.downloads.asked), 1)
         self.assertIsNone(self.known())
         self.assertEqual(len(self.clock.getDelayedCalls()), 2)  # the looks at the wall clock and at files
+
+    def test_defect(self) -> None:
+        """A defect of a retry is logged, and no failure of the server: the next client asks."""
+        self.fail_once()
+        self.known()
+        self.patch(self.lists._retrieval, "newest", lambda *_, **__: 1 / 0)
+        self.clock.advance(FIRST_RETRY)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertIsNone(self.known())
 
     def test_logged(self) -> None:
         """The log has the URL and the reason."""

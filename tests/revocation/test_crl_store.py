@@ -113,6 +113,18 @@ class FileListStoreTests(SynchronousTestCase):
         assert again is not None
         again.release()
         two.release()
+        self.assertEqual(list(self.directory.iterdir()), [])
+
+    def test_lease_that_goes(self) -> None:
+        """A lock whose file was removed before it was taken is none: another process may have the next one."""
+        real = fcntl.flock
+
+        def removed_meanwhile(descriptor: int, operation: int) -> None:
+            (self.directory / "one.lock").unlink()
+            real(descriptor, operation)
+
+        self.patch(fcntl, "flock", removed_meanwhile)
+        self.assertIsNone(self.store.lease("one"))
 
     def test_without_locks(self) -> None:
         """On a file system that knows no locks, or without descriptors, everybody downloads."""
