@@ -55,6 +55,7 @@ from agwtwisted.revocation.redis_knowledge import RedisKnowledge
 from agwtwisted.revocation.redis_server import RedisServerFiles
 from agwtwisted.revocation.revocation import Revocation
 from agwtwisted.revocation.shared_knowledge import NOTHING_SHARED, SharedKnowledge
+from agwtwisted.revocation.shared_lists import SharedLists
 from agwtwisted.revocation.shared_source import SharedSource, hear_revocations
 from agwtwisted.revocation.staple_store import StapleStore
 from agwtwisted.revocation.stapling import Stapling
@@ -177,6 +178,7 @@ class Shared:
             place=place,
             own_ports=own_ports,
             counters=metrics.lists,
+            knowledge=knowledge,
         )
         made = cls(
             reactor=reactor,
@@ -348,14 +350,20 @@ def crl_lists(
     place: WorkerPlace,
     own_ports: set[int],
     counters: ListCounters,
+    knowledge: SharedKnowledge,
 ) -> CrlLists:
-    """The lists of this process, which share what they download with those of the other workers."""
+    """The lists of this process, which share what they download with those of other workers and gateways."""
     kept = lists_directory(directory, place)
     store = MemoryListStore() if kept is None else FileListStore(kept, outlives_process=directory is not None)
     download = CrlDownload(reactor, fetcher, own_ports=own_ports, directory=kept)
     siblings = place.siblings
-    retrieval = CrlRetrieval(reactor, download, store, wall.seconds, siblings=siblings, counters=counters)
-    return CrlLists(reactor, wall, retrieval, store, random, siblings=siblings)
+    shared = SharedLists(reactor, knowledge, wall.seconds)
+    retrieval = CrlRetrieval(
+        reactor, download, store, wall.seconds, siblings=siblings, counters=counters, shared=shared
+    )
+    lists = CrlLists(reactor, wall, retrieval, store, random, siblings=siblings)
+    shared.subscribe(lists.shared)
+    return lists
 
 
 def lists_directory(state: Path | None, place: WorkerPlace) -> Path | None:

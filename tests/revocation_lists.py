@@ -22,6 +22,7 @@ from agwtwisted.revocation.crl_download import Downloaded, DownloadOutcome, Down
 from agwtwisted.revocation.crl_lists import CrlLists
 from agwtwisted.revocation.crl_retrieval import CrlRetrieval
 from agwtwisted.revocation.crl_store import ListStore, MemoryListStore, Validators
+from agwtwisted.revocation.shared_lists import SharedLists
 from tests import pki, revocations
 from tests.clocks import SettableClock, ThreadedReactor
 from tests.crls import Crl, point_name, points_extension, revoked, uri
@@ -109,13 +110,17 @@ class CrlCase(SynchronousTestCase):
         self.lists = self.started()
 
     def started(
-        self, store: ListStore | None = None, downloads: Downloads | None = None, siblings: Siblings = NO_SIBLINGS
+        self,
+        store: ListStore | None = None,
+        downloads: Downloads | None = None,
+        siblings: Siblings = NO_SIBLINGS,
+        shared: SharedLists | None = None,
     ) -> CrlLists:
         """One more source, of this process or another."""
         kept = MemoryListStore() if store is None else store
         download: Any = self.downloads if downloads is None else downloads
         retrieval = CrlRetrieval(
-            self.clock, download, kept, self.wall.seconds, siblings=siblings, counters=self.counters
+            *(self.clock, download, kept, self.wall.seconds), siblings=siblings, counters=self.counters, shared=shared
         )
         made = CrlLists(self.clock, self.wall, retrieval, kept, Random(1), siblings=siblings)
         made.use([PROFILE])

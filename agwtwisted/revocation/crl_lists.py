@@ -22,7 +22,7 @@ from agwtwisted.core.http.destinations import destination
 from agwtwisted.core.identity.clients import RevocationSource
 from agwtwisted.core.operations.list_states import ListState
 from agwtwisted.core.resources.resources import SslProfile
-from agwtwisted.core.revocation.crl_status import NO_LIST, CrlRules, CrlSubject, validity_fault
+from agwtwisted.core.revocation.crl_status import CrlRules, CrlSubject, validity_fault
 from agwtwisted.core.revocation.memory import Subject
 from agwtwisted.core.revocation.profiles import ProfilesInForce
 from agwtwisted.core.revocation.status import (
@@ -31,7 +31,6 @@ from agwtwisted.core.revocation.status import (
     NoAnswer,
     RevocationStatus,
     Revoked,
-    Unreachable,
     Unusable,
 )
 from agwtwisted.core.revocation.status_facts import StatusFacts
@@ -41,7 +40,7 @@ from agwtwisted.revocation.crl_files import NO_CRL_FILES, ReadCrlFiles
 from agwtwisted.revocation.crl_following import CrlFilesFollower
 from agwtwisted.revocation.crl_import import BroughtList, ListImport
 from agwtwisted.revocation.crl_knowledge import RULES, CrlKnowledge
-from agwtwisted.revocation.crl_places import NO_POINT, Places, places_of, rules_of
+from agwtwisted.revocation.crl_places import answer_of, places_of, rules_of
 from agwtwisted.revocation.crl_proving import ListProver, proven
 from agwtwisted.revocation.crl_renewals import CrlRenewals, Retries
 from agwtwisted.revocation.crl_retrieval import LIST, CrlRetrieval, ListPlace
@@ -154,7 +153,7 @@ class CrlLists:
         failures = [self._retries.failure(_flight(place)) for place in places.open]
         if None in failures:
             return None
-        return _answer(status, [each for each in failures if each is not None], places)
+        return answer_of(status, [each for each in failures if each is not None], places)
 
     def status(self, subject: Subject, profile: SslProfile) -> Deferred[RevocationStatus]:
         """The status of a certificate, known or asked for; may be cancelled."""
@@ -216,7 +215,7 @@ class CrlLists:
                 f"{place.destination.url[:200]}: {'the newest list is in force' if failure is None else failure.reason}"
             )
             failures += () if failure is None else (failure,)
-        return _answer(self._status(about, profile), failures, places)
+        return answer_of(self._status(about, profile), failures, places)
 
     def take(self, data: bytes, issuers: Iterable[bytes] = ()) -> Deferred[list[BroughtList]]:
         """Takes lists that were brought here, in DER or PEM, and lets the other workers know.
@@ -248,7 +247,7 @@ class CrlLists:
             if failure is not None:
                 failures.append(failure)
         self._used(about, profile)
-        return _answer(self._status(about, profile), failures, places)
+        return answer_of(self._status(about, profile), failures, places)
 
     def _status(self, about: CrlSubject, profile: SslProfile) -> Good | Revoked | Unusable:
         return self.knowledge.status(about, CrlRules(clock_skew=profile.ocsp_clock_skew))
@@ -348,6 +347,15 @@ class CrlLists:
         if stored is not None and self.knowledge.lists.same_as(stored) is None:
             await self._accepted(stored, "")
 
+    def shared(self, name: str) -> Deferred[None] | None:
+        """Another gateway has stored the list of this name: one in force is replaced by it; None: none is."""
+        self._retrieval.heard(name)
+        held = next((each for each in self.knowledge.lists if each.url and each.stored.name == name), None)
+        if held is None:
+            return None
+        accept = partial(self._accept, profile=held.profile)
+        return Deferred.fromCoroutine(self._retrieval.take_shared(held.stored, accept))
+
     # -- renewing
 
     def _schedule(self, held: HeldList) -> None:
@@ -385,20 +393,6 @@ class CrlLists:
 
 def _flight(place: ListPlace) -> _Flight:
     return place.name, place.rules
-
-
-def _answer(status: Good | Revoked | Unusable, failures: list[NoAnswer], places: Places) -> RevocationStatus:
-    """What is known where nothing more can be asked now: of several failures one of our own counts first."""
-    if not isinstance(status, Unusable):
-        return status
-    for failure in failures:
-        if isinstance(failure, CouldNotAsk):
-            return failure
-    if failures:
-        return failures[-1]
-    if places.hindrances:
-        return Unreachable(places.hindrances[0])
-    return status if status.reason != NO_LIST.reason else NO_POINT
 
 
 def _nothing() -> None:

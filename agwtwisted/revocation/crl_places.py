@@ -13,8 +13,16 @@ import attrs
 from agwtwisted.core.base.errors import UnacceptableError
 from agwtwisted.core.http.destinations import destination, hindrance
 from agwtwisted.core.resources.resources import SslProfile
-from agwtwisted.core.revocation.crl_status import CrlSubject
-from agwtwisted.core.revocation.status import Unreachable
+from agwtwisted.core.revocation.crl_status import NO_LIST, CrlSubject
+from agwtwisted.core.revocation.status import (
+    CouldNotAsk,
+    Good,
+    NoAnswer,
+    RevocationStatus,
+    Revoked,
+    Unreachable,
+    Unusable,
+)
 from agwtwisted.revocation.crl_download import DownloadRules
 from agwtwisted.revocation.crl_retrieval import ListPlace
 
@@ -64,3 +72,17 @@ def _places(about: CrlSubject, issuer: bytes, profile: SslProfile, hindrances: l
         count += 1
         if count <= MAX_PLACES:
             yield ListPlace(destination=where, issuer=issuer, rules=rules)
+
+
+def answer_of(status: Good | Revoked | Unusable, failures: list[NoAnswer], places: Places) -> RevocationStatus:
+    """What is known where nothing more can be asked now: of several failures one of our own counts first."""
+    if not isinstance(status, Unusable):
+        return status
+    for failure in failures:
+        if isinstance(failure, CouldNotAsk):
+            return failure
+    if failures:
+        return failures[-1]
+    if places.hindrances:
+        return Unreachable(places.hindrances[0])
+    return status if status.reason != NO_LIST.reason else NO_POINT

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import attrs
 from twisted.internet.defer import Deferred, TimeoutError
@@ -22,6 +22,8 @@ from agwtwisted.interfaces import NO_SIBLINGS, Siblings
 from agwtwisted.operations.counters import ListCounters
 from agwtwisted.revocation.crl_download import CrlDownload, Downloaded, DownloadRules, NotModified
 from agwtwisted.revocation.crl_store import Lease, ListStore, StoredList, Validators, name_of
+from agwtwisted.revocation.shared_lists import SharedLists
+from agwtwisted.transport.deferreds import log_failure
 from agwtwisted.transport.threads import in_thread
 
 LIST: Final = "CRL"
@@ -29,6 +31,9 @@ LIST: Final = "CRL"
 
 LOOK: Final = 0.25
 """Seconds between two looks whether another process has downloaded a list, unless it says so before."""
+
+MAX_GROWTH: Final = 20 * 1000 * 1000
+"""Bytes by which a list of another gateway may be longer than the one before it."""
 
 Accept: TypeAlias = Callable[[StoredList], Deferred[Unusable | None]]
 """Proves a list and takes it in, or says why it does not count; None: it is taken, or was there already."""
@@ -58,6 +63,7 @@ class CrlRetrieval:
         wall: the time in seconds since 1970.
         siblings: the other processes that share the store, as far as they are of this gateway.
         counters: of what becomes of downloads; None: in vain.
+        shared: what other gateways have downloaded; None: nothing is shared.
     """
 
     log = Logger()
@@ -71,6 +77,7 @@ class CrlRetrieval:
         *,
         siblings: Siblings = NO_SIBLINGS,
         counters: ListCounters | None = None,
+        shared: SharedLists | None = None,
     ) -> None:
         self._reactor = reactor
         self._download = download
@@ -78,6 +85,7 @@ class CrlRetrieval:
         self._wall = wall
         self._siblings = siblings
         self._counters = ListCounters() if counters is None else counters
+        self._shared = SharedLists(reactor) if shared is None else shared
         self._waiting: dict[str, set[Deferred[None]]] = {}
 
     def newest(
@@ -119,29 +127,89 @@ class CrlRetrieval:
                     if await accept(stored) is None:
                         return None
                 if lease is not None:
-                    return await self._downloaded(place, known, accept, unconditionally)
+                    return await self._of_gateways(place, known, accept, unconditionally, end)
             finally:
                 _released(lease)
             if self._reactor.seconds() >= end:
                 return Unreachable("another process has been downloading the CRL for too long", was_asked=False)
             await self._news_of(place.name)
 
+    async def _of_gateways(
+        self, place: ListPlace, known: StoredList | None, accept: Accept, unconditionally: bool, end: float
+    ) -> NoAnswer | None:
+        """A list of another gateway or, where this one is to get it for all, a download."""
+        seen, until = known, min(end, self._reactor.seconds() + place.rules.seconds / 2)
+        is_leased = False
+        while self._shared.is_usable and not is_leased and self._reactor.seconds() < until:
+            found = await self._shared_list(place.destination.url, place.issuer, seen, place.rules.most)
+            if found is not None and await self._kept(found, accept) is None:
+                return None
+            seen = found or seen  # what does not count is not loaded again
+            is_leased = await self._shared.lease(place.name, place.rules.seconds)
+            if not is_leased:
+                await self._news_of(place.name)
+        taken: StoredList | None = None
+        try:
+            downloaded = await self._downloaded(place, known, accept, unconditionally)
+            if not isinstance(downloaded, StoredList):
+                return downloaded
+            taken = downloaded
+            return None
+        finally:
+            sharing = Deferred.fromCoroutine(self._share(place.name, taken, is_leased=is_leased))
+            log_failure(sharing, self.log, "sharing a CRL")
+
+    async def _shared_list(self, url: str, issuer: bytes, known: StoredList | None, most: int) -> StoredList | None:
+        """The list that gateways share, without validators, unless it is the known one."""
+        data = await self._shared.load(name_of(url, issuer), b"" if known is None else known.data, most)
+        return None if data is None else StoredList(data=data, issuer=issuer, url=url, fetched=self._wall())
+
+    async def _kept(self, found: StoredList, accept: Accept) -> NoAnswer | None:
+        """Has a list taken, and keeps it where it counts."""
+        failure = await accept(found)
+        if failure is None:
+            await self._keep(found)
+        return failure
+
+    async def _share(self, name: str, taken: StoredList | None, *, is_leased: bool) -> None:
+        """Lets other gateways have a list, and download the next one."""
+        try:
+            if taken is not None:
+                await self._shared.store(name, taken.data)
+        finally:
+            if is_leased:
+                await self._shared.release(name)
+
+    async def take_shared(self, known: StoredList, accept: Accept) -> None:
+        """Has a newer list taken than the known one, where other gateways have one, and no other worker takes it."""
+        lease = await self._leased(known.name)
+        if lease is None:
+            return
+        try:
+            most = len(known.data) + MAX_GROWTH
+            found = await self._shared_list(known.url, known.issuer, known, most)
+            if found is not None:
+                await self._kept(found, accept)
+        finally:
+            _released(lease)
+
     async def _downloaded(
         self, place: ListPlace, known: StoredList | None, accept: Accept, unconditionally: bool
-    ) -> NoAnswer | None:
+    ) -> StoredList | NoAnswer | None:
+        """The list that was downloaded and counts; None: the known one is the newest."""
         validators = Validators() if known is None or unconditionally else known.validators
         outcome = "cancelled"
         try:
             found = await self._download.fetch(place.destination, place.rules, validators)
-            failure = await self._judged(found, place, accept)
-            outcome = _outcome_of(found, failure)
-            return failure
+            taken = await self._judged(found, place, accept)
+            outcome = _outcome_of(taken)
+            return taken
         finally:
             self._counters.downloaded(outcome)
 
     async def _judged(
         self, found: Downloaded | NotModified | NoAnswer, place: ListPlace, accept: Accept
-    ) -> NoAnswer | None:
+    ) -> StoredList | NoAnswer | None:
         match found:
             case NotModified():
                 return None
@@ -153,10 +221,7 @@ class CrlRetrieval:
                     validators=found.validators,
                     fetched=self._wall(),
                 )
-                failure = await accept(taken)
-                if failure is None:
-                    await self._keep(taken)
-                return failure
+                return await self._kept(taken, accept) or taken
             case _:
                 return found
 
@@ -198,11 +263,13 @@ def _released(lease: Lease | None) -> None:
         lease.release()
 
 
-def _outcome_of(found: Any, failure: NoAnswer | None) -> str:
+def _outcome_of(found: StoredList | NoAnswer | None) -> str:
     """The word for what became of a download."""
-    match failure:
+    match found:
         case None:
-            return "not_modified" if isinstance(found, NotModified) else "new"
+            return "not_modified"
+        case StoredList():
+            return "new"
         case Unusable():
             return "unusable"
         case Unreachable():

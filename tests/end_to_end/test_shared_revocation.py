@@ -14,10 +14,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.revocation import ocsp
 from tests import pki, programs, running
+from tests.crls import point_name, points_extension, uri
 from tests.end_to_end import clients, gateway
 from tests.end_to_end.backends import Backend
 from tests.end_to_end.gateway import Gateway, section
 from tests.end_to_end.lines import Line, wait_until
+from tests.end_to_end.list_authority import ListAuthority, ListServer
 from tests.end_to_end.redis_servers import PASSWORD, USER, RedisProcess, redis_server
 from tests.responder import Responder, Response, Single, delegate
 
@@ -48,15 +50,19 @@ class Fleet:
         self.responder.certificates = (signer(),)
         self.backend = stack.enter_context(closing(Backend()))
         self.gateways: list[Gateway] = []
+        (directory / "ca").mkdir()
         password = directory / "password"
         password.touch(mode=0o600)
         password.write_text(f"{PASSWORD}\n")
+        self.authority = ListAuthority(issuer(), directory / "ca") if programs.path_of("openssl") else None
+        self.lists = stack.enter_context(closing(ListServer()))
         for _ in range(2):
-            (port,) = running.free_ports(1)
+            port, lists_port = running.free_ports(2)
             store = {
                 "revocation_store": f"redis://{USER}@127.0.0.1:{redis.port}/1",
                 "revocation_store_password_file": password,
                 "revocation_store_timeout": 2,  # a busy machine takes its time
+                "state_directory": "var",  # with the control socket
             }
             profile = {
                 "trusted_client_certificates": "devices",
@@ -65,10 +71,16 @@ class Fleet:
                 "ocsp_timeout": 30,
             }
             text = gateway.gateway_section(drain_timeout=5, **{**store, **keys}) + gateway.PROFILES
+            lists = {
+                "trusted_client_certificates": "devices",
+                "verify_client_revocation": "CRL",
+                "ocsp_allowed_networks": "127.0.0.0/8",
+                "ocsp_allowed_ports": "1-65535",
+            }
             text += gateway.pool("app", self.backend.port) + section("ssl_profile ocsp", **profile)
-            self.gateways.append(
-                stack.enter_context(gateway.running_gateway(text + gateway.door("door", port, "ocsp")))
-            )
+            text += section("ssl_profile lists", **lists)
+            text += gateway.door("door", port, "ocsp") + gateway.door("lists", lists_port, "lists")
+            self.gateways.append(stack.enter_context(gateway.running_gateway(text)))
         self.wait_until_shared(1)
 
     def wait_until_shared(self, times: int) -> None:
@@ -77,24 +89,24 @@ class Fleet:
             wait_until(lambda each=each: each.output.count(SHARED) >= times, "gateways have connected to Redis")  # type: ignore[misc]
 
     def device(self, name: str, status: str = "good") -> pki.Credential:
-        """A device about which the responder says this."""
-        device = issuer().issue(name)
+        """A device about which the responder says this, and which names the server of lists."""
+        device = issuer().issue(name, extra=[points_extension(point_name(uri(self.lists.url)))])
         self.responder.knows(device, status=status)
         for each in self.gateways:
             device.write(each.directory, name)
         return device
 
-    def ask(self, number: int, name: str) -> tuple[int, str]:
+    def ask(self, number: int, name: str, door: int = 0) -> tuple[int, str]:
         """What a device gets of a gateway, and its status in the access log."""
         at = self.gateways[number]
-        call = at.call(at.ports[0], name)
+        call = at.call(at.ports[door], name)
         answer = clients.by_python(call)
-        return answer.status, str(at.record(clientIP=call.source)["ocspStatus"])
+        return answer.status, str(at.record(clientIP=call.source)["revocationStatus"])
 
-    def open(self, number: int, name: str) -> Line:
+    def open(self, number: int, name: str, door: int = 0) -> Line:
         """A connection of a device, after a request."""
         at = self.gateways[number]
-        line = clients.encrypted(at.call(at.ports[0], name))
+        line = clients.encrypted(at.call(at.ports[door], name))
         line.send(REQUEST)
         assert line.response().status == 200
         return line
@@ -169,6 +181,30 @@ class SharingTests(FleetCase):
             assert isinstance(ttl, int)
             self.assertGreater(ttl, 0)
         self.assertEqual([key for key in self.redis.keys("*") if not key.startswith(b"agwtwisted:")], [])
+
+
+@programs.needs("redis-server", "openssl")
+class ListsTests(FleetCase):
+    """CRLs."""
+
+    def test_downloaded_once(self) -> None:
+        """What one gateway downloads the other need not, and a newer list ends connections everywhere."""
+        authority = self.fleet.authority
+        assert authority is not None
+        self.fleet.lists.data = authority.published()
+        self.fleet.device("listed")
+        device = self.fleet.device("to be listed")
+        for number in range(2):
+            self.assertEqual(self.fleet.ask(number, "listed", door=1), (200, "good"))
+        self.assertEqual(len(self.fleet.lists.asked), 1)
+        with closing(self.fleet.open(1, "to be listed", door=1)) as line:
+            authority.revoke(device)
+            self.fleet.lists.data = authority.published()
+            words = ("revocation", "check", "--config", "gw.ini", "--listener", "lists", "to be listed.pem")
+            self.assertIn("revoked", self.fleet.gateways[0].agw(*words).stdout)
+            self.assertEqual(line.rest(), b"")
+        self.assertEqual(self.fleet.ask(1, "to be listed", door=1), (400, "revoked"))
+        self.assertEqual(len(self.fleet.lists.asked), 2)
 
 
 @programs.needs("redis-server")

@@ -13,10 +13,12 @@ from twisted.logger import capturedLogs, formatEvent
 from agwtwisted.core.resources.certificates import CrlFile
 from agwtwisted.core.revocation.status import CouldNotAsk, Good, Revoked, Unreachable, Unusable
 from agwtwisted.core.revocation.status_facts import StatusFacts
+from agwtwisted.revocation import shared_lists
 from agwtwisted.revocation.crl_download import NotModified
 from agwtwisted.revocation.crl_files import read_crl_files
 from agwtwisted.revocation.crl_renewals import FIRST_RETRY, LAST_RETRY, LOOKED_FOR_EVERY
 from agwtwisted.revocation.crl_store import FileListStore, StoredList
+from agwtwisted.revocation.shared_lists import SharedLists
 from tests import hubs, pki
 from tests.crls import ONLY_AUTHORITIES, issuing_point
 from tests.revocation_lists import (
@@ -30,10 +32,12 @@ from tests.revocation_lists import (
     URL,
     CrlCase,
     Downloads,
+    at_once,
     crl,
     device,
     profile,
 )
+from tests.shared_stores import StoreInHand
 
 SECONDS = DAY.total_seconds()
 UNREACHABLE = Unreachable("no response in time")
@@ -572,3 +576,26 @@ class SharedStoreTests(CrlCase):
         with capturedLogs() as logs:
             self.assertIsInstance(self.learn(crl()), Good)
         self.assertIn("cannot be stored", formatEvent(logs[-1]))
+
+    def test_gateways(self) -> None:
+        """What another gateway has stored counts at once where a list of its kind is in force, and nowhere else."""
+        knowledge = StoreInHand()
+        shared = SharedLists(self.clock, knowledge, lambda: NOW)  # type: ignore[arg-type]
+        self.patch(shared_lists, "in_thread", at_once)
+        one, two, three = (self.started(shared=shared) for _ in range(3))
+        called: list[bool] = []
+        two.watch([(DEVICE.der, ISSUER.der)], PROFILE, lambda: called.append(True))
+        status = self.status(lists=one)
+        self.answer(crl())
+        self.assertIsInstance(self.successResultOf(status), Good)
+        self.assertIsInstance(self.successResultOf(self.status(lists=two)), Good)
+        newer = crl(DEVICE, number=2).der()
+        [name] = [each.stored.name for each in two.knowledge.lists]
+        self.successResultOf(shared.store(name, newer))
+        for lists, expected in ((two, True), (three, False), (two, True)):
+            waiting = lists.shared(name)
+            self.assertEqual(waiting is not None, expected)
+            if waiting is not None:
+                self.successResultOf(waiting)
+        self.assertEqual((called, len(self.downloads.asked)), ([True], 1))
+        self.assertIsNone(two.shared("another"))

@@ -133,7 +133,7 @@ GATEWAY_KEYS: Final = {
     ),
     "revocation_store": Key(
         store_address,
-        "The Redis server over which gateways share what they have learnt of revocation: `redis://[user@]host[:port]`"
+        "The Redis server over which gateways share OCSP responses and CRLs: `redis://[user@]host[:port]`"
         " or, with TLS, `rediss://…`, and `/number` of a database. Every gateway verifies what it reads there"
         " ([how](../revocation.md#sharing-over-redis)).",
     ),
