@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from functools import lru_cache
 from typing import Final
+from weakref import WeakKeyDictionary
 
 import attrs
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -42,8 +42,8 @@ FIRST_RETRY: Final = 10.0
 MAX_RETRY: Final = 600.0
 """Seconds after the first request that failed, at most, and after the ones that follow it."""
 
-_REMEMBERED: Final = 1024
-"""Certificates whose issuer is not looked for anew: many sites have the same, and a reload has most of the last one."""
+_FOUND: Final[WeakKeyDictionary[SslCertificate, StapleSubject | NotStapled]] = WeakKeyDictionary()
+"""What was found of certificates, as long as they are there: to read a thousand takes a fifth of a second."""
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -83,30 +83,12 @@ class Staple:
         return self.is_revoked or not held.is_revoked
 
 
-@attrs.frozen(kw_only=True)
-class _Issued:
-    """What a certificate and the others in its file say about its status."""
-
-    request: OcspRequest
-    key: bytes
-    responders: tuple[Destination, ...]
-    is_demanded: bool
-
-
 def subject_of(certificate: SslCertificate) -> StapleSubject | NotStapled:
     """The subject of a certificate whose issuer is in its file, and which names a responder."""
-    if not certificate.ocsp_stapling:
-        return NotStapled("ocsp_stapling is false")
-    found = _issued(ders_of(certificate))
-    if isinstance(found, NotStapled):
-        return found
-    return StapleSubject(
-        key=found.key,
-        names=(certificate.name,),
-        request=found.request,
-        responders=found.responders,
-        is_demanded=found.is_demanded,
-    )
+    found = _FOUND.get(certificate)
+    if found is None:
+        found = _FOUND[certificate] = _found(certificate)
+    return found
 
 
 def subjects_of(certificates: Iterable[SslCertificate]) -> tuple[StapleSubject, ...]:
@@ -166,10 +148,10 @@ def retry_delay(failures: int, part: float) -> float:
     return most * (0.5 + 0.5 * part)
 
 
-@lru_cache(_REMEMBERED)
-def _issued(ders: tuple[bytes, ...]) -> _Issued | NotStapled:
-    """What is known of a file's certificates."""
-    leaf, *others = map(certificate_of, ders)
+def _found(certificate: SslCertificate) -> StapleSubject | NotStapled:
+    if not certificate.ocsp_stapling:
+        return NotStapled("ocsp_stapling is false")
+    leaf, *others = map(certificate_of, ders_of(certificate))
     if leaf is None:
         return NotStapled("it cannot be read")
     issuer = _issuer(leaf, others)
@@ -181,8 +163,13 @@ def _issued(ders: tuple[bytes, ...]) -> _Issued | NotStapled:
     responders = tuple(_destinations(request.responders))
     if not responders:
         return NotStapled("it names no OCSP responder")
-    key = ocsp.key_of(leaf.der, issuer.der)
-    return _Issued(request=request, key=key, responders=responders, is_demanded=_demands(leaf))
+    return StapleSubject(
+        key=ocsp.key_of(leaf.der, issuer.der),
+        names=(certificate.name,),
+        request=request,
+        responders=responders,
+        is_demanded=_demands(leaf),
+    )
 
 
 def _issuer(leaf: Certificate, others: Sequence[Certificate | None]) -> Certificate | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from datetime import timedelta
 from typing import Any
 
@@ -80,6 +82,16 @@ class SubjectTests(SynchronousTestCase):
         self.assertEqual(self.reason(ldap), "it names no OCSP responder")
         own = pki.self_signed("site.example", ocsp_url="http://ocsp.example/")
         self.assertEqual(self.reason(own, certificates=(own.certificate, own.certificate)), lacking)
+
+    def test_found_once(self) -> None:
+        """A certificate is read once, as long as it is there: its key goes with its configuration."""
+        certificate = servers.own(SITE)
+        self.assertIs(subject_of(certificate), subject_of(certificate))
+        seen = weakref.ref(certificate)
+        gc.disable()
+        self.addCleanup(gc.enable)
+        del certificate
+        self.assertIsNone(seen())
 
     def test_order_in_the_file(self) -> None:
         """The issuer is found among other certificates, wherever it stands."""
