@@ -71,7 +71,7 @@ from agwtwisted.core.verification.verdicts import Refused, Trusted, Unchecked
 from agwtwisted.resource_manager.sign_in import SignIn
 from agwtwisted.resource_manager.tokens import TENANT, Tokens
 from agwtwisted.tls.path_search import PathSearch
-from fuzz import revocation_lists
+from fuzz import redis_replies, revocation_lists
 from tests import arm_gateways, configurations, connection_oracle, field_oracle, frame_oracle, pki
 from tests.core.tls.hellos import RECORDED
 from tests.differential import demands_policy
@@ -990,6 +990,12 @@ TARGETS = {
         run=_pem, seeds=_bundles, words=("-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----", "-----BEGIN ")
     ),
     "chain": Target(run=_chain, seeds=lambda: [*_bundles(), *CERTIFICATES], is_der=True, longest=8192),
+    "redis_replies": Target(
+        run=redis_replies.replies,
+        seeds=redis_replies.reply_seeds,
+        words=("*", "$", "\r\n", "-1", "5-1", "topic", "news"),
+        longest=8192,
+    ),
     "crl": Target(run=revocation_lists.crl, seeds=revocation_lists.crl_seeds, is_der=True),
     "crl_files": Target(
         run=revocation_lists.files,

@@ -10,6 +10,8 @@ from twisted.internet.defer import Deferred, succeed
 class StoreInHand:
     """As SharedKnowledge says, in memory, of as many gateways as there are."""
 
+    state = None
+
     def __init__(self) -> None:
         self.is_usable = True
         self.values: dict[str, bytes] = {}

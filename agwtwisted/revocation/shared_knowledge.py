@@ -12,6 +12,8 @@ from typing import Final, Protocol
 
 from twisted.internet.defer import Deferred, succeed
 
+from agwtwisted.core.operations.shared_store_state import SharedStoreState
+
 MAX_VALUE: Final = 128 * 1024
 """Bytes of a value: an OCSP response has 64 KB at most, and lists are stored in pieces."""
 
@@ -28,6 +30,10 @@ class SharedKnowledge(Protocol):
     @property
     def is_usable(self) -> bool:
         """Whether it is worth asking now; where not, everything below answers at once."""
+
+    @property
+    def state(self) -> SharedStoreState | None:
+        """What is shown of it; None: there is no store."""
 
     def get(self, key: str) -> Deferred[bytes | None]:
         """The value of a key, `MAX_VALUE` bytes at most; None where there is none, or the store cannot say."""
@@ -64,6 +70,7 @@ class _NothingShared:
     """Of a gateway without such a store."""
 
     is_usable = False
+    state = None
 
     def get(self, key: str) -> Deferred[bytes | None]:
         """As SharedKnowledge says."""

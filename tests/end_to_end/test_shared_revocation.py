@@ -81,10 +81,10 @@ class Fleet:
             text += section("ssl_profile lists", **lists)
             text += gateway.door("door", port, "ocsp") + gateway.door("lists", lists_port, "lists")
             self.gateways.append(stack.enter_context(gateway.running_gateway(text)))
-        self.wait_until_shared(1)
+        self.wait_until_shared(int(keys.get("workers", 1)))
 
     def wait_until_shared(self, times: int) -> None:
-        """Wait until each gateway has connected so often."""
+        """Wait until each gateway, or its workers, have connected so often."""
         for each in self.gateways:
             wait_until(lambda each=each: each.output.count(SHARED) >= times, "gateways have connected to Redis")  # type: ignore[misc]
 
@@ -319,3 +319,57 @@ class FailureTests(FleetCase):
             self.assertIn("answers with an error: OOM", self.fleet.gateways[0].output)
         finally:
             self.redis.ask("CONFIG", "SET", "maxmemory", "0")
+
+
+@contextmanager
+def encrypted_fleet() -> Iterator[Fleet]:
+    """Two gateways of two workers, on a server that speaks TLS alone with those whom its CA has certified."""
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        root = pki.Authority.root("Redis Root")
+        root.issue_server("127.0.0.1").write(directory, "server")
+        root.issue("gateways").write(directory, "client")
+        pki.write(directory, "root.pem", root)
+        tls = (
+            "tls-cert-file server.pem",
+            "tls-key-file server.key",
+            "tls-ca-cert-file root.pem",
+            "tls-auth-clients yes",
+        )
+        (tls_port,) = running.free_ports(1)
+        redis = stack.enter_context(redis_server(directory, f"tls-port {tls_port}", "tls-auth-clients yes", *files))
+        keys = {
+            "revocation_store": f"rediss://{USER}@127.0.0.1:{tls_port}/1",
+            "revocation_store_trusted_file": directory / "root.pem",
+            "revocation_store_certificate_file": directory / "client.pem",
+            "revocation_store_key_file": directory / "client.key",
+            "workers": 2,
+        }
+        yield Fleet(stack, redis, directory, **keys)
+
+
+@programs.needs("redis-server")
+class EncryptedTests(FleetCase):
+    """Over TLS, and with several workers in each gateway."""
+
+    stage = staticmethod(encrypted_fleet)
+
+    def test_shared(self) -> None:
+        """Whichever worker of whichever gateway gets a client, the responder is asked once, for good and revoked."""
+        for name, status, word in (("encrypted good", 200, "good"), ("encrypted revoked", 400, "revoked")):
+            self.fleet.device(name, word)
+            self.assert_asked(1, 0, name, status, word)
+            for number in (1, 0, 1):
+                self.assert_asked(0, number, name, status, word)
+
+    def test_news(self) -> None:
+        """A revocation that one worker of one gateway finds ends connections in all workers of the other."""
+        device = self.fleet.device("revoked for workers")
+        with ExitStack() as stack:
+            lines = [
+                stack.enter_context(closing(self.fleet.open(number, "revoked for workers"))) for number in (0, 0, 0, 0)
+            ]
+            self.fleet.responder.knows(device, status="revoked")
+            self.redis.ask("FLUSHALL")
+            self.assert_asked(1, 1, "revoked for workers", 400, "revoked")
+            self.assertEqual([line.rest() for line in lines], [b""] * 4)

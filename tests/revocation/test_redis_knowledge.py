@@ -114,7 +114,7 @@ class ValueTests(KnowledgeCase):
         self.counters.answers.update({"hit": 3, "waited": 1, "asked": 2})
         members = self.knowledge.state.members()
         self.assertEqual(
-            (members["url"], members["connected"], members["last_error"]), (self.server.name, True, "ERR no")
+            (members["url"], members["circuit"], members["last_error"]), (self.server.name, "closed", "ERR no")
         )
         self.assertEqual([members[name] for name in ("hits", "misses", "commands", "errors")], [4, 2, 3, 1])
 

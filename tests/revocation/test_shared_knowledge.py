@@ -16,6 +16,7 @@ class NothingSharedTests(SynchronousTestCase):
         self.assertFalse(self.successResultOf(NOTHING_SHARED.put("ocsp:1", b"value", 60.0)))
         self.assertIsNone(self.successResultOf(NOTHING_SHARED.get("ocsp:1")))
         self.assertFalse(NOTHING_SHARED.is_usable)
+        self.assertIsNone(NOTHING_SHARED.state)
 
     def test_every_lease_is_given(self) -> None:
         """Who asks for a lease gets it: no other gateway finds out instead."""

@@ -24,7 +24,7 @@ class SharedStoreStateTests(SynchronousTestCase):
         members = state.members()
         expected = {
             "url": "redis://redis.example:6379/0",
-            "connected": True,
+            "circuit": "closed",
             "hits": 4,
             "misses": 2,
             "commands": 12,
@@ -37,4 +37,4 @@ class SharedStoreStateTests(SynchronousTestCase):
     def test_nothing_yet(self) -> None:
         """Before anything was asked there is no error."""
         state = SharedStoreState(url="redis://a:1/0", is_connected=False, answers={}, commands={})
-        self.assertEqual((state.members()["hits"], state.members()["last_error"]), (0, None))
+        self.assertEqual([state.members()[name] for name in ("hits", "last_error", "circuit")], [0, None, "open"])
