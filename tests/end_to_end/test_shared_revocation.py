@@ -330,12 +330,7 @@ def encrypted_fleet() -> Iterator[Fleet]:
         root.issue_server("127.0.0.1").write(directory, "server")
         root.issue("gateways").write(directory, "client")
         pki.write(directory, "root.pem", root)
-        tls = (
-            "tls-cert-file server.pem",
-            "tls-key-file server.key",
-            "tls-ca-cert-file root.pem",
-            "tls-auth-clients yes",
-        )
+        files = ("tls-cert-file server.pem", "tls-key-file server.key", "tls-ca-cert-file root.pem")
         (tls_port,) = running.free_ports(1)
         redis = stack.enter_context(redis_server(directory, f"tls-port {tls_port}", "tls-auth-clients yes", *files))
         keys = {
