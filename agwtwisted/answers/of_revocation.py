@@ -7,9 +7,11 @@ from typing import Any, Final
 
 from twisted.logger import Logger
 
+from agwtwisted.core.operations.list_states import MOST_LISTS
 from agwtwisted.core.operations.questions import QuestionError, text_argument
 from agwtwisted.core.operations.revocation_state import MOST_RENEWALS, MOST_RESPONDERS, revocation_members
 from agwtwisted.core.revocation.memory import Forgotten
+from agwtwisted.revocation.redis_knowledge import RedisKnowledge
 from agwtwisted.shared import Shared
 
 _log = Logger()
@@ -29,6 +31,8 @@ def revocation_of(shared: Shared) -> Mapping[str, Any]:
         cache_hits=counters.cache_hits,
         let_in=revocation.fail_open_count,
         responders=shared.ocsp_client.responders(MOST_RESPONDERS, now - ticks),
+        lists=shared.crl_lists.states(MOST_LISTS),
+        store=shared.knowledge.state if isinstance(shared.knowledge, RedisKnowledge) else None,
         renewals=answers.next_renewals(MOST_RENEWALS),
     )
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import binascii
+import os
 from base64 import b64decode
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from twisted.logger import Logger
@@ -14,13 +16,17 @@ from agwtwisted.core.certificates.pem import read_certificates
 from agwtwisted.core.certificates.reading import Certificate
 from agwtwisted.core.identity.clients import RevocationFinding
 from agwtwisted.core.operations.questions import QuestionError, required_text
+from agwtwisted.core.operations.record_texts import cut
 from agwtwisted.core.operations.status_reports import reports_members
 from agwtwisted.core.plan.plan import Plan
+from agwtwisted.core.revocation.crl_encodings import CrlFileError
 from agwtwisted.core.revocation.imported import ImportedAnswer, imported
 from agwtwisted.core.revocation.profiles import rules_of
 from agwtwisted.core.revocation.status import Good, Revoked, Unusable
+from agwtwisted.revocation.crl_files import bytes_of
 from agwtwisted.revocation.reporting import finding_for, reports_of
 from agwtwisted.shared import Shared
+from agwtwisted.transport.threads import in_thread
 
 _log = Logger()
 
@@ -72,11 +78,27 @@ async def import_brought(shared: Shared, plan: Plan, arguments: Mapping[str, Any
     response, file = arguments.get("ocsp_response"), arguments.get("crl_file")
     if (response is None) == (file is None):
         raise QuestionError(400, "one of ocsp_response and crl_file is needed")
-    if file is not None:
-        raise QuestionError(501, "this gateway does not read certificate revocation lists")
     issuers = [*_issuers(arguments), *_authorities(plan)]
+    if file is not None:
+        return {"imported": await _imported_lists(shared, issuers, required_text(arguments, "crl_file"))}
     found = _imported(shared, issuers, _decoded(response))
     return {"imported": [{"taken": not why, "what": what, "detail": detail} for what, why, detail in found]}
+
+
+async def _imported_lists(shared: Shared, issuers: Sequence[Certificate], file: str) -> list[Mapping[str, Any]]:
+    """What becomes of each list in a file, which this process reads; raises QuestionError."""
+    if not os.path.isabs(file):
+        raise QuestionError(400, "crl_file has to be an absolute path")
+    try:
+        data = await in_thread(shared.reactor, partial(bytes_of, file), "import")
+        found = await shared.crl_lists.take(data, [each.der for each in issuers])
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise QuestionError(400, f"the gateway cannot read the file: {reason}") from error
+    except CrlFileError as error:
+        raise QuestionError(400, str(error)) from error
+    _log.info("An operator has brought {count} CRLs", count=sum(each.taken for each in found))
+    return [{"taken": each.taken, "what": cut(each.what), "detail": cut(each.detail) or None} for each in found]
 
 
 def _imported(shared: Shared, issuers: Sequence[Certificate], response: bytes) -> Iterator[tuple[str, str, str | None]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, cast
 from urllib.parse import quote, urlencode
 
@@ -81,6 +81,27 @@ def ask(
     from agwtwisted.cli import control
 
     return reached(options, lambda reactor, place: control.ask(reactor, place, method, target, body))
+
+
+def post_each(
+    options: argparse.Namespace, target: str, bodies: Iterable[Mapping[str, Any]]
+) -> list[ControlAnswer] | None:
+    """The answers to several requests, one after the other; None: a signal came first.
+
+    Args:
+        options: those of the command.
+        target: path and query of each request, percent-encoded.
+        bodies: the members of the JSON object in the body of each.
+
+    Raises:
+        NoGatewayError: no gateway was reached.
+    """
+    from agwtwisted.cli import control
+
+    async def post(reactor: PosixReactorBase, place: ControlPlace) -> list[ControlAnswer]:
+        return [await control.ask(reactor, place, "POST", target, body) for body in bodies]
+
+    return reached(options, post)
 
 
 def reached(options: argparse.Namespace, asking: GatewayTask[Result]) -> Result | None:

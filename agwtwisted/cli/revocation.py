@@ -87,19 +87,20 @@ def _profile(each: Mapping[str, Any]) -> tuple[Value, ...]:
 
 def _list(each: Mapping[str, Any]) -> tuple[Value, ...]:
     """A revocation list: whose, where it is from, how old, and what is wrong with it."""
-    of = listed(str(part) for part in (each["issuer"], each.get("scope")) if part)
+    of = f"{each['issuer']}{' (some certificates)' if each['limited'] else ''}"
     times = (each["this_update"], each["next_update"], each["renewal"])
     return of, each["origin"], each["number"], each["entries"], *times, Cell(each["problem"] or "", Style.BAD)
 
 
 def _store(store: Mapping[str, Any]) -> Iterator[tuple[str, Value]]:
-    """Where it is, how it does, and what came of using it."""
-    circuit = str(store["circuit"])
+    """Where it is, whether it answers, and what came of using it."""
     yield "shared store", store["url"]
-    yield "its circuit", Cell(circuit, CIRCUIT.get(circuit, Style.PLAIN))
-    for name, value in store.items():
-        if name not in ("url", "circuit") and value is not None:
-            yield f"its {name.replace('_', ' ')}", value
+    yield "connected", Cell("yes", Style.GOOD) if store["connected"] else Cell("NO", Style.BAD)
+    yield "answers from it", store["hits"]
+    yield "asked all the same", store["misses"]
+    yield "commands", f"{store['commands']}, of which {store['errors']} failed"
+    if store["last_error"]:
+        yield "last error", store["last_error"]
 
 
 def _counted(numbers: Mapping[str, int]) -> str:

@@ -44,11 +44,11 @@ def run(options: argparse.Namespace) -> int:
     output = output_of(options)
     status, found = OK, []
     issuers = {} if options.issuer is None else {"issuers": certificates_of(options.issuer)}
-    bodies = [(file, {**_body(file), **issuers}) for file in options.files]
-    for file, body in bodies:
-        answer = asking.ask(options, "/revocation/import", method="POST", body=body)
-        if answer is None:
-            return asking.INTERRUPTED
+    bodies = [{**_body(file), **issuers} for file in options.files]
+    answers = asking.post_each(options, "/revocation/import", bodies)
+    if answers is None:
+        return asking.INTERRUPTED
+    for file, answer in zip(options.files, answers, strict=True):
         if answer.status != 200:
             status = NO
             complain(f"{printable(file)}: {asking.refusal(answer)}")

@@ -101,7 +101,7 @@ def read_crl_file(path: str, among: ReadCrlFiles, pause: Callable[[], object] = 
     found, waiting = list[HeldList](), list[UnprovenList]()
     issuers = [issuer for der in among.issuers if (issuer := certificate_of(der)) is not None]
     try:
-        data = _bytes_of(path)
+        data = bytes_of(path)
         for encoded in _lists(data, pause):
             if len(encoded) > among.most[path]:
                 raise CrlFileError(f"a CRL has {len(encoded)} bytes, of at most crl_max_bytes ({among.most[path]})")
@@ -128,7 +128,7 @@ def _trusted(profiles: Iterable[SslProfile]) -> Iterator[bytes]:
             yield from (each.der for each in trusted.chain.authorities)
 
 
-def _bytes_of(path: str) -> bytes:
+def bytes_of(path: str) -> bytes:
     """A regular file's bytes: a pipe would hold up the reload, and a device may have no end. Raises OSError."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
     with open(descriptor, "rb") as file:

@@ -8,6 +8,7 @@ from typing import Any
 from agwtwisted.answers.of_revocation import forget, revocation_of
 from agwtwisted.core.operations.questions import QuestionError
 from agwtwisted.revocation.ocsp_client import OcspClient
+from agwtwisted.revocation.shared_knowledge import NOTHING_SHARED
 from tests.revocations import DEVICE, PROFILE, RevocationCase
 
 
@@ -21,6 +22,8 @@ class RevocationAnswersTests(RevocationCase):
         self.shared: Any = SimpleNamespace(
             revocation=self.revocation,
             ocsp_answers=self.answers,
+            knowledge=NOTHING_SHARED,
+            crl_lists=SimpleNamespace(states=lambda most: []),
             wall=self.wall,
             reactor=self.clock,
             ocsp_client=client,

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 from base64 import b64encode
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 
 from agwtwisted.answers.of_statuses import import_brought, statuses
 from agwtwisted.core.certificates.reading import Certificate
 from agwtwisted.core.operations.questions import QuestionError
+from agwtwisted.core.revocation.crl_encodings import CrlFileError
+from agwtwisted.revocation.crl_import import BroughtList
 from tests import pki
 from tests.revocations import DEVICE, ISSUER, PROFILE, SUBJECT, RevocationCase
 
@@ -121,6 +125,58 @@ class ImportTests(StatusesCase):
             answer = self.bring(response, issuers=ISSUER.pem.decode())
             self.assertEqual((answer["taken"], answer["detail"]), (False, reason))
         self.assertEqual(self.answers.answers.unproven, 0)
+
+    def bring_lists(self, file: str, become: Callable[[], list[BroughtList]]) -> Deferred[Any]:
+        """Lists in a file, and what becomes of them."""
+        self.taken_of: list[Any] = []
+        called: list[Any] = []
+        is_read = threading.Event()
+
+        def take(data: bytes, issuers: list[bytes]) -> Deferred[Any]:
+            self.taken_of.append((data, issuers))
+            return maybeDeferred(become)
+
+        def call_from_thread(call: Any, *arguments: Any) -> None:
+            called.append(lambda: call(*arguments))
+            is_read.set()
+
+        self.shared.crl_lists = SimpleNamespace(take=take)
+        self.shared.reactor = SimpleNamespace(callFromThread=call_from_thread)
+        arguments = {"crl_file": file, "issuers": ISSUER.pem.decode()}
+        waiting = self.asking(import_brought(self.shared, self.plan, arguments))
+        if not waiting.called:
+            self.assertTrue(is_read.wait(60))
+        for call in called:
+            call()
+        return waiting
+
+    def test_lists(self) -> None:
+        """They are read here, and given to the source of lists with the issuers that there are."""
+        file = Path(self.mktemp()).absolute()
+        file.write_bytes(b"lists")
+        brought = BroughtList(taken=True, what="CRL 1 of CN=Issuer", detail="3 certificates")
+        found = self.successResultOf(self.bring_lists(str(file), lambda: [brought]))
+        self.assertEqual(found["imported"], [{"taken": True, "what": "CRL 1 of CN=Issuer", "detail": "3 certificates"}])
+        self.assertEqual(self.taken_of, [(b"lists", [ISSUER.der])])
+
+    def test_no_lists(self) -> None:
+        """A path that is not absolute, a file that is not there or no regular one, and one without lists is refused."""
+        file = Path(self.mktemp()).absolute()
+        file.write_bytes(b"none")
+
+        def no_list() -> list[BroughtList]:
+            raise CrlFileError("no list")
+
+        for path, words in (
+            ("a.crl", "absolute"),
+            (str(file) + ".gone", "No such file"),
+            (str(file.parent), "cannot read the file"),
+            (str(file), "no list"),
+        ):
+            waiting = self.bring_lists(path, no_list)
+            error = self.failureResultOf(waiting, QuestionError).value
+            self.assertEqual(error.status, 400)
+            self.assertIn(words, error.message)
 
     def test_wrong_arguments(self) -> None:
         """Neither or both kinds, what is no base64, and issuers that are none are refused."""

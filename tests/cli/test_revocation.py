@@ -27,7 +27,7 @@ class RevocationTests(SynchronousTestCase):
         """Lists with their age and what is wrong with them, and the store that gateways share."""
         revocation_list = {
             "issuer": HOSTILE,
-            "scope": None,
+            "limited": False,
             "origin": "a.crl",
             "number": "7",
             "entries": 3,
@@ -36,10 +36,12 @@ class RevocationTests(SynchronousTestCase):
             "renewal": None,
             "problem": "too long",
         }
-        store = {"url": "redis://a/", "circuit": "closed", "hits": 2, "last_error": None}
+        store = {"url": "redis://a/", "connected": False, "hits": 2, "misses": 1, "commands": 9, "errors": 3}
+        store["last_error"] = HOSTILE
         text = revocation_text({**REVOCATION, "lists": [revocation_list], "shared_store": store}, PIPE)
         self.assertRegex(text, rf"(?m)^{re.escape(SHOWN)} +a\.crl +7 +3 +2026-01-01T00:00:00Z .* - +too long$")
-        self.assertIn("shared store  redis://a/\nits circuit   closed\nits hits      2\n", text)
+        self.assertIn("shared store        redis://a/\nconnected           NO\nanswers from it     2\n", text)
+        self.assertIn(f"commands            9, of which 3 failed\nlast error          {SHOWN}\n", text)
 
     def test_nothing(self) -> None:
         """Where nothing is asked, that is said."""

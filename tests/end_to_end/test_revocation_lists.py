@@ -17,6 +17,7 @@ from tests import pki, programs, running
 from tests.crls import point_name, points_extension, uri
 from tests.end_to_end import clients, gateway
 from tests.end_to_end.backends import Backend
+from tests.end_to_end.clients import Call
 from tests.end_to_end.gateway import Gateway, section
 from tests.end_to_end.lines import Line
 from tests.end_to_end.list_authority import ListAuthority, ListServer
@@ -62,10 +63,14 @@ class Place:
 
     def ask(self, name: str) -> tuple[int, str, str]:
         """What a device gets: the status, and what the log says of its revocation and who said so."""
-        call = self.gateway.call(self.port, name)
+        call = self.call(name)
         answer = clients.by_python(call)
         record = self.gateway.record(clientIP=call.source)
         return answer.status, record["revocationStatus"], record["revocationSource"]
+
+    def call(self, name: str) -> Call:
+        """How a device comes."""
+        return self.gateway.call(self.port, name)
 
 
 @contextmanager

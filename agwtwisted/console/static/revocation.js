@@ -71,9 +71,9 @@ function responders({ responders: found }) {
 
 function lists({ lists: found }) {
   return found?.length ? [h("h2", {}, "Revocation lists"), table({
-    label: "Revocation lists", rows: found, key: (each) => `${each.issuer} ${each.scope ?? ""} ${each.origin}`,
+    label: "Revocation lists", rows: found, key: (each) => `${each.issuer} ${each.limited} ${each.origin}`,
     columns: [
-      { label: "Issuer", tone: "text", cell: (each) => [code(each.issuer), each.scope && h("small", {}, " ", each.scope)] },
+      { label: "Issuer", tone: "text", cell: (each) => [code(each.issuer), each.limited && h("small", {}, " some certificates alone")] },
       { label: "From", tone: "text", cell: (each) => code(each.origin) },
       { label: "Number", tone: "number", cell: (each) => each.number },
       { label: "Entries", tone: "number", cell: (each) => count(each.entries) },

@@ -12,6 +12,7 @@ from operator import itemgetter
 from typing import Any, Final, TypeAlias
 
 from agwtwisted.core.operations.backend_servers import PARTIAL
+from agwtwisted.core.operations.list_states import MOST_LISTS
 from agwtwisted.core.operations.live_clients import MOST_CLIENTS, USUAL_CLIENTS
 from agwtwisted.core.operations.measurements import Measurements
 from agwtwisted.core.operations.measurements import merged as merged_measurements
@@ -140,6 +141,8 @@ def _revocation(arguments: Mapping[str, Any], answers: Answers) -> Members:
         "cache_hits": sum(answer["cache_hits"] for answer in every),
         "let_in_without_status": sum(answer["let_in_without_status"] for answer in every),
         "responders": _responders(each for answer in every for each in answer["responders"]),
+        "shared_store": _store([each for answer in every if (each := answer["shared_store"]) is not None]),
+        "lists": _lists(each for answer in every for each in answer["lists"]),
         "next_renewals": sorted(renewals.values(), key=itemgetter("renewal"))[:MOST_RENEWALS],
     }
 
@@ -165,6 +168,27 @@ def _responders(every: Iterable[Members]) -> Sequence[Members]:
             if (each["last_failure"] or "") > (known["last_failure"] or ""):
                 known |= {name: each[name] for name in ("last_failure", "last_error")}
     return list(found.values())[:MOST_RESPONDERS]
+
+
+def _lists(every: Iterable[Members]) -> Sequence[Members]:
+    """Each once, of the processes that have it in the newest form; the first renewal is that of all."""
+    found: dict[object, dict[str, Any]] = {}
+    for each in every:
+        known = found.get((each["issuer"], each["origin"], each["limited"]))
+        if known is None or each["this_update"] > known["this_update"]:
+            found[each["issuer"], each["origin"], each["limited"]] = dict(each)
+        elif each["this_update"] == known["this_update"] and each["renewal"] is not None:
+            known["renewal"] = min(each["renewal"], known["renewal"] or each["renewal"])
+    return list(found.values())[:MOST_LISTS]
+
+
+def _store(every: Sequence[Members]) -> Members | None:
+    """As all processes see it."""
+    if not every:
+        return None
+    counted = {name: sum(each[name] for each in every) for name in ("hits", "misses", "commands", "errors")}
+    error = next((each["last_error"] for each in every if each["last_error"] is not None), None)
+    return {**every[0], **counted, "connected": all(each["connected"] for each in every), "last_error": error}
 
 
 def _forgotten(arguments: Mapping[str, Any], answers: Answers) -> Members:

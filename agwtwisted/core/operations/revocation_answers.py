@@ -45,6 +45,31 @@ REVOCATION: Final[AnswerTree] = {
             "under_way": _M("questions that are asked", 1),
         }
     ],
+    "lists": [
+        {
+            "issuer": _M("of a list of revoked certificates in force, at most 100 of them", "CN=Devices,O=Example"),
+            "origin": _M("where it is from: a file, a URL, or `import`", "http://crl.example/devices.crl"),
+            "number": _M("its cRLNumber in hexadecimal, or null", "2A"),
+            "this_update": _M("when it was signed as true", _TIME),
+            "next_update": _M("until when it counts", _TIME),
+            "entries": _M("certificates in it", 1207),
+            "bytes": _M("of the list", 43912),
+            "limited": _M("whether it is about some certificates, or some reasons, alone", False),
+            "renewal": _M("when it is downloaded again, or null", _TIME),
+            "problem": _M("of the last download, or null", None),
+        }
+    ],
+    "shared_store": {
+        "url": _M(
+            "of the store that gateways share; `shared_store` is null without one", "redis://redis.internal:6379/0"
+        ),
+        "connected": _M("whether every process is connected with it", True),
+        "hits": _M("answers that came from it", 212),
+        "misses": _M("certificates about which a responder was asked all the same", 9),
+        "commands": _M("that were sent", 703),
+        "errors": _M("of these, how many had no good reply", 0),
+        "last_error": _M("the last one, or null", None),
+    },
     "next_renewals": [
         {
             "serial": _M("of a certificate whose status is asked for again, at most 100 of them", "2DE0E84B"),

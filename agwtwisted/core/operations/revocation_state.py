@@ -9,7 +9,9 @@ import attrs
 
 from agwtwisted.core.base.moments import utc_text
 from agwtwisted.core.certificates.variables import certificate_variables
+from agwtwisted.core.operations.list_states import ListState
 from agwtwisted.core.operations.record_texts import cut, decoded
+from agwtwisted.core.operations.shared_store_state import SharedStoreState
 from agwtwisted.core.resources.resources import SslProfile, sources_text
 from agwtwisted.core.revocation.memory import Subject
 
@@ -84,6 +86,8 @@ def revocation_members(
     cache_hits: int,
     let_in: int,
     responders: Iterable[ResponderState],
+    lists: Iterable[ListState],
+    store: SharedStoreState | None,
     renewals: Iterable[NextRenewal],
 ) -> Mapping[str, Any]:
     """The members of `/revocation`.
@@ -95,6 +99,8 @@ def revocation_members(
         cache_hits: statuses that were known without a question.
         let_in: clients that were let in without a status (`ocsp_unavailable = Allow`).
         responders: that were asked.
+        lists: of revoked certificates, in force.
+        store: that gateways share; None: there is none.
         renewals: the next ones.
     """
     return {
@@ -104,6 +110,8 @@ def revocation_members(
         "cache_hits": cache_hits,
         "let_in_without_status": let_in,
         "responders": [each.members() for each in responders],
+        "lists": [each.members() for each in lists],
+        "shared_store": None if store is None else store.members(),
         "next_renewals": [each.members() for each in renewals],
     }
 

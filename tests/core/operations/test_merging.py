@@ -161,6 +161,8 @@ class MergedTests(SynchronousTestCase):
                 "cache_hits": number,
                 "let_in_without_status": 0,
                 "responders": [responder],
+                "lists": [],
+                "shared_store": None,
                 "next_renewals": [renewal],
             }
         numbers = [number for number, _ in found]
@@ -171,6 +173,36 @@ class MergedTests(SynchronousTestCase):
         self.assertEqual(responder["last_error"], f"error {max(numbers)}")
         self.assertEqual(responder["circuit"], "open" if any(circuit == "open" for _, circuit in found) else "closed")
         self.assertEqual([each["renewal"] for each in answer["next_renewals"]], [f"{min(numbers)}"])
+
+    def test_lists(self) -> None:
+        """Of a list that several processes have the newest counts, and its first renewal."""
+
+        def answer(*lists: tuple[str, str, str | None]) -> dict[str, Any]:
+            made = [
+                {"issuer": "CN=a", "origin": origin, "limited": False, "this_update": this_update, "renewal": renewal}
+                for origin, this_update, renewal in lists
+            ]
+            counts: dict[str, Any] = {"answers": {}, "questions": {}, "responders": [], "next_renewals": []}
+            return {**counts, "cache_hits": 0, "let_in_without_status": 0, "lists": made, "shared_store": None}
+
+        answers = {1: answer(("x", "1", "9")), 2: answer(("x", "2", "8"), ("y", "1", None)), 3: answer(("x", "2", "7"))}
+        found = merged(Question.REVOCATION, {}, answers, [])["lists"]
+        shown = [(each["origin"], each["this_update"], each["renewal"]) for each in found]
+        self.assertEqual(shown, [("x", "2", "7"), ("y", "1", None)])
+
+    def test_store(self) -> None:
+        """Of the shared store what processes count is added up; it is connected where all of them are."""
+
+        def answer(store: dict[str, Any] | None) -> dict[str, Any]:
+            counts: dict[str, Any] = {"answers": {}, "questions": {}, "responders": [], "next_renewals": []}
+            return {**counts, "cache_hits": 0, "let_in_without_status": 0, "lists": [], "shared_store": store}
+
+        first = {"url": "a", "connected": True, "hits": 1, "misses": 2, "commands": 3, "errors": 0, "last_error": None}
+        second = {**first, "connected": False, "errors": 4, "last_error": "gone"}
+        found = merged(Question.REVOCATION, {}, {1: answer(first), 2: answer(second)}, [])["shared_store"]
+        self.assertEqual((found["hits"], found["errors"], found["connected"]), (2, 4, False))
+        self.assertEqual(found["last_error"], "gone")
+        self.assertIsNone(merged(Question.REVOCATION, {}, {1: answer(None)}, [])["shared_store"])
 
     def test_forgotten(self) -> None:
         """Each process forgets its own of the same answers."""

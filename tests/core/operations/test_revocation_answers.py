@@ -22,8 +22,11 @@ class RevocationAnswerTests(SynchronousTestCase):
             cache_hits=0,
             let_in=0,
             responders=(),
+            lists=(),
+            store=None,
             renewals=(),
         )
         self.assertEqual(list(undocumented(REVOCATION, members)), [])
-        shown = {**example(REVOCATION), **members, "responders": example(REVOCATION)["responders"]}
-        self.assertEqual(list(unseen(REVOCATION, shown)), ["next_renewals"])
+        kept = {name: example(REVOCATION)[name] for name in ("responders", "shared_store")}
+        shown = {**example(REVOCATION), **members, **kept}
+        self.assertEqual(list(unseen(REVOCATION, shown)), ["lists", "next_renewals"])
