@@ -77,12 +77,15 @@ class CrlKnowledge:
         return self._watchers.watches(issuer)
 
     def take(self, held: HeldList) -> HeldList | None:
-        """Puts a list in force, unless a newer one of its kind is: None then. Returns the one that is in force."""
+        """Puts a list in force, unless a newer one of its kind is, or one that does not have to come into force first:
+        None then. Returns the one that is in force.
+        """
         before = self.lists.get(held.crl.key)
         if before is held:
             return held
         if before is not None:
-            if held.crl.is_older_than(before.crl):
+            is_early = held.crl.this_update > self._seconds() + RULES.clock_skew
+            if is_early or held.crl.is_older_than(before.crl):
                 return None
             held.profile, held.used, held.url = held.profile or before.profile, before.used, held.url or before.url
         dropped = self.lists.put(held)

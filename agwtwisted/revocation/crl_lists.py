@@ -44,7 +44,7 @@ from agwtwisted.revocation.crl_places import answer_of, places_of, rules_of
 from agwtwisted.revocation.crl_proving import ListProver, proven
 from agwtwisted.revocation.crl_renewals import CrlRenewals, Retries
 from agwtwisted.revocation.crl_retrieval import LIST, CrlRetrieval, ListPlace
-from agwtwisted.revocation.crl_store import ListStore, StoredList
+from agwtwisted.revocation.crl_store import ListStore, StoredList, name_of
 from agwtwisted.revocation.held_lists import HeldList
 from agwtwisted.transport.clocks import WallClock
 from agwtwisted.transport.deferreds import SingleFlight, log_failure
@@ -312,9 +312,9 @@ class CrlLists:
         if isinstance(crl, Unusable):
             return crl
         is_known = same is not None and not stored.url  # brought here, and in force already
-        if not is_known and self._take(HeldList(crl=crl, stored=stored, profile=profile)) is None:
-            return Unusable("the CRL is older than another one")
         fault = validity_fault(crl, RULES, self._wall.seconds())
+        if not is_known and self._take(HeldList(crl=crl, stored=stored, profile=profile)) is None:
+            return Unusable(fault or "the CRL is older than another one")
         return Unusable(fault) if fault else None
 
     def _held(self, place: ListPlace) -> HeldList | None:
@@ -331,7 +331,7 @@ class CrlLists:
     def _take_of_file(self, held: HeldList) -> None:
         taken = self._take(held)
         if taken is None:
-            message = "{file}: a CRL is not used: it is older than one that is in force"
+            message = "{file}: a CRL is not used: it is older than one that is in force, or not valid yet"
             self.log.warn(message, file=held.file)
         elif fault := validity_fault(taken.crl, RULES, self._wall.seconds()):
             self.log.warn("{file}: {fault}: no certificate counts as good by it", file=taken.file, fault=fault)
@@ -350,7 +350,7 @@ class CrlLists:
     def shared(self, name: str) -> Deferred[None] | None:
         """Another gateway has stored the list of this name: one in force is replaced by it; None: none is."""
         self._retrieval.heard(name)
-        held = next((each for each in self.knowledge.lists if each.url and each.stored.name == name), None)
+        held = next((each for each in self.knowledge.lists if name_of(each.url, each.stored.issuer) == name), None)
         if held is None:
             return None
         accept = partial(self._accept, profile=held.profile)

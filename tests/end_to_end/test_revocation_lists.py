@@ -34,7 +34,8 @@ class Place:
         root = gateway.certificates()["devices-root"]
         assert isinstance(root, pki.Authority)
         self.issuer = root.intermediate("Devices with lists")
-        self.authority = ListAuthority(self.issuer, Path(stack.enter_context(tempfile.TemporaryDirectory())))
+        self._directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        self.authority = ListAuthority(self.issuer, self.directory("devices"))
         self.server = stack.enter_context(closing(ListServer()))
         self.server.data = self.authority.published()
         self.backend = stack.enter_context(closing(Backend()))
@@ -42,6 +43,12 @@ class Place:
         self.keys = {"trusted_client_certificates": "devices", "verify_client_revocation": "CRL", **OPEN, **keys}
         self.gateway_keys = {"drain_timeout": 5, **(gateway_keys or {})}
         self.gateway: Gateway = stack.enter_context(gateway.prepared(self.text()))
+
+    def directory(self, name: str) -> Path:
+        """One for an authority."""
+        made = self._directory / name
+        made.mkdir()
+        return made
 
     def text(self) -> str:
         """The configuration."""
@@ -171,6 +178,20 @@ class RevocationListsTests(SynchronousTestCase):
                     path.write_bytes(at.authority.published())
                     line.rest()  # the gateway closes it
                 self.assertEqual(at.ask("one"), (400, "revoked", "CRL"))
+
+    def test_chain(self) -> None:
+        """With the scope Chain a list of the root refuses all clients of an intermediate that it has."""
+        with place(crl_files="devices.crl, root.crl", crl_scope="Chain", ocsp_scope=None) as at:
+            at.device("device", points=False)
+            root = ListAuthority(at.issuer.issuers[0], at.directory("root"))
+            (at.gateway.directory / "devices.crl").write_bytes(at.authority.published())
+            (at.gateway.directory / "root.crl").write_bytes(root.published())
+            with started(at):
+                self.assertEqual(at.ask("device"), (200, "good", "CRL"))
+                root.revoke(at.issuer, "cACompromise")
+                (at.gateway.directory / "root.crl").write_bytes(root.published())
+                self.assertEqual(at.gateway.agw("reload", "--config", "gw.ini").returncode, 0)
+                self.assertEqual(at.ask("device"), (400, "revoked", "CRL"))
 
     def test_bad_file(self) -> None:
         """A file that is no list stops a start, with the section that names it, and a check says the same."""

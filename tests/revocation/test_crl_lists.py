@@ -152,6 +152,13 @@ class DownloadedListsTests(CrlCase):
         self.assertIsInstance(self.successResultOf(status), Revoked)
         self.assertIsInstance(self.known(OTHER), Unusable)
 
+    def test_early(self) -> None:
+        """A list that is not valid yet does not take the place of one that is."""
+        self.learn(crl())
+        self.clock.advance(0.8 * SECONDS)
+        self.answer(crl(DEVICE, number=2, this_update=pki.NOW + 2 * DAY, days=5))
+        self.assertIsInstance(self.known(), Good)
+
     def test_hold(self) -> None:
         """Only a newer list ends a revocation."""
         self.learn(crl(DEVICE, days=0.1))
