@@ -46,6 +46,7 @@ class Revocation(Service):
         self.counters = RevocationCounters() if counters is None else counters
         self.seconds = seconds
         self.fail_open_count = 0  # clients let in without a status, by ocsp_unavailable and crl_unavailable = Allow
+        self._each: Final = tuple(sources)
         self.sources: Final[Mapping[RevocationSource, StatusSource]] = {each.kind: each for each in sources}
         self._profiles = ProfilesInForce()
 
@@ -85,9 +86,9 @@ class Revocation(Service):
 
     def known(self, subject: Subject, profile: SslProfile, kinds: Kinds) -> RevocationStatus | None:
         """The known status of a certificate; None where a source has to be asked."""
-        binding = [kind for kind, source in self.sources.items() if source.revoked(subject) is not None]
-        if binding:
-            return self._bound(binding, subject, profile, kinds)
+        for source in self._each:
+            if source.revoked(subject) is not None:
+                return self._bound(subject, profile, kinds)
         found: list[RevocationStatus] = []
         for kind in kinds:
             status = self.sources[kind].known(subject, profile)
@@ -119,15 +120,14 @@ class Revocation(Service):
             found.append(status)
         return undecided(found)
 
-    def _bound(
-        self, binding: Sequence[RevocationSource], subject: Subject, profile: SslProfile, kinds: Kinds
-    ) -> RevocationStatus | None:
-        """What follows where these sources have proven *revoked*; None where all of them may have something newer."""
-        for kind in binding:
-            source = self.sources[kind]
-            status = source.known(subject, profile) if kind in kinds else source.revoked(subject)
-            if isinstance(status, Revoked):
-                return status
+    def _bound(self, subject: Subject, profile: SslProfile, kinds: Kinds) -> RevocationStatus | None:
+        """What follows where sources have proven *revoked*; None where all of them may have something newer to say."""
+        for kind, source in self.sources.items():
+            revoked = source.revoked(subject)
+            if revoked is not None:
+                status = source.known(subject, profile) if kind in kinds else revoked
+                if isinstance(status, Revoked):
+                    return status
         return None
 
     def _revoked(self, subject: Subject) -> Revoked | None:

@@ -8,11 +8,14 @@ Callers: the revocation service, and the check of a connection.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from agwtwisted.core.identity.clients import RevocationSource
 from agwtwisted.core.resources.resources import RevocationScope, RevocationUnavailable, SslProfile
 from agwtwisted.core.revocation.finding import severity
 from agwtwisted.core.revocation.status import Good, RevocationStatus, Revoked, Unusable
+
+_ENDING: Final = (Good, Revoked)  # made once: it is looked at for every handshake
 
 
 def sources_of(profile: SslProfile, *, is_leaf: bool) -> tuple[RevocationSource, ...]:
@@ -38,7 +41,7 @@ def ends(status: RevocationStatus) -> bool:
 
     *Unknown* does not: another source may know the certificate (RFC 6960 section 2.2).
     """
-    return isinstance(status, Good | Revoked)
+    return isinstance(status, _ENDING)
 
 
 def undecided(statuses: Iterable[RevocationStatus]) -> RevocationStatus:
