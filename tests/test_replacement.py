@@ -281,6 +281,20 @@ class CommitTests(RunningGateway):
         self.assertEqual((before.running, self.service.generation.prober.running), (0, 1))
         self.assertIs(self.service.getServiceNamed("probes"), self.service.generation.prober)
 
+    async def test_staples(self) -> None:
+        """Nothing of a configuration is in force before what is to be stapled to its certificates is prepared."""
+        waiting: Deferred[None] = Deferred()
+        prepare = mock.Mock(return_value=waiting)
+        self.patch(self.service.shared.staples, "prepare", prepare)
+        self.serve(listener(self.ports[0]), listener(self.ports[1]))
+        outcome = self.service.reload()
+        await until(lambda: prepare.called)
+        self.assertNoResult(outcome)
+        self.assertEqual(len(self.service.listeners), 1)
+        waiting.callback(None)
+        self.assertIsInstance(await outcome, Reloaded)
+        self.assertEqual(len(self.service.listeners), 2)
+
     async def test_access_log(self) -> None:
         """Lines go to the new file after the commit; the former one has all of before."""
         for number, name in enumerate(("a.log", "b.log")):

@@ -10,11 +10,13 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from functools import cache
+from typing import Any
 
 from cryptography.x509 import ocsp
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests import pki, running
+from tests.core.revocation.test_stapling import MUST_STAPLE
 from tests.end_to_end import control_api, gateway
 from tests.end_to_end.backends import Backend
 from tests.end_to_end.gateway import section
@@ -61,9 +63,9 @@ class Stapled:
         assert self.gateway.stop() in (0, -signal.SIGTERM)
         gateway.assert_no_defect(self.gateway.output)
 
-    def issue(self, site: str) -> None:
+    def issue(self, site: str, **options: Any) -> None:
         """A new certificate of a site, which the responder knows."""
-        made = issuer().issue_server(site, ocsp_url=self.responder.url)
+        made = issuer().issue_server(site, ocsp_url=self.responder.url, **options)
         made.write(self.gateway.directory, site)
         (self.gateway.directory / f"{site}.pem").write_bytes(pki.bundle(made, issuer()))
         self.responder.knows(made)
@@ -206,10 +208,28 @@ class StaplingTests(SynchronousTestCase):
         with stapled(workers=2, state_directory="state") as at:
             for site in SITES:
                 at.wait_for(site, "good")
-            killed = workers(at.gateway)[1]
-            os.kill(killed, signal.SIGKILL)
-            workers(at.gateway, besides=killed)
-            for _ in range(6):
-                self.assertEqual(at.status(SITES[0]), "good")
+            for index, killed in workers(at.gateway).items():
+                os.kill(killed, signal.SIGKILL)
+                self.assertNotEqual(workers(at.gateway, besides=killed)[index], killed)
+            self.assertEqual(at.status(SITES[0]), "good")
             self.assert_shown(at, "good")
             self.assertEqual([at.asked(site) for site in SITES], [1, 1])
+
+    def test_demanded(self) -> None:
+        """A reload to a certificate that demands a response waits for the first one: all of its clients get it."""
+        with stapled(workers=2) as at:
+            at.wait_for(SITES[0], "good")
+            at.responder.gate.clear()
+            at.issue(SITES[0], extra=(MUST_STAPLE,))
+            serial = f"{at.sites[SITES[0]].certificate.serial_number:X}"
+            at.gateway.signal(signal.SIGHUP)
+            wait_until(lambda: at.asked(SITES[0]), "the new certificate is asked about")
+
+            def is_served() -> bool:
+                said = at.said(SITES[0])
+                self.assertIn("Cert Status: good", said)
+                return serial in said
+
+            self.assertFalse(is_served())
+            at.responder.gate.set()
+            wait_until(is_served, "the new certificate is in force")

@@ -346,6 +346,7 @@ class LivingTests(StaplingCase):
         self.stapling.use([])
         self.assertEqual(self.asker.cancelled, 1)
         self.assertEqual((self.stapled(), self.clock.getDelayedCalls()[1:]), (b"", []))
+        self.assertEqual(self.stapling.outcomes, {})
 
     def test_prepared(self) -> None:
         """Before a reload is in force, what was kept of a new certificate is read without a wait, and stapled."""

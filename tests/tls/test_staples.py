@@ -163,13 +163,13 @@ class StaplesTests(SynchronousTestCase):
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
 
     def test_is_freed(self) -> None:
-        """A context with the callback goes without the garbage collector."""
-        context = context_of("a.example")
-        seen = weakref.ref(context)
+        """A context with the callback, and what pyOpenSSL has made of it, go without the garbage collector."""
+        context: Any = context_of("a.example")
+        seen = [weakref.ref(context), weakref.ref(context._ocsp_helper)]
         gc.disable()
         self.addCleanup(gc.enable)
         del context
-        self.assertIsNone(seen())
+        self.assertEqual([each() for each in seen], [None, None])
 
     def test_without_key(self) -> None:
         """Nothing is known of a context without a key."""

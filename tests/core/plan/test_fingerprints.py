@@ -12,6 +12,7 @@ from agwtwisted.core.resources.resources import CertificateHeaders, Config, SslP
 from agwtwisted.core.rules.conditions import Condition, access_condition
 from agwtwisted.core.rules.rewriting import HeaderAction
 from agwtwisted.core.rules.templates import Scope, Template
+from tests import servers
 from tests.gateways import policy
 
 
@@ -47,6 +48,13 @@ class FingerprintTests(SynchronousTestCase):
         ]
         self.assertEqual(len({of(each) for each in (pool, *others)}), 4)
         self.assertEqual(of(pool), of(attrs.evolve(pool)))
+
+    def test_certificates(self) -> None:
+        """A certificate is another one with other files, and where it is stapled or not."""
+        own = servers.own(servers.credential())
+        others = [attrs.evolve(own, **change) for change in ({"source": b"x"}, {"name": "b"}, {"ocsp_stapling": False})]
+        self.assertEqual(len({of(each) for each in (own, *others)}), 4)
+        self.assertEqual(of(own), of(attrs.evolve(own)))
 
     def test_classes(self) -> None:
         """Two classes with the same fields are two things."""
