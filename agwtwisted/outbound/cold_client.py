@@ -6,10 +6,8 @@ request; one redirect.
 
 from __future__ import annotations
 
-from typing import Final
-
 import attrs
-from twisted.internet.defer import Deferred, TimeoutError
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectError, TCPTimedOutError
 from twisted.internet.error import TimeoutError as ConnectTimedOut
 from twisted.internet.posixbase import PosixReactorBase
@@ -18,26 +16,23 @@ from agwtwisted.backends.connecting import UntrustedError
 from agwtwisted.core.http.destinations import Destination
 from agwtwisted.core.http.service_urls import ProxyAddress
 from agwtwisted.outbound.addresses import AddressRefusedError, is_permitted, permit_unresolved
-from agwtwisted.outbound.connector import ConnectionAttempt, Connector
+from agwtwisted.outbound.connector import Connector, Waits
 from agwtwisted.outbound.exchange import OutboundConnection
 from agwtwisted.outbound.fetching import AddressRules, Fetched, FetchProblem, NotFetched, OutboundRequest, Sink
 from agwtwisted.outbound.incoming import IncomingResponse
 from agwtwisted.outbound.kept_connections import KeptConnections
-from agwtwisted.outbound.lateness import MAX_LATENESS, FairTimeout, Lateness
+from agwtwisted.outbound.lateness import FairTimeout, Lateness
 from agwtwisted.outbound.proxy_tunnel import ProxyError
 from agwtwisted.outbound.redirects import is_redirect, redirected
 from agwtwisted.outbound.requests import octets_of
 from agwtwisted.outbound.shortages import descriptor_shortage
-
-_DIAL_SLACK: Final = MAX_LATENESS + 10.0
-"""Seconds beyond the time of a request that a dialler would take: the client ends it before, and knows why."""
 
 
 @attrs.frozen(kw_only=True)
 class _Bounds:
     """What one fetch may take."""
 
-    seconds: float
+    timeout: FairTimeout
     most: int
     into: Sink | None
 
@@ -73,12 +68,12 @@ class ColdClient:
         self, request: OutboundRequest, rules: AddressRules, seconds: float, *, most: int, into: Sink | None = None
     ) -> Deferred[Fetched | NotFetched]:
         """As `fetching.Fetcher` says."""
-        bounds = _Bounds(seconds=seconds, most=most, into=into)
+        bounds = _Bounds(timeout=FairTimeout(self._reactor, self._lateness, seconds), most=most, into=into)
         return Deferred.fromCoroutine(self._fetch(request, rules, bounds))
 
     async def _fetch(self, request: OutboundRequest, rules: AddressRules, bounds: _Bounds) -> Fetched | NotFetched:
-        timeout = FairTimeout(self._reactor, self._lateness, bounds.seconds)
-        first = await self._hop(request, None if rules.chosen_by_operator else rules, timeout, bounds)
+        """The response to a request, or to the one that the first is redirected to."""
+        first = await self._hop(request, None if rules.chosen_by_operator else rules, bounds)
         if isinstance(first, NotFetched) or not is_redirect(first):
             return first
         asked = request.destination
@@ -87,21 +82,21 @@ class ColdClient:
             return _bad(to)
         is_same = (to.scheme, to.host, to.port) == (asked.scheme, asked.host, asked.port)
         request = attrs.evolve(request, destination=to)
-        second = await self._hop(request, None if rules.chosen_by_operator and is_same else rules, timeout, bounds)
+        second = await self._hop(request, None if rules.chosen_by_operator and is_same else rules, bounds)
         if isinstance(second, NotFetched):
             return attrs.evolve(second, was_answered=True)  # the server answered, by the redirect
         return _bad("the server redirects more than once") if is_redirect(second) else second
 
-    async def _hop(
-        self, request: OutboundRequest, rules: AddressRules | None, timeout: FairTimeout, bounds: _Bounds
-    ) -> Fetched | NotFetched:
+    async def _hop(self, request: OutboundRequest, rules: AddressRules | None, bounds: _Bounds) -> Fetched | NotFetched:
         """One request and its response."""
-        attempt, response = ConnectionAttempt(), IncomingResponse(bounds.most, bounds.into)
-        sending = Deferred.fromCoroutine(self._send(request, rules, attempt, response, bounds))
+        waits, response, timeout = Waits(), IncomingResponse(bounds.most, bounds.into), bounds.timeout
+        timeout.start(waits.give_up)
         try:
-            return await timeout.wait_for(sending)
-        except TimeoutError:
-            return _timed_out(attempt, timeout, was_answered=response.begun)
+            return await self._send(request, rules, waits, response)
+        except CancelledError:
+            if not timeout.is_over:
+                raise
+            return _timed_out(waits, timeout, was_answered=response.begun)
         except AddressRefusedError as error:
             return NotFetched(problem=FetchProblem.ADDRESS_REFUSED, reason=str(error))
         except MemoryError:
@@ -109,29 +104,24 @@ class ColdClient:
         except OSError as error:
             return _shortage(f"the gateway cannot open a connection: {error.strerror}")
         except (ConnectError, ProxyError) as error:
-            return _not_connected(attempt, error)
+            return _not_connected(waits, error)
+        finally:
+            timeout.stop()
 
     async def _send(
-        self,
-        request: OutboundRequest,
-        rules: AddressRules | None,
-        attempt: ConnectionAttempt,
-        response: IncomingResponse,
-        bounds: _Bounds,
+        self, request: OutboundRequest, rules: AddressRules | None, waits: Waits, response: IncomingResponse
     ) -> Fetched | NotFetched:
         """By a kept connection, if that still lives, else by a new one."""
         octets = octets_of(request, self._proxy if request.destination.scheme == "http" else None)
         place = self._place_of(request.destination)
         kept = self._take(place, request.destination, rules)
         if kept is not None:
-            found = await kept.ask(octets, response)
+            found = await waits.wait(kept.ask(octets, response))
             if response.begun or isinstance(found, Fetched) or found.problem is not FetchProblem.CLOSED:
                 return found
             response.again()
-        transport, address = await self._connector.connect(
-            request.destination, rules, bounds.seconds + _DIAL_SLACK, attempt
-        )
-        return await OutboundConnection(transport, address, place, self._kept).ask(octets, response)
+        transport, address = await self._connector.connect(request.destination, rules, waits)
+        return await waits.wait(OutboundConnection(transport, address, place, self._kept).ask(octets, response))
 
     def _place_of(self, asked: Destination) -> tuple[str, str, int]:
         """What connections may be taken for each other: those to one server, and to a proxy that reads requests."""
@@ -156,16 +146,16 @@ def _shortage(reason: str) -> NotFetched:
     return NotFetched(problem=FetchProblem.SHORTAGE, reason=reason)
 
 
-def _timed_out(attempt: ConnectionAttempt, timeout: FairTimeout, *, was_answered: bool) -> NotFetched:
-    if attempt.is_queued:
+def _timed_out(waits: Waits, timeout: FairTimeout, *, was_answered: bool) -> NotFetched:
+    if waits.is_queued:
         return NotFetched(problem=FetchProblem.QUEUED, reason="too many names are being looked up")
     if timeout.is_exhausted:
         return _shortage("the gateway is too busy to read responses in time")
     return NotFetched(problem=FetchProblem.TIMED_OUT, reason="no response in time", was_answered=was_answered)
 
 
-def _not_connected(attempt: ConnectionAttempt, error: Exception) -> NotFetched:
-    if shortage := attempt.failed.shortage or descriptor_shortage():
+def _not_connected(waits: Waits, error: Exception) -> NotFetched:
+    if shortage := waits.failed.shortage or descriptor_shortage():
         return _shortage(shortage)
     reason = str(error).partition("\n")[0].rstrip(".") or type(error).__name__
     return NotFetched(problem=_problem_of(error), reason=reason)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Final
+from typing import Any, Final, TypeVar
 
-import attrs
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.error import ConnectError
 from twisted.internet.posixbase import PosixReactorBase
@@ -30,18 +29,34 @@ from agwtwisted.tls.backend_contexts import HTTP_PROTOCOLS, BackendTls
 from agwtwisted.transport.connection import Connection
 from agwtwisted.transport.outbox import outbox_of
 
+T = TypeVar("T")
+
+LONGEST_DIAL: Final = 3600.0
+"""Seconds that a dialler would take: the client ends it before, and knows why."""
+
 NAME_TTL: Final = 5.0
 """Seconds for which the addresses of a name are kept, so that a thread looks it up once for many questions."""
 
 MAX_NAMES: Final = 256
 
 
-@attrs.define(eq=False)
-class ConnectionAttempt:
-    """One attempt to connect, for who has to say what became of it."""
+class Waits:
+    """What a request waits for now, so that it can be given up, and what it has met on the way."""
 
-    is_queued: bool = False  # the lookup of the name waits for lookups of other names
-    failed: FailedAddresses = attrs.Factory(FailedAddresses)
+    def __init__(self) -> None:
+        self.is_queued = False  # the lookup of the name waits for lookups of other names
+        self.failed = FailedAddresses()
+        self._waiting: Deferred[Any] | None = None
+
+    async def wait(self, waiting: Deferred[T]) -> T:
+        """The result of what is waited for."""
+        self._waiting = waiting
+        return await waiting
+
+    def give_up(self) -> None:
+        """Waits no more: who waits gets CancelledError."""
+        if self._waiting is not None:
+            self._waiting.cancel()
 
 
 class Connector:
@@ -62,15 +77,14 @@ class Connector:
         self._tls: tuple[tuple[str, ...], BackendTls] | None = None
 
     async def connect(
-        self, destination: Destination, rules: AddressRules | None, seconds: float, attempt: ConnectionAttempt
+        self, destination: Destination, rules: AddressRules | None, waits: Waits
     ) -> tuple[Connection, str]:
         """A connection for requests to a destination, and the address that it leads to; empty where a proxy has it.
 
         Args:
             destination: the server.
             rules: which addresses and ports are allowed; None: all.
-            seconds: after which the caller cancels this at the latest.
-            attempt: takes what has to be known where it fails.
+            waits: what the request waits for, and has met.
 
         Raises:
             AddressRefusedError: the rules do not allow it.
@@ -81,25 +95,25 @@ class Connector:
         """
         if self.proxy is not None:
             permit_unresolved(destination, rules)
-            return await self._through(self.proxy, destination, seconds, attempt), ""
-        found = await found_of(destination.host, partial(self._look_up, attempt))
+            return await self._through(self.proxy, destination, waits), ""
+        found = await waits.wait(found_of(destination.host, partial(self._look_up, waits)))
         addresses = permitted(found, destination, rules)
-        return await self._dial(destination, addresses, self._encryption(destination), seconds, attempt)
+        return await self._dial(destination, addresses, self._encryption(destination), waits)
 
-    def _look_up(self, attempt: ConnectionAttempt, name: str) -> Deferred[tuple[str, ...]]:
+    def _look_up(self, waits: Waits, name: str) -> Deferred[tuple[str, ...]]:
         known = self._names.get(name, self._reactor.seconds())
         if known is not None:
             return succeed(known)
 
         def begun() -> None:
-            attempt.is_queued = False
+            waits.is_queued = False
 
         def keep(found: tuple[str, ...]) -> tuple[str, ...]:
             if found:
                 self._names.put(name, found, self._reactor.seconds() + NAME_TTL)
             return found
 
-        attempt.is_queued = True
+        waits.is_queued = True
         return self._resolver.addresses(name, begun).addCallback(keep)
 
     def _encryption(self, destination: Destination) -> Encryption | None:
@@ -119,8 +133,7 @@ class Connector:
         destination: Destination,
         addresses: Sequence[str],
         encryption: Encryption | None,
-        seconds: float,
-        attempt: ConnectionAttempt,
+        waits: Waits,
     ) -> tuple[Connection, str]:
         """A connection to the first address that answers."""
         if not addresses:
@@ -131,35 +144,33 @@ class Connector:
                 *(self._reactor, address, destination.port, self._no_names, encryption), outbox=self._outbox
             )
             identity = dialer.identity()
-            return dialer.dial(seconds, identity).addCallbacks(_with(address), _noted(address, attempt.failed))
+            return dialer.dial(LONGEST_DIAL, identity).addCallbacks(_with(address), _noted(address, waits.failed))
 
         try:
-            return await first_of([partial(dial, address) for address in addresses], self._reactor)
+            return await waits.wait(first_of([partial(dial, address) for address in addresses], self._reactor))
         except ConnectError:
             if not is_literal(destination.host):
                 self._names.discard(destination.host)  # it may have moved
             raise
 
-    async def _through(
-        self, proxy: ProxyAddress, destination: Destination, seconds: float, attempt: ConnectionAttempt
-    ) -> Connection:
+    async def _through(self, proxy: ProxyAddress, destination: Destination, waits: Waits) -> Connection:
         """A connection to the proxy; for https, to the server through it."""
         its = Destination(url=str(proxy), scheme="http", host=proxy.host, port=proxy.port)
         try:
-            addresses = await found_of(proxy.host, partial(self._look_up, attempt))
-            connection, _ = await self._dial(its, addresses, None, seconds, attempt)
+            addresses = await waits.wait(found_of(proxy.host, partial(self._look_up, waits)))
+            connection, _ = await self._dial(its, addresses, None, waits)
         except ConnectError as error:
             raise ProxyError(f"outbound_proxy {proxy}: {error}") from error
         encryption = self._encryption(destination)
         if encryption is None:
             return connection
-        await ProxyTunnel(connection, proxy).open(connect_octets(destination, proxy))
-        return await self._secured(connection, encryption, seconds)
+        await waits.wait(ProxyTunnel(connection, proxy).open(connect_octets(destination, proxy)))
+        return await waits.wait(self._secured(connection, encryption))
 
-    def _secured(self, connection: Connection, encryption: Encryption, seconds: float) -> Deferred[Connection]:
+    def _secured(self, connection: Connection, encryption: Encryption) -> Deferred[Connection]:
         """The same connection, once TLS is agreed on over it."""
         identity = encryption.rule.identity()
-        until = self._reactor.seconds() + seconds
+        until = self._reactor.seconds() + LONGEST_DIAL
         handshake = encryption.tls.handshake(self._reactor, connection, identity, until)
 
         def failed(reason: str) -> None:

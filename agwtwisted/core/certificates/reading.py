@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 
 from agwtwisted.core.base.values import value
@@ -84,8 +85,24 @@ class Certificate:
         return found[0] if found else None
 
 
+REMEMBERED: Final = 128
+"""Certificates that are not read anew, those seen last: what is asked about one client reads the same ones many times,
+and most have the same issuers."""
+
+_LONGEST_REMEMBERED: Final = 8192
+
+
 def certificate_of(der_bytes: bytes) -> Certificate | None:
     """The certificate that these bytes are; None where it cannot be read."""
+    return _remembered(der_bytes) if len(der_bytes) <= _LONGEST_REMEMBERED else _read(der_bytes)
+
+
+@lru_cache(REMEMBERED)
+def _remembered(der_bytes: bytes) -> Certificate | None:
+    return _read(der_bytes)
+
+
+def _read(der_bytes: bytes) -> Certificate | None:
     try:
         return Certificate.read(der_bytes)
     except DerError:

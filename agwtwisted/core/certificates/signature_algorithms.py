@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import lru_cache, partial
 from typing import Final, TypeAlias, cast
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from agwtwisted.core.certificates import der
@@ -86,11 +87,9 @@ def is_signed(identifier: str, signer: Certificate, signature: bytes, data: byte
     None where the key is of a kind that cannot be read here. The data may be a view of what is too large to be copied.
     """
     octets = cast(bytes, data)  # which is as far as the annotations of cryptography's RSA keys go; they take views, too
-    try:
-        key = load_der_public_key(der.encoded(der.SEQUENCE, signer.public_key))
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        return None
-    match key:
+    match key := _key_of(signer.public_key):
+        case None:
+            return None
         case rsa.RSAPublicKey() if identifier in _PKCS1:
             tries = [partial(key.verify, signature, octets, padding.PKCS1v15(), _PKCS1[identifier])]
         case rsa.RSAPublicKey() if identifier == RSASSA_PSS:
@@ -105,6 +104,15 @@ def is_signed(identifier: str, signer: Certificate, signature: bytes, data: byte
         case _:
             return False
     return any(map(_succeeds, tries))
+
+
+@lru_cache(64)  # the same few sign everything, and to read one takes as long as a third of a verification
+def _key_of(public_key: bytes) -> PublicKeyTypes | None:
+    """The key of a SubjectPublicKeyInfo's contents; None where it is of a kind that cannot be read here."""
+    try:
+        return load_der_public_key(der.encoded(der.SEQUENCE, public_key))
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return None
 
 
 def _pss(digest: _Hash) -> padding.PSS:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Final, TypeAlias
 from urllib.parse import urlsplit
 
@@ -88,6 +89,7 @@ class Destination:
     port: int
 
 
+@lru_cache(256)  # the certificates of one issuer have the same URLs
 def destination(url: str) -> Destination:
     """The destination of an http or https URL.
 
@@ -114,7 +116,12 @@ def closed(address: str, open_networks: Iterable[Network]) -> bool:
     One that stands for IPv4 addresses (mapped, compatible, translated, NAT64, 6to4, Teredo, ISATAP) is closed if one of
     those is, and open where each of them is opened.
     """
-    found, opened = ipaddress.ip_address(address.partition("%")[0]), tuple(open_networks)
+    return _closed(address.partition("%")[0], tuple(open_networks))
+
+
+@lru_cache(256)  # the same few are asked again and again
+def _closed(address: str, opened: tuple[Network, ...]) -> bool:
+    found = ipaddress.ip_address(address)
     return any(_is_in(each, _CLOSED) and not _is_in(each, opened) for each in (found, *_embedded(found)))
 
 

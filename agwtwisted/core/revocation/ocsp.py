@@ -191,10 +191,9 @@ def prove(response: bytes, request: OcspRequest | UnseenCertificate) -> ProvenRe
     if len(response) > MAX_RESPONSE_BYTES:
         return Unusable("the response is too long")
     try:
-        found = _proven(ocsp.load_der_ocsp_response(response), request)
+        return _proven(ocsp.load_der_ocsp_response(response), response, request)
     except CANNOT_READ:
         return Unusable("the response cannot be read")
-    return attrs.evolve(found, response=response) if isinstance(found, ProvenResponse) else found
 
 
 def status_at(
@@ -257,7 +256,9 @@ def _believed_until(answer: ProvenResponse, rules: OcspRules, arrived: float) ->
     return end if arrived < end else min(arrived + FORGIVEN_FOR, last_end_of(answer, rules))
 
 
-def _proven(response: ocsp.OCSPResponse, request: OcspRequest | UnseenCertificate) -> ProvenResponse | Unusable:
+def _proven(
+    response: ocsp.OCSPResponse, octets: bytes, request: OcspRequest | UnseenCertificate
+) -> ProvenResponse | Unusable:
     if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
         word = response.response_status.name.lower().replace("_", " ")
         return Unusable(f"the responder answers: {word}")
@@ -271,6 +272,7 @@ def _proven(response: ocsp.OCSPResponse, request: OcspRequest | UnseenCertificat
         return Unusable(signer)
     single = max(matching, key=_severity)  # of a contradiction the worse status counts
     return ProvenResponse(
+        response=octets,
         status=single.certificate_status,
         this_update=single.this_update_utc.timestamp(),
         next_update=_seconds(single.next_update_utc),

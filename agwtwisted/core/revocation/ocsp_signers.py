@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final
 
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
 from agwtwisted.core.certificates import der
+from agwtwisted.core.certificates.der import DerError
 from agwtwisted.core.certificates.name_comparison import normalised_name
 from agwtwisted.core.certificates.public_keys import key_octets
-from agwtwisted.core.certificates.reading import Certificate
+from agwtwisted.core.certificates.reading import Certificate, certificate_of
 from agwtwisted.core.certificates.signature_algorithms import VERIFIED, is_signed, issued
 from agwtwisted.core.verification import certificate_rules
 
@@ -47,10 +49,17 @@ def signer(response: ocsp.OCSPResponse, issuer: Certificate) -> Certificate | st
 
 def _delegates(response: ocsp.OCSPResponse) -> Iterator[Certificate]:
     """The certificates in a response that are its responder's, by name or by key."""
-    shown = (Certificate.read(each.public_bytes(Encoding.DER)) for each in response.certificates)
+    shown = (_read(each.public_bytes(Encoding.DER)) for each in response.certificates)
     found = (each for each in shown if _is_responder(response, each))
     for _, candidate in zip(range(MAX_CANDIDATES), found, strict=False):
         yield candidate
+
+
+def _read(der_bytes: bytes) -> Certificate:
+    found = certificate_of(der_bytes)
+    if found is None:
+        raise DerError("a certificate of the response cannot be read")
+    return found
 
 
 def _is_responder(response: ocsp.OCSPResponse, certificate: Certificate) -> bool:
@@ -69,6 +78,12 @@ def key_hash(certificate: Certificate) -> bytes:
 
 def _delegate_fault(delegate: Certificate, issuer: Certificate) -> str:
     """Why a certificate may not sign for the issuer."""
+    return _fault_of(delegate.der, issuer.der)
+
+
+@lru_cache(64)  # a responder has the same certificate for weeks, whose signature takes as long as that of the response
+def _fault_of(delegate_der: bytes, issuer_der: bytes) -> str:
+    delegate, issuer = _read(delegate_der), _read(issuer_der)
     if fault := certificate_rules.responder_fault(delegate):
         return f"the responder's certificate may not sign responses: {fault}"
     same_name = normalised_name(der.encoded(der.SEQUENCE, delegate.issuer)) == normalised_name(
