@@ -16,6 +16,7 @@ from agwtwisted.core.configuration import (
     distribution_coherence,
     product_limits,
     relay_coherence,
+    revocation_coherence,
     rewrite_coherence,
     route_coherence,
     rule_coherence,
@@ -38,6 +39,7 @@ _CHECKS: Final = (
     distribution_coherence,
     rewrite_coherence,
     relay_coherence,
+    revocation_coherence,
     trust_coherence,
     product_limits,
 )
