@@ -106,8 +106,13 @@ class HeardAnswers:
                     self._put(stored)
 
     def _at_hand(self, key: bytes) -> tuple[Subject, SslProfile] | None:
-        """A certificate that a client is connected with, or was, as far as something is held about it."""
+        """A certificate that a client is connected with, or was, as far as something is held about it.
+
+        With it the profile that it was asked for, or any that asks: a revocation binds whatever sources a profile has.
+        """
         held = self._memory.held(key, self._seconds())
         known = self._watched.get(key) if held is None else (held.subject, held.profile)
-        profile = None if known is None else self._profiles.named(known[1])
-        return None if known is None or profile is None else (known[0], profile)
+        if known is None:
+            return None
+        profile = self._profiles.named(known[1]) or next(iter(self._profiles.all()), None)
+        return None if profile is None else (known[0], profile)

@@ -16,6 +16,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
+from agwtwisted.core.base.expiring import Expiring
 from agwtwisted.core.base.log_rate_limiter import LogRateLimiter
 from agwtwisted.core.operations.shared_store_state import SharedStoreState
 from agwtwisted.core.revocation import redis_news
@@ -35,6 +36,9 @@ REPLY_SECONDS: Final = 2.0
 
 MIN_TTL, MAX_TTL = 0.001, 400 * 86400.0
 """Bounds in seconds of the life of a value: Redis takes no shorter one."""
+
+MAX_LEASES: Final = 10_000
+"""Leases of this gateway that are known; those beyond are not given back, and end by themselves."""
 
 PAUSE: Final = 0.02
 """Seconds after a batch of news in which none is asked for, so that a flood of them leaves time for clients."""
@@ -75,6 +79,7 @@ class RedisKnowledge:
         self._counters = counters
         self._limiter = LogRateLimiter(clock.seconds)
         self._heard: dict[bytes, Callable[[bytes], Deferred[None] | None]] = {}
+        self._leases: Expiring[str, bool] = Expiring(MAX_LEASES)  # of this gateway
         self._seen = BEFORE_ALL
         self._problem = "not connected yet"  # empty: there is none
         self._last_error = ""
@@ -125,10 +130,13 @@ class RedisKnowledge:
         """As SharedKnowledge says."""
         milliseconds = b"%d" % (max(seconds, MIN_TTL) * 1000)
         asked = self._ask("lease", b"SET", self._lease(key), b"1", b"NX", b"PX", milliseconds)
-        return asked.addCallback(lambda reply: reply is not None)
+        return asked.addCallback(self._leased, key, self._clock.seconds() + seconds)
 
     def release(self, key: str) -> Deferred[None]:
-        """As SharedKnowledge says."""
+        """As SharedKnowledge says; a lease that the server has not given, or that is over, may be another's."""
+        if self._leases.get(key, self._clock.seconds()) is None:
+            return succeed(None)
+        self._leases.discard(key)
         return self._ask("release", b"DEL", self._lease(key)).addCallback(lambda _: None)
 
     def publish(self, topic: str, news: bytes) -> None:
@@ -142,6 +150,11 @@ class RedisKnowledge:
         self._heard[topic.encode()] = heard
 
     # -- asking
+
+    def _leased(self, reply: RedisReply, key: str, until: float) -> bool:
+        if _is_done(reply):
+            self._leases.put(key, True, until)
+        return reply is not None
 
     def _key(self, key: str) -> bytes:
         return self._prefix + key.encode()

@@ -5,13 +5,14 @@ from __future__ import annotations
 from math import inf
 from typing import Any
 
+from agwtwisted.core.identity.clients import RevocationSource
 from agwtwisted.core.revocation import ocsp
 from agwtwisted.core.revocation.memory import Forgotten
 from agwtwisted.core.revocation.status import Good, Revoked
 from agwtwisted.revocation.ocsp_source import OcspSource
 from tests import pki
 from tests.responder import Response, Single
-from tests.revocations import DEVICE, HOUR, ISSUER, NOW, PROFILE, SUBJECT, RevocationCase
+from tests.revocations import DEVICE, HOUR, ISSUER, NOW, PROFILE, SUBJECT, RevocationCase, profile
 
 OTHER = ISSUER.issue("another device", ocsp_url="http://ocsp.example/")
 
@@ -46,6 +47,16 @@ class OtherGatewaysTests(RevocationCase):
         self.assertTrue(self.answers.heard.concerns(self.key))
         self.answers.heard.take_shared(self.key, [self.response("revoked")])
         self.assertEqual(self.called, ["called"])
+
+    def test_other_sources(self) -> None:
+        """It ends those of a profile, too, that lists other sources, and proves nothing where no profile asks."""
+        lists = profile(name="lists", verify_client_revocation=(RevocationSource.CRL,))
+        self.answers.watch([SUBJECT], lists, lambda: self.called.append("called"))
+        self.answers.heard.take_shared(self.key, [self.response("revoked")])
+        self.assertEqual(self.called, ["called"])
+        self.started(shares=True).use([])
+        self.answers.watch([SUBJECT], lists, lambda: self.called.append("called"))
+        self.assertFalse(self.answers.heard.concerns(self.key))
 
     def test_not_believed(self) -> None:
         """What is signed by another issuer, or about another certificate, changes nothing."""

@@ -100,9 +100,20 @@ class ValueTests(KnowledgeCase):
             lease = self.knowledge.lease("1", 5.0)
             self.reply(b"SET", b"test:lease:1", b"1", b"NX", b"PX", b"5000", by=reply)
             self.assertEqual(self.successResultOf(lease), expected)
-        released = self.knowledge.release("1")
-        self.reply(b"DEL", b"test:lease:1", by=b":1\r\n")
-        self.successResultOf(released)
+
+    def test_release(self) -> None:
+        """A lease is given back by who has it, and once; one that is over, or was not given, is left alone."""
+        for given, after in ((True, 0.0), (True, 5.0), (False, 0.0)):
+            self.knowledge.lease("1", 5.0)  # type: ignore[unused-awaitable]
+            self.line.send(b"+OK\r\n" if given else b"-OOM no memory\r\n")
+            self.network.advance(after)
+            commands(self.line)
+            released = self.knowledge.release("1")
+            if given and not after:
+                self.reply(b"DEL", b"test:lease:1", by=b":1\r\n")
+            self.successResultOf(released)
+            self.successResultOf(self.knowledge.release("1"))
+            self.assertEqual(commands(self.line), [])
 
     def test_counted(self) -> None:
         """Commands are counted by what became of them, and shown without a secret."""
