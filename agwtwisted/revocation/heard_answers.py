@@ -114,5 +114,5 @@ class HeardAnswers:
         known = self._watched.get(key) if held is None else (held.subject, held.profile)
         if known is None:
             return None
-        profile = self._profiles.named(known[1]) or next(iter(self._profiles.all()), None)
+        profile = self._profiles.named_or_any(known[1])
         return None if profile is None else (known[0], profile)

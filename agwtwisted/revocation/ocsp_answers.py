@@ -263,7 +263,7 @@ class OcspAnswers:
 
     def _prove_any(self, key: bytes, subject: Subject) -> None:
         """Takes up what is said of a certificate of a client whose profile need not list OCSP, by one that does."""
-        profile = next(iter(self._profiles.all()), None)
+        profile = self._profiles.named_or_any("")
         if profile is not None:
             for stored in self._unproven.pop(key):
                 self._prove(stored, subject, profile)

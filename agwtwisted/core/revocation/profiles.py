@@ -63,6 +63,10 @@ class ProfilesInForce:
         """The one of this name; None where there is none."""
         return self._by_name.get(name)
 
+    def named_or_any(self, name: str) -> SslProfile | None:
+        """The one of this name, else any other: a client whose own profile does not ask is judged by answers, too."""
+        return self._by_name.get(name) or next(iter(self._by_name.values()), None)
+
     def same(self, key: ProfileKey) -> SslProfile | None:
         """The one with this key; None where it is gone, or has changed."""
         found = self._by_name.get(str(key[0]))
