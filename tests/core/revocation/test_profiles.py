@@ -64,7 +64,7 @@ class InForceTests(SynchronousTestCase):
 
     def test_any(self) -> None:
         """For a client whose profile does not ask, one that does is found, if there is one."""
-        self.assertIsNone(self.profiles.named_or_any("lists"))
+        self.assertIsNone(ProfilesInForce().named_or_any("lists"))
         self.profiles.use([profile(name="first"), profile(name="second")])
         found = [self.profiles.named_or_any(name) for name in ("second", "lists")]
         self.assertEqual([each and each.name for each in found], ["second", "first"])
