@@ -17,17 +17,20 @@ from agwtwisted.control.listening import LONGEST_PATH
 from agwtwisted.control.token_file import read_token
 from agwtwisted.core.base.errors import AgwError, ConfigError, Place, Problem, Severity
 from agwtwisted.core.base.warning_kinds import WarningKind
+from agwtwisted.core.certificates.names import relative_names
 from agwtwisted.core.plan.descriptors import budget_of, too_few
 from agwtwisted.core.plan.plan import Plan
 from agwtwisted.core.reports import report
 from agwtwisted.core.reports.check_report import ACCESS_LOG, CONTROL_SOCKET, CONTROL_TOKEN, STATE_DIRECTORY, CheckReport
 from agwtwisted.core.reports.effective_configuration import effective_configuration
+from agwtwisted.core.reports.list_files_report import ListInFile, list_files_table, list_files_warnings
 from agwtwisted.core.sections.control_keys import TOKEN_NAME, token_path
 from agwtwisted.loading import UnreadableError, placed, try_contexts, try_crl_files
 from agwtwisted.operations.trials import try_access_log, try_directory, try_socket
 from agwtwisted.process import control_path
 from agwtwisted.resource_manager.source import source_of
 from agwtwisted.revocation import ocsp_store
+from agwtwisted.revocation.crl_files import ReadCrlFiles
 from agwtwisted.tls import openssl
 from agwtwisted.transport.descriptors import raise_limit
 from agwtwisted.transport.process import number_of_workers, reactor_fallback
@@ -45,17 +48,19 @@ def check(file: str, now: datetime, arm: ArmArguments = NO_ARGUMENTS) -> CheckRe
         plan = source_of(file, lambda: now, arm=arm).load().plan
         with placed(plan):
             try_contexts(plan)
-            try_crl_files(plan)
+            lists = tuple(_lists(plan, try_crl_files(plan)))
     except UnreadableError as error:
         return CheckReport.of(file, error.problems, is_read=False)
     except ConfigError as error:
         return CheckReport.of(file, error.problems)
     config, budget = plan.config, budget_of(plan, raise_limit())
     found = [*config.notes, *config.warnings, *_fallbacks(file), *too_few(plan, budget), *_tried(plan)]
+    found += list_files_warnings(lists, now.timestamp())
     checked = CheckReport.of(file, found)
     if checked.problems:
         return checked
-    text = f"{report.table(plan, now)}\n{_processes(plan)}{file}: the configuration is valid"
+    tables = "\n".join(filter(None, (report.table(plan, now), list_files_table(lists))))
+    text = f"{tables}\n{_processes(plan)}{file}: the configuration is valid"
     return CheckReport.of(file, found, configuration=effective_configuration(plan), text=text)
 
 
@@ -67,6 +72,36 @@ def fallbacks() -> tuple[str, ...]:
 def _fallbacks(file: str) -> Iterator[Problem]:
     for fallback in fallbacks():
         yield Problem(place=Place(file=file), message=fallback, severity=Severity.WARNING)
+
+
+def _lists(plan: Plan, read: ReadCrlFiles) -> Iterator[ListInFile]:
+    """What is in the files with lists."""
+    for path, file in read.files.items():
+        section = read.sections[path]
+        make = partial(ListInFile, path=path, place=plan.origins.place(section, "crl_files"), section=section)
+        for held in file.proven:
+            crl = held.crl
+            yield make(
+                issuer=_name(crl.issuer),
+                number=crl.number,
+                this_update=crl.this_update,
+                next_update=crl.next_update,
+                entries=len(crl.table),
+            )
+        for waiting in file.unproven:
+            head = waiting.head
+            yield make(
+                issuer=_name(head.issuer),
+                number=head.number,
+                this_update=head.this_update,
+                next_update=head.next_update,
+                entries=None,
+            )
+
+
+def _name(name: bytes) -> str:
+    """A name as text (RFC 2253)."""
+    return relative_names(name).decode("utf-8", "replace")
 
 
 def _processes(plan: Plan) -> str:

@@ -32,7 +32,7 @@ from agwtwisted.core.sections.settings import beside
 from agwtwisted.core.sections.sources import ReadFile, Signature, SourceFile
 from agwtwisted.listening.listener import BindError
 from agwtwisted.operations.followed_files import signature_of
-from agwtwisted.revocation.crl_files import read_crl_files
+from agwtwisted.revocation.crl_files import ReadCrlFiles, read_crl_files
 from agwtwisted.shared import list_profiles
 from agwtwisted.tls import system_roots
 from agwtwisted.tls.backend_contexts import BackendContexts
@@ -301,13 +301,13 @@ def try_contexts(plan: Plan) -> None:
             backends.of(settings)
 
 
-def try_crl_files(plan: Plan) -> None:
-    """The files of `crl_files` are read as when the gateway starts.
+def try_crl_files(plan: Plan) -> ReadCrlFiles:
+    """The files of `crl_files`, read as when the gateway starts.
 
     Raises:
         SectionError: one cannot be read, or is none.
     """
-    read_crl_files(list_profiles(plan))
+    return read_crl_files(list_profiles(plan))
 
 
 @contextmanager

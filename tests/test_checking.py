@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from unittest import mock
 
@@ -11,8 +11,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted import checking
 from agwtwisted.checking import check
+from agwtwisted.core.base.errors import Severity
 from agwtwisted.core.reports.check_report import CheckReport, CheckStatus
 from tests import configurations, pki
+from tests.crls import Crl
+
+LISTS = "verify_client_revocation = CRL\ncrl_files = devices.crl\n"
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
@@ -54,6 +58,19 @@ class CheckingTests(SynchronousTestCase):
         self.assertEqual((report.status(), report.findings), (CheckStatus.VALID, ()))
         self.assertTrue(report.text.endswith("gw.ini: the configuration is valid"))
         self.assertIn("http_listener public", report.configuration or {})
+
+    def test_lists(self) -> None:
+        """Lists in files are shown with their age; one that is over is a warning, a file without lists an error."""
+        keys = ("verify_client_auth_mode = Strict\n", "verify_client_auth_mode = Strict\n" + LISTS)
+        root = configurations.clients_root()
+        self.write("conf/devices.crl", Crl(signer=root, next_update=pki.NOW + timedelta(days=1)).pem())
+        report = self.check(keys)
+        self.assertEqual(report.findings, ())
+        self.assertIn("2026-06-02T12:00:00Z", report.text)
+        [found] = self.check(keys, now=NOW + timedelta(days=9)).findings
+        self.assertEqual((found.name, found.severity), ("crl-over", Severity.WARNING))
+        self.write("conf/devices.crl", b"none")
+        self.assertEqual(self.check(keys).status(), CheckStatus.NOT_VALID)
 
     def test_not_valid(self) -> None:
         """Problems, and no configuration; what only OpenSSL can say is one, too."""

@@ -44,11 +44,12 @@ def run(options: argparse.Namespace) -> int:
     """Prints the explanation."""
     from agwtwisted.core.reports.explanation import explained
     from agwtwisted.explaining import explain
+    from agwtwisted.explaining.list_files import with_list_files
 
     output = output_of(options)
     arm = arm_arguments(options)
     examination = explain.examine_file(config_of(options), options.listener, options.certificate, options.at, arm)
-    answered = _asked(examination) if options.online else examination
+    answered = _asked(examination) if options.online else with_list_files(examination)
     if answered is None:
         return INTERRUPTED
     found = explained(answered)

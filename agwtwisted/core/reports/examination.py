@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import cached_property
 from itertools import pairwise
@@ -221,13 +221,17 @@ class Examination:
 
         Nothing that is looked at here says it; the gateway knows.
         """
-        is_good_now = self.is_known_as("good", every=True)
-        return bool(self.questions) and self.refused_for in _BY_STATUS and not is_good_now
+        return bool(self.questions) and self.refused_for in _BY_STATUS and not self.is_known_as_good
 
-    def is_known_as(self, status: str, *, every: bool) -> bool:
-        """Whether the gateway knows, by any source, that every certificate has a status; or that one of them has."""
-        found = [any(each["known"]["status"] == status for each in known["sources"]) for known in self.known]
-        return bool(found) and (all(found) if every else any(found))
+    @property
+    def is_known_as_revoked(self) -> bool:
+        """Whether a certificate is known as revoked, by any source: that binds, whatever others say."""
+        return any(each["known"]["status"] == "revoked" for known in self.known for each in known["sources"])
+
+    @property
+    def is_known_as_good(self) -> bool:
+        """Whether every certificate is known as good by the first source, in the profile's order, that can say it."""
+        return bool(self.known) and all(_is_good(each["sources"]) for each in self.known)
 
     def concluded(self, verdict: Verdict) -> Verdict:
         """A verdict with what is known of the revocation: by the answers, or before any OCSP request."""
@@ -239,13 +243,22 @@ class Examination:
             return finding.refusal or verdict
         if self.has_no_questions:
             return Refused(reasons.STATUS_UNAVAILABLE)
-        if self.is_known_as("revoked", every=False):
+        if self.is_known_as_revoked:
             return Refused(reasons.REVOKED)
         if self.was_refused_by_status:
             return Refused(self.refused_for)
         if not self.is_unaskable:
             return verdict
         return verdict if allows_unavailable(self.profile) else Refused(reasons.STATUS_UNAVAILABLE)
+
+
+def _is_good(sources: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether sources say *good* without asking: the first one that has to ask, or can say it, decides."""
+    for source in sources:
+        status = source["known"]["status"]
+        if status is None or status == "good":
+            return bool(status == "good")
+    return False
 
 
 def name_of(der: bytes) -> str:

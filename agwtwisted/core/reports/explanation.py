@@ -202,7 +202,7 @@ class _Conclusion:
     def _condition(self) -> str:
         """The condition for accepting a trusted client."""
         finding = self._examination.finding
-        if self._examination.is_known_as("good", every=True):
+        if self._examination.is_known_as_good:
             return ""
         if not self._examination.questions or (finding is not None and finding.status is ClientRevocationStatus.GOOD):
             return ""

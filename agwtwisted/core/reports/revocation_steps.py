@@ -45,10 +45,10 @@ def _unasked(examination: Examination, profile: SslProfile, title: str) -> Expla
     """What is known, and where the gateway asks."""
     known = [line for each in examination.known for line in known_lines(each)]
     lines = [*known, *(line for each in examination.questions for line in _question(each))]
-    if examination.is_known_as("revoked", every=False):
-        return failed(_STEP, f"{title}: {reasons.REVOKED}, as the gateway knows", lines)
-    if examination.is_known_as("good", every=True):
-        return passed(_STEP, f"{title}: good, as the gateway knows", lines)
+    if examination.is_known_as_revoked:
+        return failed(_STEP, f"{title}: {reasons.REVOKED}, as is known already", lines)
+    if examination.is_known_as_good:
+        return passed(_STEP, f"{title}: good, as is known already", lines)
     if examination.was_refused_by_status:
         title += f": the gateway has refused this client at {examination.refused_at}: {examination.refused_for}"
         return failed(_STEP, title, lines)

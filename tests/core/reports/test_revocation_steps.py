@@ -84,6 +84,21 @@ class RevocationStepsTests(SynchronousTestCase):
             self.assertIs(found.outcome, StepOutcome.FAILED)
             self.assertIn(words, found.text)
 
+    def test_known(self) -> None:
+        """The first source that can say it, or has to ask, decides whether it is good; revoked by any binds."""
+        for sources, outcome in (
+            ((source("good"), source(None, name="CRL")), StepOutcome.PASSED),
+            ((source(None), source("good", name="CRL")), StepOutcome.NOTE),
+            ((source("unknown"), source("good", name="CRL")), StepOutcome.PASSED),
+            ((source("unavailable"), source("unavailable", name="CRL")), StepOutcome.NOTE),
+            ((source("good"), source("revoked", name="CRL")), StepOutcome.FAILED),
+        ):
+            given = {"ocsp_responder_url": "http://ocsp.example/"}
+            known = attrs.evolve(examination(sources=BOTH, **given), known=(certificate(*sources),))
+            [found] = revocation_steps(known)
+            self.assertIs(found.outcome, outcome)
+            self.assertEqual(known.accepted, outcome is not StepOutcome.FAILED)
+
     def test_asked(self) -> None:
         """What the sources said, each step, and the outcome of all together."""
         for answer, report, outcome in (
