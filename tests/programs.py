@@ -25,6 +25,7 @@ PROGRAMS = (
     "openssl",
     "promtool",
     "redis-server",
+    "tinyproxy",
     "varnishd",
 )
 """What a complete run of the suite finds; `AGW_REQUIRE_PROGRAMS=1` makes it a condition."""

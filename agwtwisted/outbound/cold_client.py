@@ -6,6 +6,8 @@ request; one redirect.
 
 from __future__ import annotations
 
+from typing import Final
+
 import attrs
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectError, TCPTimedOutError
@@ -26,6 +28,8 @@ from agwtwisted.outbound.proxy_tunnel import ProxyError
 from agwtwisted.outbound.redirects import is_redirect, redirected
 from agwtwisted.outbound.requests import octets_of
 from agwtwisted.outbound.shortages import descriptor_shortage
+
+_PROXY_AUTHENTICATION_REQUIRED: Final = 407
 
 
 @attrs.frozen(kw_only=True)
@@ -92,7 +96,7 @@ class ColdClient:
         waits, response, timeout = Waits(), IncomingResponse(bounds.most, bounds.into), bounds.timeout
         timeout.start(waits.give_up)
         try:
-            return await self._send(request, rules, waits, response)
+            return self._judged(await self._send(request, rules, waits, response))
         except CancelledError:
             if not timeout.is_over:
                 raise
@@ -122,6 +126,13 @@ class ColdClient:
             response.again()
         transport, address = await self._connector.connect(request.destination, rules, waits)
         return await waits.wait(OutboundConnection(transport, address, place, self._kept).ask(octets, response))
+
+    def _judged(self, found: Fetched | NotFetched) -> Fetched | NotFetched:
+        """A response, unless it is the proxy's own, which wants other credentials (RFC 9110 section 15.5.8)."""
+        if self._proxy is None or isinstance(found, NotFetched) or found.status != _PROXY_AUTHENTICATION_REQUIRED:
+            return found
+        reason = f"outbound_proxy {self._proxy}: it answers with HTTP status {found.status}"
+        return NotFetched(problem=FetchProblem.PROXY, reason=reason)
 
     def _place_of(self, asked: Destination) -> tuple[str, str, int]:
         """What connections may be taken for each other: those to one server, and to a proxy that reads requests."""

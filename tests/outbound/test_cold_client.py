@@ -232,6 +232,14 @@ class ProxyTests(FetchCase):
         self.assert_problem(await self.get(asked, closed), FetchProblem.ADDRESS_REFUSED, "ocsp_allowed_ports = 80")
         self.assertEqual(proxy.requests, [])
 
+    async def test_password(self) -> None:
+        """A proxy that wants other credentials has not asked the server."""
+        proxy = self.server(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+        self.client = self.made(proxy=proxy_address(f"http://u:secret@127.0.0.1:{proxy.port}"))
+        found = await self.get(attrs.evolve(proxy.at(), host="a.example"), LOOPBACK)
+        self.assert_problem(found, FetchProblem.PROXY, "status 407")
+        self.assertNotIn("secret", repr(found))
+
     async def test_dead(self) -> None:
         """A proxy that refuses connections is said to, without its credentials."""
         self.client = self.made(proxy=proxy_address("http://u:secret@127.0.0.1:1"))
