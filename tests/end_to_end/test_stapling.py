@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from cryptography.x509 import ocsp
@@ -27,6 +28,25 @@ from tests.responder import TRY_LATER, Responder, http
 
 SITES = ("a.example", "b.example")
 VERSIONS = ("-tls1_2", "-tls1_3")
+
+CA = """\
+[ca]
+default_ca = default
+[default]
+database = index.txt
+new_certs_dir = .
+rand_serial = yes
+default_md = sha256
+default_days = 30
+policy = policy
+[policy]
+commonName = supplied
+[server]
+subjectAltName = DNS:a.example
+authorityInfoAccess = OCSP;URI:http://127.0.0.1:{port}/
+tlsfeature = status_request
+"""
+"""What `openssl ca` goes by."""
 NONE = "no response sent"
 
 
@@ -233,3 +253,62 @@ class StaplingTests(SynchronousTestCase):
             self.assertFalse(is_served())
             at.responder.gate.set()
             wait_until(is_served, "the new certificate is in force")
+
+
+class OpensslCa:
+    """A CA of `openssl ca`, whose responder is `openssl ocsp`, in the directory of a gateway; it issues a.example."""
+
+    def __init__(self, directory: Path, stack: ExitStack) -> None:
+        self.directory = directory
+        new_key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+        self.run("req", "-x509", *new_key, "-keyout", "ca.key", "-out", "server-root.pem", "-subj", "/CN=Real CA")
+        (directory / "index.txt").write_text("")
+        self.port = self.serve(stack)
+        (directory / "ca.cnf").write_text(CA.format(port=self.port))
+        self.run("req", "-new", *new_key, "-keyout", "a.example.key", "-out", "a.csr", "-subj", "/CN=a.example")
+        self.ca("-in", "a.csr", "-out", "leaf.pem", "-extensions", "server", "-notext")
+        chain = (directory / "leaf.pem").read_bytes() + (directory / "server-root.pem").read_bytes()
+        (directory / "a.example.pem").write_bytes(chain)
+
+    def run(self, *words: str) -> None:
+        """A command of openssl."""
+        subprocess.run(("openssl", *words), cwd=self.directory, check=True, capture_output=True, timeout=DEADLINE)
+
+    def ca(self, *words: str) -> None:
+        """A command of the CA. The responder looks at what has changed once it has answered another question."""
+        self.run("ca", "-batch", "-config", "ca.cnf", "-keyfile", "ca.key", "-cert", "server-root.pem", *words)
+        url = ("-url", f"http://127.0.0.1:{self.port}/")
+        self.run("ocsp", "-issuer", "server-root.pem", "-cert", "leaf.pem", "-CAfile", "server-root.pem", *url)
+
+    def serve(self, stack: ExitStack) -> int:
+        """Starts the responder; returns its port."""
+        signing = ("-CA", "server-root.pem", "-rsigner", "server-root.pem", "-rkey", "ca.key", "-ndays", "1")
+        for _ in range(5):  # another program may take the port meanwhile
+            (port,) = running.free_ports(1)
+            words = ("openssl", "ocsp", "-ignore_err", "-port", str(port), "-index", "index.txt", *signing)
+            process = stack.enter_context(
+                subprocess.Popen(words, cwd=self.directory, stdin=subprocess.DEVNULL, stdout=-1, stderr=-2)
+            )
+            stack.callback(process.kill)
+            assert process.stdout
+            if any(b"ACCEPT" in line for line in iter(process.stdout.readline, b"")):
+                return port
+        raise AssertionError("openssl ocsp does not listen")
+
+
+@needs("openssl")
+class OpensslTests(SynchronousTestCase):
+    """Responses of a CA that is run with openssl's commands."""
+
+    def test_ca(self) -> None:
+        """A certificate that demands a staple has that of `openssl ocsp`; after `openssl ca -revoke` it is revoked."""
+        with ExitStack() as stack:
+            at = Stapled(stack)
+            ca = OpensslCa(at.gateway.directory, stack)
+            for step, status in ((None, "good"), ("-revoke", "revoked")):
+                if step:
+                    ca.ca(step, "leaf.pem")
+                at.gateway.start()
+                wait_until(lambda status=status: f"Cert Status: {status}" in at.said("a.example"), status)
+                at.stop()
+            self.assertIn("must-staple", at.gateway.output)
