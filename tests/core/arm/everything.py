@@ -27,8 +27,10 @@ file = pki/ca.pem
 
 [ssl_profile strict]
 trusted_client_certificates = dev
-verify_client_revocation = OCSP
+verify_client_revocation = CRL, OCSP
 ocsp_responder_url = http://127.0.0.1:9001/
+crl_files = pki/devices.crl, /etc/devices.crl
+crl_scope = Chain
 ocsp_scope = Chain
 ocsp_timeout = 2.5
 ssl_policy = AppGwSslPolicy20220101S

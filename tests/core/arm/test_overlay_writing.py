@@ -76,6 +76,15 @@ class OverlayTests(SynchronousTestCase):
         self.assertEqual(overlay(text, "", beside="arm"), text.replace("log/", "../conf/log/"))
         self.assertEqual(overlay("[gateway]\naccess_log = -\n", "", beside="arm"), "[gateway]\naccess_log = -\n")
 
+    def test_revocation(self) -> None:
+        """A source that Azure does not have, and its keys; files of lists are relative to where the overlay is."""
+        ours = "[ssl_profile p]\nverify_client_revocation = CRL, OCSP\ncrl_files = a.crl, /b.crl\ncrl_scope = Chain\n"
+        read = "[ssl_profile p]\nverify_client_revocation = OCSP\n"
+        self.assertEqual(overlay(ours, read, beside="arm"), ours.replace("a.crl", "../conf/a.crl"))
+        found = overlay_of(rows(ours), rows(read), Frontends.of({}), beside="conf", with_keys=True)
+        severities = [each.severity for each in findings(found)]
+        self.assertEqual(severities, [Severity.WARNING, Severity.NOTE, Severity.WARNING])
+
     def test_comments(self) -> None:
         """What is a comment behind a value stays where it is; what is a part of one goes along."""
         text = "[ssl_profile p]\nallow_weak = true ; old devices\n"
