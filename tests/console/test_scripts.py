@@ -9,6 +9,8 @@ from typing import Any
 from selenium.webdriver.common.keys import Keys
 from twisted.trial.unittest import SynchronousTestCase
 
+from agwtwisted.core.operations.answer_members import example
+from agwtwisted.core.operations.revocation_answers import REVOCATION
 from tests.console.browser import Browser, browsing
 from tests.console.stub import Stub, serving
 from tests.end_to_end.gateway import shared
@@ -118,6 +120,18 @@ class ScriptTests(SynchronousTestCase):
         samples, total, bare, infinite, missing = self.show("explain").module("metrics.js", body, text)
         self.assertEqual(samples[0]["labels"], {"a": 'one "quoted" \\ \n line', "b": "}"})
         self.assertEqual((total, bare, infinite, missing), (48, 7, True, None))
+
+    def test_revocation(self) -> None:
+        """Lists with their age and what is wrong with them, and the store that gateways share; text stays text."""
+        answer = example(REVOCATION)
+        [found] = answer["lists"]
+        answer["lists"] = [{**found, "origin": MARKUP, "problem": "the CRL has expired"}]
+        self.stub.answers["/revocation"] = lambda _, __: answer
+        browser = self.show("revocation")
+        browser.one("h2", "Revocation lists")
+        browser.one("tr", "the CRL has expired")
+        browser.one("tr", MARKUP)
+        browser.one(".card h3", "redis://")
 
     def test_since(self) -> None:
         """Refusals by reason are those since the page was opened, and then those of the last ten minutes."""
