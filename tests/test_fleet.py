@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from xml.etree import ElementTree
+
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.revocation import ocsp
 from agwtwisted.core.revocation.ocsp import OcspRequest, ProvenResponse
 from agwtwisted.core.revocation.status import Unusable
-from benchmarks.fleet import comparison, running
+from benchmarks.fleet import comparison, page, running
+from benchmarks.fleet.__main__ import summary
 from benchmarks.fleet.answers import EPOCH, answer, number_asked, subject_of, unsigned
 from benchmarks.fleet.clock import SimulatedClock
 from benchmarks.fleet.large import STUDIES
@@ -117,6 +120,20 @@ class SimulationTests(SynchronousTestCase):
         self.assertEqual(shared.questions, 20)
         self.assertGreater(alone.questions, 60)
 
+    def test_shared_by_gateways(self) -> None:
+        """Over a shared store each device is asked about once, wherever it comes to, and a restart loses nothing."""
+        devices = Devices(count=20, arrive_within=10, session=20)
+        apart, shared = (
+            figures(
+                devices=devices,
+                gateways=Gateways(count=3, sharing=sharing),
+                restarts=(Restart(at=300, keeps_answers=False),),
+            )
+            for sharing in (Sharing.WORKERS, Sharing.FLEET)
+        )
+        self.assertEqual(shared.questions, 20)
+        self.assertGreater(apart.questions, 50)
+
     def test_restart(self) -> None:
         """After a restart a state directory saves the questions."""
         kept, lost = (figures(restarts=(Restart(at=300, keeps_answers=keeps),)) for keeps in (True, False))
@@ -167,6 +184,36 @@ class SimulationTests(SynchronousTestCase):
         """No two plans of the page are confused, and each has the part of the fleet that it says."""
         names = [case.plan.name for study in STUDIES for case in study.cases]
         self.assertEqual(len(names), len(set(names)))
+
+
+class PageTests(SynchronousTestCase):
+    """docs/revocation-at-scale.md."""
+
+    def setUp(self) -> None:
+        run = Simulation(attrs.evolve(PLAN, outages=(Outage(begin=100, end=200),)), 1).run()
+        self.results = {case.plan.name: summary(run, 1) for study in STUDIES for case in study.cases}
+
+    def test_tables(self) -> None:
+        """Each study has a table between its marks, with a row for each plan; the text around it stays."""
+        marks = "".join(f"text\n{page.begin(study)}old\n{page.END}" for study in STUDIES)
+        made = page.with_tables(marks, self.results)
+        self.assertEqual((made.count("text\n"), made.count("old\n")), (len(STUDIES), 0))
+        self.assertEqual(made.count("\n| "), sum(2 + len(study.cases) for study in STUDIES))
+        self.assertEqual(page.with_tables(made, self.results), made)
+
+    def test_plots(self) -> None:
+        """The page of plots is SVG, with a curve for each case of its two panels."""
+        root = ElementTree.fromstring(page.plots(self.results))
+        curves = [each for each in root.iter() if each.tag.endswith("polyline")]
+        drawn = [study for study in STUDIES if study.name in ("start", "outage")]
+        self.assertEqual(len(curves), sum(len(study.cases) for study in drawn))
+
+    def test_page_has_its_tables(self) -> None:
+        """The page in docs/ has the marks of every study, and no table is empty."""
+        text = page.PAGE.read_text()
+        for study in STUDIES:
+            table = text.partition(page.begin(study))[2].partition(page.END)[0]
+            self.assertEqual(table.count("\n| "), 1 + len(study.cases), study.name)
 
 
 class RunningTests(SynchronousTestCase):

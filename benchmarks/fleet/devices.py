@@ -75,7 +75,7 @@ class Device:
 
     def _first(self, status: RevocationStatus, began: float) -> None:
         waited = self._clock.seconds() - began
-        if waited:
+        if waited > self._world.plan.responder.latency / 2:  # else it came from memory, or from a store
             self._record.waited(waited)
         else:
             self._record.count("at_once")

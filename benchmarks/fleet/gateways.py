@@ -10,9 +10,12 @@ from agwtwisted.core.resources.resources import RevocationUnavailable, SslProfil
 from agwtwisted.core.tls import policies
 from agwtwisted.core.tls.policies import TlsPolicy
 from agwtwisted.interfaces import NO_SIBLINGS, Siblings
+from agwtwisted.operations.counters import SharedStoreCounters
 from agwtwisted.revocation.ocsp_answers import OcspAnswers
 from agwtwisted.revocation.ocsp_source import OcspSource
 from agwtwisted.revocation.ocsp_store import MemoryStore
+from agwtwisted.revocation.shared_knowledge import NOTHING_SHARED, SharedKnowledge
+from agwtwisted.revocation.shared_source import SharedSource, hear_revocations
 from agwtwisted.transport.clocks import WallClock
 from benchmarks.fleet.answers import EPOCH
 from benchmarks.fleet.clock import SimulatedClock
@@ -86,6 +89,7 @@ class Worker:
         plan: how it is configured.
         responder: is asked.
         siblings: the other workers of the same gateway.
+        knowledge: what all gateways share.
         store: what it begins with, and leaves.
         random: spreads its renewals.
     """
@@ -96,6 +100,7 @@ class Worker:
         plan: Gateways,
         responder: SimulatedResponder,
         siblings: Siblings,
+        knowledge: SharedKnowledge,
         store: MemoryStore,
         random: Random,
     ) -> None:
@@ -106,10 +111,15 @@ class Worker:
         self._busy_until = 0.0
         wall = WallClock(clock, lambda: EPOCH + clock.seconds())
         self.asker = SimulatedAsker(clock, responder, plan.timeout, lambda: self.spend(plan.question_cpu))
-        source = OcspSource(self.asker, wall.seconds, clock.seconds)
+        asked = OcspSource(self.asker, wall.seconds, clock.seconds)
+        source = SharedSource(asked, knowledge, clock, wall, SharedStoreCounters())
         self.revocation = OcspAnswers(
-            clock, wall, source, store, random, max_answers=plan.max_answers, siblings=siblings
+            *(clock, wall, source, store, random),
+            max_answers=plan.max_answers,
+            siblings=siblings,
+            shares=knowledge is not NOTHING_SHARED,
         )
+        hear_revocations(knowledge, source, self.revocation.heard)
         self.revocation.use([self.profile])
         self.revocation.start()
 
@@ -131,10 +141,18 @@ class Worker:
 class SimulatedGateway:
     """The workers of one machine, which may end and start anew together."""
 
-    def __init__(self, clock: SimulatedClock, plan: Gateways, responder: SimulatedResponder, random: Random) -> None:
+    def __init__(
+        self,
+        clock: SimulatedClock,
+        plan: Gateways,
+        responder: SimulatedResponder,
+        knowledge: SharedKnowledge,
+        random: Random,
+    ) -> None:
         self._clock = clock
         self._plan = plan
         self._responder = responder
+        self._knowledge = knowledge
         self._random = random
         self._store = MemoryStore(plan.max_answers)
         self.workers = self._started()
@@ -148,6 +166,7 @@ class SimulatedGateway:
                 self._plan,
                 self._responder,
                 neighbours.member() if is_shared else NO_SIBLINGS,
+                self._knowledge,
                 self._store,
                 Random(self._random.random()),
             )

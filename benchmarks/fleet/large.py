@@ -7,15 +7,15 @@ is as in the whole; rates are multiplied.
 
 from __future__ import annotations
 
-from math import inf
-
 import attrs
 
+from agwtwisted.core.revocation.memory import MAX_ANSWERS
 from benchmarks.fleet.plan import Devices, Gateways, Outage, Plan, Responder, Restart, Sharing
 
 DEVICES = 1_000_000
 GATEWAYS = 20
 WORKERS = 4
+ALL_WORKERS = GATEWAYS * WORKERS
 CAPACITY = 2_000.0
 HOUR, DAY = 3600.0, 86400.0
 
@@ -41,12 +41,13 @@ class Study:
     cases: tuple[Case, ...]
 
 
-LIFETIMES = {"1 h": HOUR, "6 h": 6 * HOUR, "1 d": DAY, "7 d": 7 * DAY}
+LIFETIMES = {"1 h": HOUR, "1 d": DAY, "7 d": 7 * DAY}
 
 
 def _steady(lifetime: str, sharing: Sharing) -> Case:
-    """A device connects four times a day, to any worker: a 250th of the fleet, for two and a half lifetimes."""
-    part, seconds = 250, LIFETIMES[lifetime]
+    """A device connects four times a day, to any worker: a part of the fleet, for two and a half lifetimes."""
+    seconds = LIFETIMES[lifetime]
+    part = 2000 if seconds > DAY else 1000
     return Case(
         title=f"{lifetime}, {sharing.value}",
         part=part,
@@ -55,46 +56,48 @@ def _steady(lifetime: str, sharing: Sharing) -> Case:
             seconds=2.5 * seconds,
             counted_from=1.5 * seconds,
             devices=Devices(count=DEVICES // part, arrive_within=seconds, session=6 * HOUR, absence=10),
-            gateways=Gateways(count=GATEWAYS, workers=WORKERS, sharing=sharing, max_answers=10_000 // part),
+            gateways=Gateways(count=GATEWAYS, workers=WORKERS, sharing=sharing, max_answers=MAX_ANSWERS // part),
             responder=Responder(lifetime=seconds, capacity=CAPACITY),
         ),
     )
 
 
-def _one_gateway(name: str, title: str, *, capacity: float, restart: Restart | None = None, **gateways: object) -> Case:
-    """The twentieth of the devices, which all come to one gateway within a minute."""
+def _start(
+    name: str,
+    title: str,
+    *,
+    share: float = 1 / ALL_WORKERS,
+    restart: Restart | None = None,
+    sharing: Sharing = Sharing.ALONE,
+    timeout: float = 5.0,
+) -> Case:
+    """The devices of one worker, which all come within a minute; `share`: of the responder, that this worker has."""
     return Case(
         title=title,
-        part=GATEWAYS,
+        part=ALL_WORKERS,
         plan=Plan(
             name=name,
-            seconds=1200,
-            devices=Devices(count=DEVICES // GATEWAYS, arrive_within=60),
-            gateways=Gateways(
-                workers=WORKERS,
-                handshake_cpu=HANDSHAKE_CPU,
-                question_cpu=QUESTION_CPU,
-                **gateways,  # type: ignore[arg-type]
-            ),
-            responder=Responder(lifetime=DAY, capacity=capacity),
+            seconds=1800,
+            counted_from=0 if restart is None else restart.at - 1,
+            devices=Devices(count=DEVICES // ALL_WORKERS, arrive_within=60),
+            gateways=Gateways(sharing=sharing, timeout=timeout, handshake_cpu=HANDSHAKE_CPU, question_cpu=QUESTION_CPU),
+            responder=Responder(lifetime=DAY, capacity=CAPACITY * share),
             restarts=() if restart is None else (restart,),
         ),
     )
 
 
-def _outage(lifetime: str, minutes: float, *, skew: float = 300.0) -> Case:
-    """Every device stays connected; the responder is silent for a time."""
-    part, seconds = 100, LIFETIMES[lifetime]
-    begin = 1.5 * seconds
+def _outage(lifetime: str, minutes: float) -> Case:
+    """Every device of a worker stays connected; the responder is silent for a time."""
+    seconds, begin = LIFETIMES[lifetime], 1.2 * LIFETIMES[lifetime]
     return Case(
         title=f"answers of {lifetime}, {minutes:.0f} min",
-        part=part,
+        part=ALL_WORKERS,
         plan=Plan(
             name=f"outage {lifetime} {minutes:.0f}",
-            seconds=begin + minutes * 60 + max(seconds, HOUR),
-            devices=Devices(count=DEVICES // part, arrive_within=seconds),
-            gateways=Gateways(workers=1, clock_skew=skew),
-            responder=Responder(lifetime=seconds, capacity=CAPACITY / part),
+            seconds=begin + minutes * 60 + HOUR,
+            devices=Devices(count=DEVICES // ALL_WORKERS, arrive_within=seconds),
+            responder=Responder(lifetime=seconds, capacity=CAPACITY / ALL_WORKERS),
             outages=(Outage(begin=begin, end=begin + minutes * 60),),
             counted_from=begin,
         ),
@@ -102,17 +105,15 @@ def _outage(lifetime: str, minutes: float, *, skew: float = 300.0) -> Case:
 
 
 def _revoked(lifetime: str) -> Case:
-    part, seconds = 250, LIFETIMES[lifetime]
+    """A twentieth of some devices is revoked at one time, while all of them are connected."""
+    seconds = LIFETIMES[lifetime]
     return Case(
         title=f"answers of {lifetime}",
-        part=part,
+        part=250,
         plan=Plan(
             name=f"revoked {lifetime}",
             seconds=3.1 * seconds,
-            devices=Devices(
-                count=DEVICES // part, arrive_within=seconds, session=inf, revoked_share=0.05, revoked_at=2 * seconds
-            ),
-            gateways=Gateways(workers=1),
+            devices=Devices(count=DEVICES // 250, arrive_within=seconds, revoked_share=0.05, revoked_at=2 * seconds),
             responder=Responder(lifetime=seconds, capacity=CAPACITY),
             counted_from=2 * seconds,
         ),
@@ -122,42 +123,40 @@ def _revoked(lifetime: str) -> Case:
 STUDIES = (
     Study(
         name="steady",
-        title="The responder's load, by the lifetime of answers and by who shares them",
+        title="The responder's load",
         cases=tuple(_steady(lifetime, sharing) for lifetime in LIFETIMES for sharing in Sharing),
     ),
     Study(
         name="start",
-        title="50,000 devices come to one gateway within a minute",
+        title="12,500 devices come to each worker within a minute",
         cases=(
-            _one_gateway("cold", "one gateway starts, and knows nothing", capacity=CAPACITY),
-            _one_gateway(
+            _start("one cold", "one gateway starts, and knows nothing", share=1 / WORKERS),
+            _start(
                 "kept",
-                "one gateway restarts, with a state directory",
-                capacity=CAPACITY,
-                restart=Restart(at=600, keeps_answers=True),
+                "the same, with 10,000 responses in a state directory",
+                share=1 / WORKERS,
+                restart=Restart(at=300, keeps_answers=True),
             ),
-            _one_gateway("all cold", "all gateways at once, and they know nothing", capacity=CAPACITY / GATEWAYS),
-            _one_gateway(
-                "all cold, patient",
-                "the same, with ocsp_timeout = 15",
-                capacity=CAPACITY / GATEWAYS,
-                timeout=15.0,
+            _start(
+                "redis",
+                "the same, without one, over Redis",
+                share=1 / WORKERS,
+                restart=Restart(at=300, keeps_answers=False),
+                sharing=Sharing.FLEET,
             ),
-            _one_gateway(
-                "all cold, strong",
-                "the same, before a responder of 20,000 a second",
-                capacity=10 * CAPACITY / GATEWAYS,
-            ),
+            _start("all cold", "all gateways at once, and they know nothing"),
+            _start("all cold, patient", "the same, with ocsp_timeout = 15", timeout=15.0),
+            _start("all cold, strong", "the same, before a responder of 20,000 a second", share=10 / ALL_WORKERS),
         ),
     ),
     Study(
         name="outage",
-        title="The responder is silent for a time",
-        cases=(_outage("1 h", 10), _outage("1 h", 30), _outage("1 h", 120), _outage("1 d", 120), _outage("1 d", 720)),
+        title="The responder is silent",
+        cases=(_outage("1 h", 10), _outage("1 h", 30), _outage("1 d", 240)),
     ),
     Study(
         name="revoked",
         title="How long a revoked device stays connected",
-        cases=(_revoked("1 h"), _revoked("6 h"), _revoked("1 d")),
+        cases=(_revoked("1 h"), _revoked("1 d")),
     ),
 )

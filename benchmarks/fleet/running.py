@@ -2,7 +2,7 @@
 
 The devices are asyncio's TLS clients, the responder is a server of asyncio's with the same latency, capacity and
 outages, the gateway is started as its users start it. Only its random numbers are not ours.
-One gateway with any number of workers is run; none is restarted, and no network is cut.
+None is restarted, and no network is cut.
 """
 
 from __future__ import annotations
@@ -12,26 +12,31 @@ import ssl
 import time
 from base64 import b64decode
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from math import inf
+from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 from urllib.parse import unquote_to_bytes
 
 from cryptography.x509 import ocsp
 
 from benchmarks.fleet.devices import LONGEST_PAUSE
-from benchmarks.fleet.plan import Plan
+from benchmarks.fleet.plan import Plan, Sharing
 from benchmarks.fleet.record import Record
 from benchmarks.fleet.simulation import Run
 from tests import pki, running
 from tests.end_to_end import gateway
 from tests.end_to_end.gateway import Gateway, section
+from tests.end_to_end.lines import wait_until
+from tests.end_to_end.redis_servers import PASSWORD, USER, redis_server
 from tests.responder import CONTENT_TYPE, Response, Single
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 NOT_ASKED = b"could not be asked"
+SHARED = "Revocation is shared over"
 
 
 class RunningResponder:
@@ -156,23 +161,43 @@ async def _backend(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
 
 
 @contextmanager
-def _gateways(plan: Plan, responder: int, backend: int) -> Iterator[tuple[Gateway, int]]:
-    """A gateway of the plan, and the port that devices connect to."""
-    configured, (port,) = plan.gateways, running.free_ports(1)
-    text = gateway.gateway_section(workers=configured.workers if configured.workers > 1 else None) + gateway.PROFILES
-    text += gateway.pool("app", backend)
-    text += section(
-        "ssl_profile fleet",
-        trusted_client_certificates="devices",
-        verify_client_revocation="OCSP",
-        ocsp_responder_url=f"http://127.0.0.1:{responder}/",
-        ocsp_timeout=configured.timeout,
-        ocsp_clock_skew=configured.clock_skew,
-        ocsp_unavailable="Allow" if configured.allow else "Refuse",
-    )
-    text += gateway.door("fleet", port, "fleet")
-    with gateway.running_gateway(text) as started:
-        yield started, port
+def _store(plan: Plan) -> Iterator[dict[str, object]]:
+    """The keys of a Redis server that the gateways of the plan share, if they do."""
+    if plan.gateways.sharing is not Sharing.FLEET:
+        yield {}
+        return
+    with TemporaryDirectory() as name, redis_server(Path(name)) as redis:
+        password = Path(name, "password")
+        password.touch(mode=0o600)
+        password.write_text(f"{PASSWORD}\n")
+        url = f"redis://{USER}@127.0.0.1:{redis.port}/1"
+        yield {"revocation_store": url, "revocation_store_password_file": password}
+
+
+@contextmanager
+def _gateways(plan: Plan, responder: int, backend: int) -> Iterator[tuple[Gateway, list[int]]]:
+    """The gateways of the plan: one of them, and the ports that devices connect to."""
+    configured, ports = plan.gateways, running.free_ports(plan.gateways.count)
+    with ExitStack() as stack:
+        keys = {"workers": configured.workers if configured.workers > 1 else None, **stack.enter_context(_store(plan))}
+        started = []
+        for port in ports:
+            text = gateway.gateway_section(**keys) + gateway.PROFILES + gateway.pool("app", backend)
+            text += section(
+                "ssl_profile fleet",
+                trusted_client_certificates="devices",
+                verify_client_revocation="OCSP",
+                ocsp_responder_url=f"http://127.0.0.1:{responder}/",
+                ocsp_timeout=configured.timeout,
+                ocsp_clock_skew=configured.clock_skew,
+                ocsp_unavailable="Allow" if configured.allow else "Refuse",
+            )
+            text += gateway.door("fleet", port, "fleet")
+            started.append(stack.enter_context(gateway.running_gateway(text)))
+        if "revocation_store" in keys:
+            for each in started:
+                wait_until(lambda each=each: SHARED in each.output, "gateways have connected to Redis")  # type: ignore[misc]
+        yield started[0], ports
 
 
 def _context(device: pki.Credential, started: Gateway, number: int) -> ssl.SSLContext:
@@ -194,13 +219,13 @@ async def _run(plan: Plan, seed: int) -> Run:
     record = Record(lambda: time.monotonic() - began, plan)
     responder = RunningResponder(plan, issuer, {each.certificate.serial_number: each for each in devices}, record)
     servers = [await asyncio.start_server(serve, "127.0.0.1", backlog=1024) for serve in (responder.serve, _backend)]
-    ports = [server.sockets[0].getsockname()[1] for server in servers]
-    with _gateways(plan, *ports) as (started, port):
+    servers_at = [server.sockets[0].getsockname()[1] for server in servers]
+    with _gateways(plan, *servers_at) as (started, ports):
         random = Random(seed)
         contexts = [_context(device, started, number) for number, device in enumerate(devices)]
         began = time.monotonic()
         lives = [
-            asyncio.create_task(RunningDevice(plan, record, [port], context, Random(random.random())).live())
+            asyncio.create_task(RunningDevice(plan, record, ports, context, Random(random.random())).live())
             for context in contexts
         ]
         done, _ = await asyncio.wait(lives, timeout=plan.seconds)

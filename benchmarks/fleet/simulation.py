@@ -7,11 +7,13 @@ from random import Random
 
 import attrs
 
+from agwtwisted.revocation.shared_knowledge import NOTHING_SHARED
 from benchmarks.fleet.answers import unsigned
 from benchmarks.fleet.clock import SimulatedClock
 from benchmarks.fleet.devices import Device, World
 from benchmarks.fleet.gateways import SimulatedGateway, Worker
-from benchmarks.fleet.plan import NetworkOutage, Plan, Restart
+from benchmarks.fleet.knowledge import SimulatedStore
+from benchmarks.fleet.plan import NetworkOutage, Plan, Restart, Sharing
 from benchmarks.fleet.record import Figures, Record
 from benchmarks.fleet.responders import SimulatedResponder
 
@@ -37,8 +39,10 @@ class Simulation:
         self._clock = clock = SimulatedClock()
         self._record = Record(clock.seconds, plan)
         self._responder = SimulatedResponder(clock, plan.responder, plan.outages, self._record)
+        is_shared = plan.gateways.sharing is Sharing.FLEET
+        knowledge = SimulatedStore(clock) if is_shared else NOTHING_SHARED
         self._gateways = [
-            SimulatedGateway(clock, plan.gateways, self._responder, Random(self._random.random()))
+            SimulatedGateway(clock, plan.gateways, self._responder, knowledge, Random(self._random.random()))
             for _ in range(plan.gateways.count)
         ]
         world = World(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.fleet.plan import Devices, Gateways, Outage, Plan, Responder
+from benchmarks.fleet.plan import Devices, Gateways, Outage, Plan, Responder, Sharing
 
 SMALL = (
     Plan(
@@ -39,5 +39,12 @@ SMALL = (
         gateways=Gateways(timeout=1, clock_skew=0),
         responder=Responder(lifetime=12, latency=0.05),
         outages=(Outage(begin=15, end=30),),
+    ),
+    Plan(
+        name="two gateways on one Redis",
+        seconds=40,
+        devices=Devices(count=60, arrive_within=10, session=4, absence=1),
+        gateways=Gateways(count=2, sharing=Sharing.FLEET),
+        responder=Responder(lifetime=20, latency=0.05),
     ),
 )
