@@ -25,6 +25,7 @@ from agwtwisted.core.revocation.profiles import rules_of
 from agwtwisted.core.revocation.status import Good, Revoked, Unusable
 from agwtwisted.revocation.crl_files import bytes_of
 from agwtwisted.revocation.reporting import finding_for, reports_of
+from agwtwisted.revocation.shared_source import share_brought
 from agwtwisted.shared import Shared
 from agwtwisted.transport.threads import in_thread
 
@@ -116,11 +117,13 @@ def _imported(shared: Shared, issuers: Sequence[Certificate], response: bytes) -
 def _take(shared: Shared, answer: ImportedAnswer) -> str:
     """Why an answer is not taken; empty: it is."""
     revocation = shared.revocation
-    worth = answer.worth(map(rules_of, revocation.profiles), revocation.seconds())
+    rules = [*map(rules_of, revocation.profiles)]
+    worth = answer.worth(rules, revocation.seconds())
     if isinstance(worth, Unusable):
         return worth.reason
     why = shared.ocsp_answers.take(answer)
     if not why:
+        share_brought(shared.knowledge, answer, rules[0], revocation.seconds())
         _log.info("An operator has brought an OCSP response about serial {serial}", serial=answer.serial)
     return why
 

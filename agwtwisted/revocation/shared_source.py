@@ -18,6 +18,7 @@ from twisted.logger import Logger
 
 from agwtwisted.core.resources.resources import SslProfile
 from agwtwisted.core.revocation import ocsp
+from agwtwisted.core.revocation.imported import ImportedAnswer
 from agwtwisted.core.revocation.memory import Subject
 from agwtwisted.core.revocation.ocsp import OcspRequest, OcspRules, ProvenResponse
 from agwtwisted.core.revocation.profiles import rules_of
@@ -159,6 +160,26 @@ class SharedSource:
         elif not answer.is_unknown:
             ttl = ocsp.end_of(answer, rules) - now
             log_failure(self._shared.put(_answer(key.hex()), answer.response, ttl), self.log, "sharing an answer")
+
+
+def share_brought(shared: SharedKnowledge, imported: ImportedAnswer, rules: OcspRules, now: float) -> None:
+    """Lets other gateways have an answer that an operator has brought to this one.
+
+    Args:
+        shared: the store.
+        imported: what is proven.
+        rules: by which it counts.
+        now: in seconds since 1970.
+    """
+    answer, key, what = imported.answer, imported.key, "sharing an answer that was brought"
+    if not isinstance(answer, ProvenResponse) or answer.is_unknown:
+        return
+    if answer.is_revoked:
+        stored = shared.put(_revoked(key.hex()), answer.response, REVOKED_TTL)
+        log_failure(stored.addCallback(lambda _: shared.publish(REVOKED, key)), SharedSource.log, what)
+    else:
+        stored = shared.put(_answer(key.hex()), answer.response, ocsp.end_of(answer, rules) - now)
+        log_failure(stored, SharedSource.log, what)
 
 
 class Hearer(Protocol):

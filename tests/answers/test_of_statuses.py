@@ -16,6 +16,7 @@ from agwtwisted.core.certificates.reading import Certificate
 from agwtwisted.core.operations.questions import QuestionError
 from agwtwisted.core.revocation.crl_encodings import CrlFileError
 from agwtwisted.revocation.crl_import import BroughtList
+from agwtwisted.revocation.shared_knowledge import NOTHING_SHARED
 from tests import pki
 from tests.revocations import DEVICE, ISSUER, PROFILE, SUBJECT, RevocationCase
 
@@ -25,7 +26,9 @@ class StatusesCase(RevocationCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.shared: Any = SimpleNamespace(revocation=self.revocation, ocsp_answers=self.answers)
+        self.shared: Any = SimpleNamespace(
+            revocation=self.revocation, ocsp_answers=self.answers, knowledge=NOTHING_SHARED
+        )
 
     def asking(self, answer: Coroutine[Deferred[Any], Any, Any]) -> Deferred[Any]:
         """An answer under way."""

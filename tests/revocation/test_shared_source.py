@@ -11,11 +11,19 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.revocation import ocsp
-from agwtwisted.core.revocation.ocsp import ProvenResponse
+from agwtwisted.core.revocation.imported import imported
+from agwtwisted.core.revocation.ocsp import OcspRules, ProvenResponse
 from agwtwisted.core.revocation.status import NoAnswer, Unreachable
 from agwtwisted.operations.counters import SharedStoreCounters
 from agwtwisted.revocation.ocsp_source import OcspSource
-from agwtwisted.revocation.shared_source import FIRST_LOOK, MAX_WAIT, REVOKED, SharedSource, hear_revocations
+from agwtwisted.revocation.shared_source import (
+    FIRST_LOOK,
+    MAX_WAIT,
+    REVOKED,
+    SharedSource,
+    hear_revocations,
+    share_brought,
+)
 from tests import pki
 from tests.clocks import SettableClock
 from tests.responder import Response, Single
@@ -187,6 +195,34 @@ class RevokedTests(SourceCase):
         self.learn(0)  # type: ignore[unused-awaitable]
         self.answer(0, self.response("unknown"))
         self.assertEqual((self.store.values, self.store.published), ({}, []))
+
+
+class BroughtTests(SourceCase):
+    """Answers that an operator has brought to one gateway."""
+
+    def bring(self, response: bytes) -> None:
+        """Shares what a response proves."""
+        found = imported(response, [ISSUER.parsed])
+        assert isinstance(found, list)
+        share_brought(self.store, found[0], OcspRules(), self.wall.seconds())
+
+    def test_counts_elsewhere(self) -> None:
+        """Another gateway has a good one without asking, until its nextUpdate."""
+        self.bring(response := self.response())
+        found = self.successResultOf(self.learn(1))
+        assert isinstance(found, ProvenResponse)
+        self.assertEqual((found.response, self.asked()), (response, [0, 0]))
+
+    def test_revoked(self) -> None:
+        """A revocation is published as well."""
+        self.bring(self.response("revoked"))
+        self.assertEqual((list(self.store.values), self.store.published), ([REVOCATION], [(REVOKED, KEY)]))
+
+    def test_nothing(self) -> None:
+        """What is not proven, or says unknown, is kept from others."""
+        self.bring(self.response(signer=pki.Authority.root("Stranger")))
+        self.bring(self.response("unknown"))
+        self.assertEqual(self.store.values, {})
 
 
 class UntrustedTests(SourceCase):
