@@ -23,7 +23,8 @@ from agwtwisted.core.revocation.crl_encodings import CrlFileError
 from agwtwisted.core.revocation.imported import ImportedAnswer, imported
 from agwtwisted.core.revocation.profiles import rules_of
 from agwtwisted.core.revocation.status import Good, Revoked, Unusable
-from agwtwisted.revocation.crl_files import bytes_of
+from agwtwisted.revocation.crl_files import bytes_of, lists_in
+from agwtwisted.revocation.crl_proving import pause
 from agwtwisted.revocation.reporting import finding_for, reports_of
 from agwtwisted.revocation.shared_source import share_brought
 from agwtwisted.shared import Shared
@@ -91,8 +92,8 @@ async def _imported_lists(shared: Shared, issuers: Sequence[Certificate], file: 
     if not os.path.isabs(file):
         raise QuestionError(400, "crl_file has to be an absolute path")
     try:
-        data = await in_thread(shared.reactor, partial(bytes_of, file), "import")
-        found = await shared.crl_lists.take(data, [each.der for each in issuers])
+        lists = await in_thread(shared.reactor, partial(_lists_of, file), "import")
+        found = [each for data in lists for each in await shared.crl_lists.take(data, [each.der for each in issuers])]
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise QuestionError(400, f"the gateway cannot read the file: {reason}") from error
@@ -100,6 +101,11 @@ async def _imported_lists(shared: Shared, issuers: Sequence[Certificate], file: 
         raise QuestionError(400, str(error)) from error
     _log.info("An operator has brought {count} CRLs", count=sum(each.taken for each in found))
     return [{"taken": each.taken, "what": cut(each.what), "detail": cut(each.detail) or None} for each in found]
+
+
+def _lists_of(file: str) -> tuple[bytes, ...]:
+    """The lists in a file, in DER; in a thread, since it may be large. Raises OSError, CrlFileError."""
+    return lists_in(bytes_of(file), pause)
 
 
 def _imported(shared: Shared, issuers: Sequence[Certificate], response: bytes) -> Iterator[tuple[str, str, str | None]]:

@@ -102,7 +102,7 @@ def read_crl_file(path: str, among: ReadCrlFiles, pause: Callable[[], object] = 
     issuers = [issuer for der in among.issuers if (issuer := certificate_of(der)) is not None]
     try:
         data = bytes_of(path)
-        for encoded in _lists(data, pause):
+        for encoded in lists_in(data, pause):
             if len(encoded) > among.most[path]:
                 raise CrlFileError(f"a CRL has {len(encoded)} bytes, of at most crl_max_bytes ({among.most[path]})")
             match _proven(encoded, path, issuers, pause):
@@ -138,7 +138,8 @@ def bytes_of(path: str) -> bytes:
         return file.read(MAX_FILE_BYTES)
 
 
-def _lists(data: bytes, pause: Callable[[], object]) -> tuple[bytes, ...]:
+def lists_in(data: bytes, pause: Callable[[], object]) -> tuple[bytes, ...]:
+    """The lists of a file in DER, read in portions between which `pause` is called; raises CrlFileError."""
     steps = encoded_lists_in_steps(data)
     while True:
         try:

@@ -9,15 +9,16 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from cryptography.hazmat.primitives.serialization import Encoding
 from twisted.internet.defer import Deferred, maybeDeferred
 
 from agwtwisted.answers.of_statuses import import_brought, statuses
 from agwtwisted.core.certificates.reading import Certificate
 from agwtwisted.core.operations.questions import QuestionError
-from agwtwisted.core.revocation.crl_encodings import CrlFileError
 from agwtwisted.revocation.crl_import import BroughtList
 from agwtwisted.revocation.shared_knowledge import NOTHING_SHARED
 from tests import pki
+from tests.core.revocation.test_brought_files import lists
 from tests.revocations import DEVICE, ISSUER, PROFILE, SUBJECT, RevocationCase
 
 
@@ -154,29 +155,27 @@ class ImportTests(StatusesCase):
         return waiting
 
     def test_lists(self) -> None:
-        """They are read here, and given to the source of lists with the issuers that there are."""
-        file = Path(self.mktemp()).absolute()
-        file.write_bytes(b"lists")
+        """They are read here, and given to the source of lists one by one, with the issuers that there are."""
+        file, made = Path(self.mktemp()).absolute(), lists()
+        file.write_bytes(made.public_bytes(Encoding.PEM) * 2)
         brought = BroughtList(taken=True, what="CRL 1 of CN=Issuer", detail="3 certificates")
         found = self.successResultOf(self.bring_lists(str(file), lambda: [brought]))
-        self.assertEqual(found["imported"], [{"taken": True, "what": "CRL 1 of CN=Issuer", "detail": "3 certificates"}])
-        self.assertEqual(self.taken_of, [(b"lists", [ISSUER.der])])
+        answer = {"taken": True, "what": "CRL 1 of CN=Issuer", "detail": "3 certificates"}
+        self.assertEqual(found["imported"], [answer, answer])
+        self.assertEqual(self.taken_of, [(made.public_bytes(Encoding.DER), [ISSUER.der])] * 2)
 
     def test_no_lists(self) -> None:
         """A path that is not absolute, a file that is not there or no regular one, and one without lists is refused."""
         file = Path(self.mktemp()).absolute()
         file.write_bytes(b"none")
 
-        def no_list() -> list[BroughtList]:
-            raise CrlFileError("no list")
-
         for path, words in (
             ("a.crl", "absolute"),
             (str(file) + ".gone", "No such file"),
             (str(file.parent), "cannot read the file"),
-            (str(file), "no list"),
+            (str(file), "neither"),
         ):
-            waiting = self.bring_lists(path, no_list)
+            waiting = self.bring_lists(path, list)
             error = self.failureResultOf(waiting, QuestionError).value
             self.assertEqual(error.status, 400)
             self.assertIn(words, error.message)
