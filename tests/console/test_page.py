@@ -123,6 +123,8 @@ class PageTests(SynchronousTestCase):
         self.show("certificates")
         browser = self.browser
         browser.one("tr", "CN=localhost")
+        browser.click(".disclosure", "server")
+        browser.one(".detail", "the certificate of its issuer is not in its file")
         Select(browser.one("main select")).select_by_value("trusted_client_certificate")
         browser.until(lambda: "CN=localhost" not in browser.text("main"))
         browser.one("tr", "CN=Devices Root")

@@ -62,10 +62,18 @@ function list(found, rows) {
       ["DNS names", each.dns_names.length ? codes(each.dns_names) : null],
       ["SHA-256", [code(pairs(each.fingerprint_sha256)), " ", copy(each.fingerprint_sha256, "the fingerprint")], "wide"],
       ["Role", each.role && words(each.role)],
+      ["OCSP staple", each.ocsp_staple && staple(each)],
       ["Section", code(`[${each.kind} ${each.name}]`)],
     ),
     ...rows,
   });
+}
+
+/** What clients get of its status, until when, and what is wrong. */
+function staple(each) {
+  const tone = { good: "good", revoked: "bad" }[each.ocsp_staple] ?? "off";
+  const until = each.ocsp_staple_next_update && ` until ${day(each.ocsp_staple_next_update)}`;
+  return [state(tone, each.ocsp_staple), until, each.ocsp_staple_problem && h("small", {}, each.ocsp_staple_problem)];
 }
 
 function validity(each) {
