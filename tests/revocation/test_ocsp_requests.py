@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import socket
+from contextlib import closing
 
 from twisted.internet.threads import deferToThread
 
+from agwtwisted.core.http.destinations import destination
 from agwtwisted.core.revocation.ocsp import ProvenResponse
 from agwtwisted.core.revocation.status import Unreachable, Unusable
+from agwtwisted.revocation.ocsp_requests import by_get
 from tests.end_to_end.lines import DEADLINE
 from tests.ocsp_clients import (
     CONTENT_TYPE,
+    DEVICE,
+    ISSUER,
     OK,
     ClientCase,
     Timed,
@@ -19,7 +24,7 @@ from tests.ocsp_clients import (
     ocsp_request,
     reactor,
 )
-from tests.responder import Asked, http
+from tests.responder import Asked, Responder, http
 
 
 class HostileTests(ClientCase):
@@ -152,3 +157,57 @@ class HostileTests(ClientCase):
             self.client = self.made(reactor)
             self.responder.say = cut(self.responder, OK + CONTENT_TYPE + b"\r\n" + answer)
             self.assertIsInstance(await self.ask(), expected)
+
+
+class MethodTests(ClientCase):
+    """By GET or by POST."""
+
+    async def test_get(self) -> None:
+        """A short request goes by GET, in the path of the URL, with nothing that is not needed; the operator may forbid
+        it.
+        """
+        self.assertIsInstance(await self.ask(self.route(by_get=True)), ProvenResponse)
+        head = bytes(self.responder.lines[0].received).partition(b"\r\n\r\n")[0].split(b"\r\n")
+        self.assertEqual([line.partition(b":")[0] for line in head[1:]], [b"Host", b"Accept"])
+        self.assertRegex(self.responder.heads[0], r"^GET /[A-Za-z0-9%]+ HTTP/1.1$")
+        self.assertIsInstance(await self.ask(self.route(by_get=False)), ProvenResponse)
+        self.assertEqual(self.responder.heads[1], "POST / HTTP/1.1")
+
+    async def test_no_get(self) -> None:
+        """A responder that takes no GET is asked by POST at once, and then by POST alone; another one still by GET."""
+        answers = self.responder.true_answer
+        self.responder.say = lambda request: (
+            http(b"", status=b"405 Method Not Allowed") if self.responder.heads[-1][0] == "G" else answers(request)
+        )
+        for _ in range(2):
+            self.assertIsInstance(await self.ask(self.route(by_get=True)), ProvenResponse)
+        self.assertEqual([head.partition(" ")[0] for head in self.responder.heads], ["GET", "POST", "POST"])
+        with closing(Responder(ISSUER)) as other:
+            other.knows(DEVICE)
+            self.assertIsInstance(await self.ask(self.route(other.url, by_get=True)), ProvenResponse)
+            self.assertEqual(other.heads[0].partition(" ")[0], "GET")
+
+    async def test_neither(self) -> None:
+        """Where a POST brings no answer either, that is the reason, and the responder may take a GET the next time."""
+        self.responder.say = lambda _: http(b"", status=b"404 Not Found")
+        for _ in range(2):
+            self.assert_unreachable(await self.ask(self.route(by_get=True)), "404")
+        self.assertEqual([head.partition(" ")[0] for head in self.responder.heads], ["GET", "POST"] * 2)
+
+    async def test_no_second_time(self) -> None:
+        """A responder that does not answer a GET is not asked by POST: its time is over."""
+        self.responder.say = lambda _: None
+        self.assert_unreachable(await self.ask(self.route(by_get=True, timeout=0.3)), "no response in time")
+        self.assertEqual(len(self.responder.heads), 1)
+
+    def test_urls(self) -> None:
+        """The request is the last part of the path, encoded; 255 octets are short enough, a query is not the place."""
+        asked = by_get(destination("http://a.example/ocsp"), b"\xff\xef\xbe")
+        assert asked is not None
+        self.assertEqual(asked.destination.url, "http://a.example/ocsp/%2F%2B%2B%2B")
+        self.assertEqual((asked.destination.host, asked.method, asked.body), ("a.example", b"GET", b""))
+        for length, is_short in ((255, True), (256, False)):
+            path = "x" * (length - len("http://a.example//AAAA"))
+            found = by_get(destination(f"http://a.example/{path}/"), b"\0\0\0")
+            self.assertEqual(found is not None, is_short)
+        self.assertIsNone(by_get(destination("http://a.example/?ocsp"), b"\0"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 from agwtwisted.core.certificates import der
@@ -36,6 +37,9 @@ _MOST_GROWTH: Final = 4
 """Times the characters of a text that it may have decomposed; single ones become eighteen (U+FDFA)."""
 
 
+_LONGEST_REMEMBERED: Final = 1024
+
+
 def normalised_name(name_der: bytes) -> bytes:
     """What two Names have in common exactly when they are the same name.
 
@@ -46,6 +50,15 @@ def normalised_name(name_der: bytes) -> bytes:
     Raises:
         DerError: not the DER of a Name.
     """
+    return _remembered(name_der) if len(name_der) <= _LONGEST_REMEMBERED else _normalised(name_der)
+
+
+@lru_cache(128)  # the same few issuers and responders have signed everything
+def _remembered(name_der: bytes) -> bytes:
+    return _normalised(name_der)
+
+
+def _normalised(name_der: bytes) -> bytes:
     relatives = der.elements(der.only_element(name_der, der.SEQUENCE))
     return b"".join(_framed(_normalised_relative(relative)) for relative in relatives)
 
