@@ -90,9 +90,9 @@ class BoundTests(ConnectionCase):
         asked = self.ask(b"GET", b"a")
         self.line.end.pause()
         self.line.send(b":1\r\n")
-        self.line.end.resume()
         self.network.rightNow += SECONDS
-        turn(self.network)  # in which the time ends, and what has come is read
+        self.line.end.resume()
+        turn(self.network)  # in which the time ends, and after that what has come is read
         self.network.advance(0)
         self.assertEqual(self.successResultOf(asked), 1)
         self.network.advance(0)
