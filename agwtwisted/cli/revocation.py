@@ -81,8 +81,9 @@ def _parts(members: Mapping[str, Any], output: Output) -> Iterator[str]:
 
 
 def _profile(each: Mapping[str, Any]) -> tuple[Value, ...]:
-    unavailable = (each.get(f"{source}_unavailable") for source in ("ocsp", "crl"))
-    return each["name"], each["verify_client_revocation"], *unavailable
+    sources = each["verify_client_revocation"]
+    unavailable = (each.get(f"{name.lower()}_unavailable") if name in sources else None for name in ("OCSP", "CRL"))
+    return each["name"], sources, *unavailable
 
 
 def _list(each: Mapping[str, Any]) -> tuple[Value, ...]:

@@ -44,8 +44,8 @@ def status_words(status: StatusMembers) -> str:
 
 def facts_lines(facts: StatusMembers) -> Iterator[str]:
     """What a source knows: the status, where it is from, and its times."""
-    origin = f" ({facts['origin']})" if facts["origin"] else ""
-    yield f"{status_words(facts)}{origin}"
+    words = "nothing that counts" if facts["status"] is None and facts["origin"] else status_words(facts)
+    yield f"{words}, by {facts['origin']}" if facts["origin"] else words
     yield from _times(facts)
     yield from facts["notes"]
 

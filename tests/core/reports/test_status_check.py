@@ -65,11 +65,11 @@ class StatusCheckTests(SynchronousTestCase):
         self.assertEqual(
             found.steps[1].text,
             "OCSP: CN=device 7: revoked on 2026-06-01T11:59:00Z (superseded)\n"
-            "   known before: good (http://ocsp.example/)\n"
+            "   known before: good, by http://ocsp.example/\n"
             "      as of 2026-06-01T12:00:00Z, counts until 2026-06-01T12:01:00Z\n"
             "      as it says\n"
             "   http://ocsp.example/: answered\n"
-            "   known now: revoked on 2026-06-01T11:59:00Z (superseded) (http://ocsp.example/)\n"
+            "   known now: revoked on 2026-06-01T11:59:00Z (superseded), by http://ocsp.example/\n"
             "      as of 2026-06-01T12:00:00Z\n"
             "      as it says",
         )
@@ -110,6 +110,6 @@ class StatusCheckTests(SynchronousTestCase):
             lines[:2],
             [
                 "   CN=device 7: OCSP: nothing",
-                "   CN=device 7: CRL: its issuer does not know it (http://ocsp.example/)",
+                "   CN=device 7: CRL: its issuer does not know it, by http://ocsp.example/",
             ],
         )
