@@ -360,13 +360,19 @@ class GeneratedTests(SynchronousTestCase):
             presented = each.presented()
             if presented.file and "doubled" in each.odd:
                 continue  # a file with such a CA stops the start
-            authorities = pki.bundle(presented.root, *presented.file)
-            gateway = Gateway(text("basic strict"), files(**{"clients-ca_pem": authorities}))
+            gateway = _trusting(pki.bundle(presented.root, *presented.file))
             client = gateway.shake_hands(handshakes.client_context(presented.leaf, presented.sent))
-            self.assertEqual(client.connection.is_secure, not each.answers().gateway, (str(each), each.answers()))
-            self.assertEqual(explained(gateway, presented), client.connection.is_secure, (str(each), each.answers()))
+            found = each.answers()
+            self.assertEqual(client.connection.is_secure, not found.gateway, (str(each), found))
+            self.assertEqual(explained(gateway, presented), client.connection.is_secure, (str(each), found))
             admitted += client.connection.is_secure
         self.assertGreater(min(admitted, len(sample) - admitted), len(sample) // 10)
+
+
+@cache
+def _trusting(authorities: bytes) -> Gateway:
+    """A gateway that trusts these; most chains have the same root, and nothing of a client stays."""
+    return Gateway(text("basic strict"), files(**{"clients-ca_pem": authorities}))
 
 
 def explained(gateway: Gateway, presented: Presented) -> bool:

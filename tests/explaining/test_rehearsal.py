@@ -149,8 +149,14 @@ def rehearsed(
     profile: str, *sent: bytes, now: datetime = pki.NOW, gateway: str = "", source: configurations.Files | None = None
 ) -> Rehearsal:
     """How a listener with this profile takes the certificates."""
-    there = Gateway(text(f"l {profile}", gateway=gateway), source)
+    there = _usual(profile, gateway) if source is None else Gateway(text(f"l {profile}", gateway=gateway), source)
     return rehearse(site_of(there, "l"), sent, now, there.config.gateway)
+
+
+@cache
+def _usual(profile: str, gateway: str) -> Gateway:
+    """One with the usual files, made once: nothing of a rehearsal stays in it."""
+    return Gateway(text(f"l {profile}", gateway=gateway))
 
 
 def really(profile: str, client: SSL.Context, *, answer: bool = False) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 from cryptography import x509
 from OpenSSL import SSL
@@ -42,7 +43,12 @@ def every_kind() -> Iterator[Case]:
 
 def contexts_of(profile: str, presented: Presented) -> PortContexts:
     """The contexts of a port whose one site has this profile."""
-    authorities = pki.bundle(presented.root, *presented.file)
+    return _contexts(profile, pki.bundle(presented.root, *presented.file), contexts.KNOWN)
+
+
+@cache
+def _contexts(profile: str, authorities: bytes, known: bool) -> PortContexts:
+    """Those of one file, made once: most chains have the same. `known`: how OpenSSL was called when they were made."""
     source = files(**{"clients-ca_pem": authorities})
     [port] = configurations.plan(LENIENT + text(f"basic {profile}"), source).http_ports.values()
     return PortContexts.of(port.sites, max_depth=8)
