@@ -116,6 +116,8 @@ class ColdClient:
         self, request: OutboundRequest, rules: AddressRules | None, waits: Waits, response: IncomingResponse
     ) -> Fetched | NotFetched:
         """By a kept connection, if that still lives, else by a new one."""
+        if self._proxy is not None:
+            permit_unresolved(request.destination, rules)
         octets = octets_of(request, self._proxy if request.destination.scheme == "http" else None)
         place = self._place_of(request.destination)
         kept = self._take(place, request.destination, rules)
@@ -144,8 +146,6 @@ class ColdClient:
         self, place: tuple[str, str, int], asked: Destination, rules: AddressRules | None
     ) -> OutboundConnection | None:
         """An idle connection whose address these rules allow."""
-        if self._proxy is not None:
-            permit_unresolved(asked, rules)
         return self._kept.take(place, lambda kept: not kept.address or is_permitted(kept.address, asked, rules))
 
 

@@ -18,7 +18,7 @@ from agwtwisted.core.base.expiring import Expiring
 from agwtwisted.core.http.destinations import Destination
 from agwtwisted.core.http.service_urls import ProxyAddress
 from agwtwisted.core.plan.server_identity import IdentityRule
-from agwtwisted.outbound.addresses import found_of, is_literal, permit_unresolved, permitted
+from agwtwisted.outbound.addresses import found_of, is_literal, permitted
 from agwtwisted.outbound.fetching import AddressRules
 from agwtwisted.outbound.proxy_tunnel import ProxyError, ProxyTunnel
 from agwtwisted.outbound.racing import first_of
@@ -83,7 +83,8 @@ class Connector:
 
         Args:
             destination: the server.
-            rules: which addresses and ports are allowed; None: all.
+            rules: which addresses and ports are allowed; None: all. Through a proxy, which looks names up itself, they
+                are the caller's to hold (`addresses.permit_unresolved`).
             waits: what the request waits for, and has met.
 
         Raises:
@@ -94,7 +95,6 @@ class Connector:
             OSError: a shortage of the gateway's own.
         """
         if self.proxy is not None:
-            permit_unresolved(destination, rules)
             return await self._through(self.proxy, destination, waits), ""
         found = await waits.wait(found_of(destination.host, partial(self._look_up, waits)))
         addresses = permitted(found, destination, rules)

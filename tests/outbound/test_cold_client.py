@@ -221,6 +221,8 @@ class ProxyTests(FetchCase):
         proxy = self.server()
         self.client = self.made(proxy=proxy_address(f"http://127.0.0.1:{proxy.port}"))
         strict = attrs.evolve(LOOPBACK, networks=(), own_ports=(81,))
+        self.assert_hello(await self.get(attrs.evolve(proxy.at(), host="b.example", port=80), strict))
+        self.assertEqual(self.client.kept, 1)
         for host, port in (
             *(("127.0.0.1", 80), ("169.254.169.254", 80), ("::1", 80), ("0x7f000001", 80), ("localhost", 80)),
             *(("x.localhost", 80),),
@@ -230,7 +232,7 @@ class ProxyTests(FetchCase):
         closed = attrs.evolve(strict, ports=())
         asked = attrs.evolve(proxy.at(), host="a.example", port=80)
         self.assert_problem(await self.get(asked, closed), FetchProblem.ADDRESS_REFUSED, "ocsp_allowed_ports = 80")
-        self.assertEqual(proxy.requests, [])
+        self.assertEqual(len(proxy.requests), 1)
 
     async def test_password(self) -> None:
         """A proxy that wants other credentials has not asked the server."""
