@@ -117,6 +117,18 @@ class CrlCase(SynchronousTestCase):
         shared: SharedLists | None = None,
     ) -> CrlLists:
         """One more source, of this process or another."""
+        made = self.unstarted(store, downloads, siblings, shared)
+        made.start()
+        return made
+
+    def unstarted(
+        self,
+        store: ListStore | None = None,
+        downloads: Downloads | None = None,
+        siblings: Siblings = NO_SIBLINGS,
+        shared: SharedLists | None = None,
+    ) -> CrlLists:
+        """The same before it takes up what is stored."""
         kept = MemoryListStore() if store is None else store
         download: Any = self.downloads if downloads is None else downloads
         retrieval = CrlRetrieval(
@@ -124,7 +136,6 @@ class CrlCase(SynchronousTestCase):
         )
         made = CrlLists(self.clock, self.wall, retrieval, kept, Random(1), siblings=siblings)
         made.use([PROFILE])
-        made.start()
         self.addCleanup(made.stop)
         return made
 

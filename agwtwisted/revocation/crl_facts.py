@@ -13,7 +13,7 @@ from agwtwisted.core.certificates.names import relative_names
 from agwtwisted.core.operations.list_states import ListState
 from agwtwisted.core.revocation.crl_status import CrlSubject
 from agwtwisted.core.revocation.distribution_points import CrlScope
-from agwtwisted.core.revocation.status import Good, Revoked, Unusable
+from agwtwisted.core.revocation.status import Good, NoAnswer, Revoked, Unusable
 from agwtwisted.core.revocation.status_facts import NOTHING_KNOWN, StatusFacts
 from agwtwisted.revocation.held_lists import HeldList
 
@@ -60,7 +60,7 @@ def list_facts(
     )
 
 
-def taken_text(held: HeldList, fault: Unusable | None) -> str:
+def taken_text(held: HeldList, fault: NoAnswer | None) -> str:
     """What a list that was brought says, on one line, and why it clears no certificate now."""
     text = f"{len(held.crl.table)} certificates, until {utc_text(held.crl.next_update)}"
     return text if fault is None else f"{text}; {fault.reason}"

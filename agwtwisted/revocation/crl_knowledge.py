@@ -45,8 +45,9 @@ class CrlKnowledge:
         self.about = lru_cache(REMEMBERED_SUBJECTS)(CrlSubject.of)
         """A certificate, by it and its issuer, as lists are asked about it."""
         self._seconds = seconds
-        self._unproven: tuple[UnprovenList, ...] = ()
-        self._tried: set[bytes] = set()  # issuers, in DER
+        self.unproven: tuple[UnprovenList, ...] = ()
+        """Lists that wait for their issuers."""
+        self._tried: dict[bytes, None] = {}  # issuers, in DER; those tried last at the end
         self._watchers = CrlWatchers(clock, self._watched, self._has)
 
     def stop(self) -> None:
@@ -97,20 +98,23 @@ class CrlKnowledge:
 
     def wait_for_issuers(self, unproven: Iterable[UnprovenList]) -> None:
         """These lists are proven once a client comes whose chain has their issuer, and no others."""
-        self._unproven = tuple(unproven)
+        self.unproven = tuple(unproven)
         self._tried.clear()
 
     def unproven_of(self, issuer: bytes) -> tuple[UnprovenList, ...]:
         """The waiting lists that may be of an issuer (its certificate in DER), unless they were tried."""
-        if not self._unproven or issuer in self._tried:
+        if not self.unproven or issuer in self._tried:
             return ()
         certificate = certificate_of(issuer)
-        return tuple(each for each in self._unproven if certificate is not None and each.head.may_be_of(certificate))
+        return tuple(each for each in self.unproven if certificate is not None and each.head.may_be_of(certificate))
 
-    def tried(self, issuer: bytes) -> None:
-        """All waiting lists that may be of an issuer were tried."""
-        if len(self._tried) < REMEMBERED_SUBJECTS:
-            self._tried.add(issuer)
+    def tried(self, issuer: bytes, those: tuple[UnprovenList, ...]) -> None:
+        """All of those waiting lists that may be of an issuer were tried; says nothing about others that wait now."""
+        if those is not self.unproven:
+            return
+        if len(self._tried) >= REMEMBERED_SUBJECTS:
+            del self._tried[next(iter(self._tried))]
+        self._tried[issuer] = None
 
     def issuers(self) -> tuple[bytes, ...]:
         """Certificates (in DER) of the issuers that are at hand without a client: of lists, and of who is connected."""
@@ -120,7 +124,7 @@ class CrlKnowledge:
     @property
     def waiting(self) -> int:
         """How many lists wait for their issuers."""
-        return len(self._unproven)
+        return len(self.unproven)
 
     def _watched(self, subject: Subject) -> Watched | None:
         about = self.about(*subject)

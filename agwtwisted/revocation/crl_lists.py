@@ -22,6 +22,7 @@ from agwtwisted.core.http.destinations import destination
 from agwtwisted.core.identity.clients import RevocationSource
 from agwtwisted.core.operations.list_states import ListState
 from agwtwisted.core.resources.resources import SslProfile
+from agwtwisted.core.revocation.crl import ProvenCrl
 from agwtwisted.core.revocation.crl_status import CrlRules, CrlSubject, validity_fault
 from agwtwisted.core.revocation.memory import Subject
 from agwtwisted.core.revocation.profiles import ProfilesInForce
@@ -45,6 +46,7 @@ from agwtwisted.revocation.crl_proving import ListProver, proven
 from agwtwisted.revocation.crl_renewals import CrlRenewals, Retries
 from agwtwisted.revocation.crl_retrieval import LIST, CrlRetrieval, ListPlace
 from agwtwisted.revocation.crl_store import ListStore, StoredList, name_of
+from agwtwisted.revocation.crl_waiting import WaitingLists
 from agwtwisted.revocation.held_lists import HeldList
 from agwtwisted.transport.clocks import WallClock
 from agwtwisted.transport.deferreds import SingleFlight, log_failure
@@ -85,6 +87,7 @@ class CrlLists:
         self._store = store
         self._profiles = ProfilesInForce()
         self._prover = ListProver(reactor)
+        self._waiting = WaitingLists(self.knowledge, self._prover, self._take_of_file)
         self._renewals = CrlRenewals(reactor, wall, random, self._renew)
         self._retries: Retries[_Flight] = Retries(reactor)
         self._flights: SingleFlight[_Flight, NoAnswer | None] = SingleFlight(goes_on=True)
@@ -106,13 +109,11 @@ class CrlLists:
         """These files are in force from now on. What was read of others goes on to count, until a newer list does."""
         self.files = files
         read = files.files.values()
-        self.knowledge.wait_for_issuers(unproven for each in read for unproven in each.unproven)
         for each in read:
             for held in each.proven:
                 self._take_of_file(held)
+        self._waiting.use(unproven for each in read for unproven in each.unproven)
         self._follower.use(files)
-        if self.knowledge.waiting:
-            log_failure(Deferred.fromCoroutine(self._prove_at_hand()), self.log, "proving CRLs of files")
 
     def start(self) -> None:
         """Takes up what an earlier process has stored; may wait for the disk, and takes seconds for large lists."""
@@ -122,6 +123,7 @@ class CrlLists:
                 self.log.warn("A stored CRL is not used ({url}): {reason}", url=stored.url, reason=found.reason)
             else:
                 self.knowledge.take(HeldList(crl=found, stored=stored))
+        self._waiting.prove_at_once()
         self._renewals.start()
         self._follower.start()
         self._unsubscribe = self._wall.subscribe(self._renewals.reschedule)
@@ -133,6 +135,7 @@ class CrlLists:
         self._renewals.stop()
         self._retries.clear()
         self._flights.cancel()
+        self._waiting.stop()
         self.knowledge.stop()
         return succeed(None)
 
@@ -143,6 +146,8 @@ class CrlLists:
         about = self.knowledge.about(*subject)
         if isinstance(about, Unusable):
             return about
+        if self._waiting.is_new(subject[1]):  # a list of these may have it, whatever older ones say
+            return None
         status = self._status(about, profile)
         self._used(about, profile)
         if isinstance(status, Good) or (isinstance(status, Revoked) and self._wall.seconds() < status.until):
@@ -204,7 +209,7 @@ class CrlLists:
         about = self.knowledge.about(*subject)
         if isinstance(about, Unusable):
             return about
-        await self._prove_waiting(subject[1])
+        await self._waiting.prove(subject[1])
         places = places_of(about, subject[1], profile)
         for each in places.hindrances:
             trace(each)
@@ -236,9 +241,9 @@ class CrlLists:
         about = self.knowledge.about(*subject)
         if isinstance(about, Unusable):
             return about
-        await self._prove_waiting(subject[1])
+        shortage = await self._waiting.prove(subject[1])
         places = places_of(about, subject[1], profile)
-        failures = list[NoAnswer]()
+        failures = list[NoAnswer](() if shortage is None else (shortage,))
         for place in places.open:
             status = self._status(about, profile)
             if isinstance(status, Good) or (isinstance(status, Revoked) and self._wall.seconds() < status.until):
@@ -251,24 +256,6 @@ class CrlLists:
 
     def _status(self, about: CrlSubject, profile: SslProfile) -> Good | Revoked | Unusable:
         return self.knowledge.status(about, CrlRules(clock_skew=profile.ocsp_clock_skew))
-
-    async def _prove_waiting(self, issuer: bytes) -> None:
-        """Proves lists of the operator's files whose issuer is at hand now."""
-        for waiting in self.knowledge.unproven_of(issuer):
-            stored = StoredList(data=waiting.data, issuer=issuer)
-            if self.knowledge.lists.same_as(stored) is not None:
-                continue
-            found = await self._prover.prove(waiting.data, issuer)
-            if isinstance(found, Unusable):
-                self.log.warn("{file}: a CRL is not used: {reason}", file=waiting.file, reason=found.reason)
-            else:
-                self._take_of_file(HeldList(crl=found, stored=stored, file=waiting.file))
-        self.knowledge.tried(issuer)
-
-    async def _prove_at_hand(self) -> None:
-        """The same for the issuers that are at hand: whose clients are connected is not to wait for another client."""
-        for issuer in self.knowledge.issuers():
-            await self._prove_waiting(issuer)
 
     def _fetch(self, place: ListPlace, profile: str) -> Deferred[NoAnswer | None]:
         """The newest list of a place, once for all who wait for it; None once it is in force. May be cancelled.
@@ -302,14 +289,15 @@ class CrlLists:
             self._complain(place.destination.url, failure)
         return failure
 
-    def _accept(self, stored: StoredList, profile: str = "") -> Deferred[Unusable | None]:
+    def _accept(self, stored: StoredList, profile: str = "") -> Deferred[NoAnswer | None]:
         return Deferred.fromCoroutine(self._accepted(stored, profile))
 
-    async def _accepted(self, stored: StoredList, profile: str) -> Unusable | None:
+    async def _accepted(self, stored: StoredList, profile: str) -> NoAnswer | None:
         """Takes in a list that has come, or says why it does not count."""
+        await self._waiting.prove(stored.issuer)
         same = self.knowledge.lists.same_as(stored)
         crl = await self._prover.prove(stored.data, stored.issuer) if same is None else same.crl
-        if isinstance(crl, Unusable):
+        if not isinstance(crl, ProvenCrl):
             return crl
         is_known = same is not None and not stored.url  # brought here, and in force already
         fault = validity_fault(crl, RULES, self._wall.seconds())

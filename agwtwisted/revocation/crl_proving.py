@@ -15,7 +15,7 @@ from twisted.internet.posixbase import PosixReactorBase
 
 from agwtwisted.core.certificates.reading import certificate_of
 from agwtwisted.core.revocation.crl import ProvenCrl, proving
-from agwtwisted.core.revocation.status import Unusable
+from agwtwisted.core.revocation.status import CouldNotAsk, Unusable
 from agwtwisted.transport.threads import considerate, in_thread
 
 PAUSE: Final = 0.0002
@@ -44,17 +44,17 @@ class ListProver:
         self._reactor = reactor
         self._turn = DeferredLock()
 
-    def prove(self, data: bytes, issuer: bytes) -> Deferred[ProvenCrl | Unusable]:
-        """As `proven`, once all that were asked for before are; may be cancelled."""
+    def prove(self, data: bytes, issuer: bytes) -> Deferred[ProvenCrl | Unusable | CouldNotAsk]:
+        """As `proven`, once all that were asked for before are, or what the gateway lacked; may be cancelled."""
         return Deferred.fromCoroutine(self._prove(data, issuer))
 
-    async def _prove(self, data: bytes, issuer: bytes) -> ProvenCrl | Unusable:
+    async def _prove(self, data: bytes, issuer: bytes) -> ProvenCrl | Unusable | CouldNotAsk:
         await self._turn.acquire()
         try:
             with considerate():
                 return await in_thread(self._reactor, partial(proven, data, issuer, pause), "CRL")
         except MemoryError:
-            return Unusable("there is not enough memory for the CRL")
+            return CouldNotAsk("there is not enough memory for the CRL")
         finally:
             self._turn.release()
 

@@ -35,7 +35,7 @@ LOOK: Final = 0.25
 MAX_GROWTH: Final = 20 * 1000 * 1000
 """Bytes by which a list of another gateway may be longer than the one before it."""
 
-Accept: TypeAlias = Callable[[StoredList], Deferred[Unusable | None]]
+Accept: TypeAlias = Callable[[StoredList], Deferred[NoAnswer | None]]
 """Proves a list and takes it in, or says why it does not count; None: it is taken, or was there already."""
 
 

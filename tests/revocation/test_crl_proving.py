@@ -11,7 +11,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.revocation.crl import ProvenCrl
-from agwtwisted.core.revocation.status import Unusable
+from agwtwisted.core.revocation.status import CouldNotAsk, Unusable
 from agwtwisted.revocation import crl_proving
 from agwtwisted.revocation.crl_proving import ListProver, pause, proven
 from tests.crls import Listed
@@ -38,7 +38,7 @@ class ProvingTests(SynchronousTestCase):
         pause()
 
     def test_one_at_a_time(self) -> None:
-        """The next list is begun once the one before is done; without memory a list is not used."""
+        """The next list is begun once the one before is done; without memory nothing was found out."""
         begun: list[Deferred[Any]] = []
 
         def threads(_: object, call: Callable[[], object], name: str) -> Deferred[Any]:
@@ -50,7 +50,7 @@ class ProvingTests(SynchronousTestCase):
         one, two, three = (prover.prove(b"", ISSUER.der) for _ in range(3))
         self.assertEqual(len(begun), 1)
         begun[0].errback(MemoryError())
-        self.assertEqual(self.successResultOf(one), Unusable("there is not enough memory for the CRL"))
+        self.assertEqual(self.successResultOf(one), CouldNotAsk("there is not enough memory for the CRL"))
         two.cancel()
         two.addErrback(lambda _: None)
         self.assertEqual(len(begun), 3)
