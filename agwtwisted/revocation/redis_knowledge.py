@@ -23,7 +23,7 @@ from agwtwisted.core.revocation import redis_news
 from agwtwisted.core.revocation.redis_news import BEFORE_ALL
 from agwtwisted.core.revocation.redis_replies import ProtocolError, RedisProblem, RedisReply
 from agwtwisted.operations.counters import SharedStoreCounters
-from agwtwisted.revocation.redis_connection import GONE, RedisConnection
+from agwtwisted.revocation.redis_connection import BUSY, GONE, RedisConnection
 from agwtwisted.revocation.redis_link import RedisLink, RedisServer
 from agwtwisted.revocation.shared_knowledge import MAX_NEWS, MAX_VALUE
 from agwtwisted.transport.deferreds import log_failure
@@ -45,6 +45,12 @@ PAUSE: Final = 0.02
 
 PAUSE_EACH: Final = 0.001
 """Seconds more for each piece of news that was worth a look."""
+
+AGAIN: Final = 0.25
+"""Seconds until news are read again that could not be looked up."""
+
+MAX_LOOKS: Final = 20
+"""At one piece of news while Redis answers: one whose value it cannot give must not hold up those behind it."""
 
 
 class RedisKnowledge:
@@ -81,6 +87,8 @@ class RedisKnowledge:
         self._heard: dict[bytes, Callable[[bytes], Deferred[None] | None]] = {}
         self._leases: Expiring[str, bool] = Expiring(MAX_LEASES)  # of this gateway
         self._seen = BEFORE_ALL
+        self._unanswered = 0  # commands that Redis has not replied to
+        self._looks = 0  # at the piece of news after the last one that was seen
         self._problem = "not connected yet"  # empty: there is none
         self._last_error = ""
         self._commands = RedisLink(clock, server, random, _until_its_end, self._said)
@@ -165,6 +173,7 @@ class RedisKnowledge:
     def _ask(self, what: str, *words: bytes) -> Deferred[RedisReply]:
         connection = self._commands.connection
         if connection is None:
+            self._unanswered += 1
             self._counters.asked(what, "not_connected")
             return succeed(GONE)
         return connection.ask(*words, seconds=self._seconds).addCallback(self._counted, what)
@@ -173,6 +182,7 @@ class RedisKnowledge:
         match reply:
             case RedisProblem():
                 outcome = "error"
+                self._unanswered += reply in (GONE, BUSY)
                 self._complain(reply)
             case None:
                 outcome = "none"  # no such value, or another has the lease
@@ -234,19 +244,22 @@ class RedisKnowledge:
         reply = await connection.ask(*words, seconds=NEWS_SECONDS + REPLY_SECONDS)
         if isinstance(reply, RedisProblem):
             raise ProtocolError(reply.text)
+        if reply is None:  # the stream may be another one, whose clock is behind
+            await self._begin(connection)
         count = 0
         for entry in redis_news.entries_of(reply, self._seen):
-            self._seen = entry.identifier
-            count += await self._take(entry.topic, entry.news)
+            unanswered, usable = self._unanswered, self.is_usable
+            heard = self._heard.get(entry.topic)
+            waiting = None if heard is None else heard(entry.news)
+            if waiting is not None:
+                count += 1
+                await waiting
+                self._looks += usable
+                if self._unanswered != unanswered and self._looks < MAX_LOOKS:
+                    await deferLater(self._clock, AGAIN)  # Redis did not say what it is about: it is read again
+                    return
+            self._seen, self._looks = entry.identifier, 0
         await deferLater(self._clock, PAUSE + count * PAUSE_EACH)
-
-    async def _take(self, topic: bytes, news: bytes) -> bool:
-        """Passes news on; whether there was something to wait for."""
-        heard = self._heard.get(topic)
-        waiting = None if heard is None else heard(news)
-        if waiting is not None:
-            await waiting
-        return waiting is not None
 
 
 def _until_its_end(connection: RedisConnection) -> Deferred[None]:

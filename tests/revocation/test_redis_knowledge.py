@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.revocation.redis_news import BATCH, KEPT
 from agwtwisted.operations.counters import SharedStoreCounters
-from agwtwisted.revocation.redis_knowledge import NEWS_SECONDS, PAUSE, REPLY_SECONDS, RedisKnowledge
+from agwtwisted.revocation.redis_knowledge import AGAIN, MAX_LOOKS, NEWS_SECONDS, PAUSE, REPLY_SECONDS, RedisKnowledge
 from agwtwisted.revocation.redis_link import LAST_DELAY
 from agwtwisted.revocation.shared_knowledge import MAX_NEWS, MAX_VALUE
 from tests.redis_lines import RedisInHand, commands, replied
@@ -230,11 +230,25 @@ class NewsTests(KnowledgeCase):
         self.begin()
         self.network.advance(NEWS_SECONDS)
         self.news.send(b"*-1\r\n")
+        self.assertEqual(commands(self.news), [LAST])
+        self.news.send(b"*0\r\n")
         self.network.advance(PAUSE)
         self.assertEqual(commands(self.news), [reading(b"0-0")])
         self.network.advance(NEWS_SECONDS + REPLY_SECONDS)
         self.network.advance(0)
         self.assertFalse(self.news.connected)
+
+    def test_new_stream(self) -> None:
+        """A stream that was made anew by a clock that is behind is read from its beginning, once there is silence."""
+        self.begin()
+        self.news.send(news((b"5-1", b"revoked", b"a")))
+        self.network.advance(PAUSE)
+        self.assertEqual(commands(self.news), [reading(b"5-1")])
+        self.news.send(b"*-1\r\n")
+        self.assertEqual(commands(self.news), [LAST])
+        self.news.send(replied([[b"3-0", [b"topic", b"revoked", b"news", b"b"]]]))
+        self.network.advance(PAUSE)
+        self.assertEqual(commands(self.news), [reading(b"0-0")])
 
     def test_one_after_the_other(self) -> None:
         """What is done about news is waited for, before the next are heard: a flood of them does not pile up."""
@@ -245,6 +259,46 @@ class NewsTests(KnowledgeCase):
         self.working = None
         working.callback(None)
         self.assertEqual(self.heard, [b"a", b"b"])
+
+    def test_not_looked_up(self) -> None:
+        """What news are about cannot be had while the other connection is gone: they come again once it is back."""
+        looked: list[bytes | None] = []
+        self.knowledge.subscribe("revoked", lambda text: self.knowledge.get("1").addCallback(looked.append))
+        self.begin()
+        self.line.crash()
+        text = news((b"5-1", b"revoked", b"a"))
+        self.news.send(text)
+        self.assertEqual(looked, [None])
+        self.connect_again()
+        self.assertEqual(commands(self.news)[-1:], [reading(b"0-0")])
+        self.news.send(text)
+        self.reply(b"GET", b"test:1", by=b"$1\r\nx\r\n")
+        self.network.advance(AGAIN)
+        self.assertEqual((looked[-1], commands(self.news)), (b"x", [reading(b"5-1")]))
+
+    def test_never_looked_up(self) -> None:
+        """What is not to be had although Redis is there is passed over in the end, for the sake of other news."""
+        self.knowledge.subscribe("revoked", lambda text: self.knowledge.get("1").addCallback(lambda _: None))
+        self.begin()
+        for _ in range(MAX_LOOKS - 1):
+            self.news.send(news((b"5-1", b"revoked", b"a")))
+            self.network.advance(SECONDS)
+            self.network.advance(0)
+            self.connect_again()
+            self.assertEqual(commands(self.news), [reading(b"0-0")])
+        self.news.send(news((b"5-1", b"revoked", b"a")))
+        self.network.advance(SECONDS)
+        self.network.advance(0)
+        self.network.advance(AGAIN)
+        self.assertEqual(commands(self.news), [reading(b"5-1")])
+
+    def connect_again(self) -> None:
+        """The server is connected to for commands again."""
+        while not self.server.line().connected or self.server.line() is self.news:
+            self.network.advance(AGAIN)
+        self.line = self.server.line()
+        self.assertEqual(commands(self.line), [[b"PING"]])
+        self.line.send(b"+PONG\r\n")
 
     def test_missed(self) -> None:
         """After a connection was lost the news since the last one are heard, and those of a stream that is new."""
