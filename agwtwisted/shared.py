@@ -217,13 +217,13 @@ class Shared:
         return made
 
     def opened_store(self, plan: Plan) -> OpenedStore | None:
-        """Where OCSP responses are stored from now on, if this plan is the first one that asks responders and the
+        """Where OCSP responses are stored from now on, if this plan is the first one that checks revocation and the
         process has a state directory; else None: they are stored where they are. May run in a thread.
 
         Raises:
             OSError: the state directory cannot be made.
         """
-        if self.ocsp_answers.is_stored or self.state_directory is None or not _asks_responders(plan):
+        if self.ocsp_answers.is_stored or self.state_directory is None or not checking_profiles(plan):
             return None
         store = SqliteStore(self.state_directory, self.wall.seconds, self.reactor.callFromThread)
         return OpenedStore(store, tuple(store.load(self.wall.seconds(), self.ocsp_answers.max_answers)))
@@ -330,14 +330,13 @@ def _directory(gateway: Gateway) -> Path | None:
 
 
 def _store(plan: Plan, directory: Path | None, wall: WallClock, reactor: PosixReactorBase) -> ResponseStore:
-    """Where OCSP responses are kept: in the state directory, where there is one and anything is asked."""
-    if directory is None or not _asks_responders(plan):
+    """Where OCSP responses are kept: in the state directory, where there is one and revocation is checked.
+
+    Whether a responder is asked does not matter: what was proven revoked before is so for profiles with lists alone.
+    """
+    if directory is None or not checking_profiles(plan):
         return MemoryStore()
     return SqliteStore(directory, wall.seconds, reactor.callFromThread)
-
-
-def _asks_responders(plan: Plan) -> bool:
-    return any(RevocationSource.OCSP in each.verify_client_revocation for each in checking_profiles(plan))
 
 
 def crl_lists(

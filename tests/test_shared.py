@@ -37,14 +37,19 @@ class SharedTests(SynchronousTestCase):
         return Shared.make(self.plan(*changes), self.reactor, **keys)
 
     def test_store(self) -> None:
-        """Answers about certificates are kept on disk where there is a state directory and anything is asked."""
+        """Answers about certificates are kept on disk where there is a state directory and revocation is checked.
+
+        What was proven revoked earlier counts for profiles, too, that read lists alone.
+        """
         kept = ("[gateway]\n", f"[gateway]\nstate_directory = {self.directory}\n")
         asks = ("[ssl_profile strict]\n", "[ssl_profile strict]\nverify_client_revocation = OCSP\n")
+        lists = ("[ssl_profile strict]\n", "[ssl_profile strict]\nverify_client_revocation = CRL\n")
         for changes, store in (
             ((), MemoryStore),
             ((kept,), MemoryStore),
             ((asks,), MemoryStore),
             ((kept, asks), SqliteStore),
+            ((kept, lists), SqliteStore),
         ):
             self.assertIsInstance(self.made(*changes).ocsp_answers._store, store)
 
@@ -61,8 +66,8 @@ class SharedTests(SynchronousTestCase):
         return shared.opened_store(self.plan(*changes))
 
     def test_store_later(self) -> None:
-        """Where a later configuration is the first to ask, answers are kept on disk from then on, and those that are
-        there count; where they are already, nothing is opened.
+        """Where a later configuration is the first to check revocation, answers are kept on disk from then on, and
+        those that are there count; where they are already, nothing is opened.
         """
         kept = ("[gateway]\n", f"[gateway]\nstate_directory = {self.directory}\n")
         asks = ("[ssl_profile strict]\n", "[ssl_profile strict]\nverify_client_revocation = OCSP\n")

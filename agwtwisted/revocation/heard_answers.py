@@ -108,11 +108,8 @@ class HeardAnswers:
     def _at_hand(self, key: bytes) -> tuple[Subject, SslProfile] | None:
         """A certificate that a client is connected with, or was, as far as something is held about it.
 
-        With it the profile that it was asked for, or any that asks: a revocation binds whatever sources a profile has.
+        With it the profile that it was asked for, or any: a revocation binds whatever sources a profile has.
         """
         held = self._memory.held(key, self._seconds())
         known = self._watched.get(key) if held is None else (held.subject, held.profile)
-        if known is None:
-            return None
-        profile = self._profiles.named_or_any(known[1])
-        return None if profile is None else (known[0], profile)
+        return None if known is None else (known[0], self._profiles.named_or_any(known[1]))

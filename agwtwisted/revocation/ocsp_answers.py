@@ -262,11 +262,10 @@ class OcspAnswers:
         return self._memory.status(key, profile, now=self.seconds(), ticks=self._ticks())
 
     def _prove_any(self, key: bytes, subject: Subject) -> None:
-        """Takes up what is said of a certificate of a client whose profile need not list OCSP, by one that does."""
+        """Takes up what is said of a certificate of a client whose profile need not list OCSP; no profile need."""
         profile = self._profiles.named_or_any("")
-        if profile is not None:
-            for stored in self._unproven.pop(key):
-                self._prove(stored, subject, profile)
+        for stored in self._unproven.pop(key):
+            self._prove(stored, subject, profile)
 
     def _prove(
         self, stored: StoredResponse, subject: Subject, profile: SslProfile, *, arrived: float | None = None

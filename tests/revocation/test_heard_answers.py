@@ -10,6 +10,7 @@ from agwtwisted.core.revocation import ocsp
 from agwtwisted.core.revocation.memory import Forgotten
 from agwtwisted.core.revocation.status import Good, Revoked
 from agwtwisted.revocation.ocsp_source import OcspSource
+from agwtwisted.revocation.ocsp_store import MemoryStore
 from tests import pki
 from tests.responder import Response, Single
 from tests.revocations import DEVICE, HOUR, ISSUER, NOW, PROFILE, SUBJECT, RevocationCase, profile
@@ -49,14 +50,16 @@ class OtherGatewaysTests(RevocationCase):
         self.assertEqual(self.called, ["called"])
 
     def test_other_sources(self) -> None:
-        """It ends those of a profile, too, that lists other sources, and proves nothing where no profile asks."""
+        """It ends those of a profile, too, that lists other sources, whether any profile asks or none."""
         lists = profile(name="lists", verify_client_revocation=(RevocationSource.CRL,))
-        self.answers.watch([SUBJECT], lists, lambda: self.called.append("called"))
-        self.answers.heard.take_shared(self.key, [self.response("revoked")])
-        self.assertEqual(self.called, ["called"])
-        self.started(shares=True).use([])
-        self.answers.watch([SUBJECT], lists, lambda: self.called.append("called"))
-        self.assertFalse(self.answers.heard.concerns(self.key))
+        for asking in ([PROFILE], []):
+            self.store = MemoryStore()
+            self.started(shares=True).use(asking)
+            self.called.clear()
+            self.answers.watch([SUBJECT], lists, lambda: self.called.append("called"))
+            self.assertTrue(self.answers.heard.concerns(self.key))
+            self.answers.heard.take_shared(self.key, [self.response("revoked")])
+            self.assertEqual(self.called, ["called"])
 
     def test_not_believed(self) -> None:
         """What is signed by another issuer, or about another certificate, changes nothing."""

@@ -706,6 +706,14 @@ class StoreTests(RevocationCase):
         self.assertIsInstance(self.known(), Good)
         self.assertIsInstance(self.known(other), Revoked)
 
+    def test_no_profile_asks(self) -> None:
+        """A stored revocation binds clients of profiles with other sources, also once no profile asks responders."""
+        self.learn("revoked")
+        self.answers.stop()
+        self.started().use([])
+        self.assertIsInstance(self.answers.revoked(SUBJECT), Revoked)
+        self.assertIsNone(self.answers.revoked((ISSUER.issue("other").der, ISSUER.der)))
+
     def test_revoked_for_long(self) -> None:
         """A revocation is kept until the certificate ends, a good answer until its own end."""
         other = ISSUER.issue("other")

@@ -14,6 +14,7 @@ import attrs
 
 from agwtwisted.core.resources.resources import SslProfile, WithoutNocheck
 from agwtwisted.core.revocation.ocsp import OcspRules
+from agwtwisted.core.tls.policies import TlsPolicy
 
 ProfileKey: TypeAlias = tuple[object, ...]
 """As `profile_key` makes it."""
@@ -63,14 +64,26 @@ class ProfilesInForce:
         """The one of this name; None where there is none."""
         return self._by_name.get(name)
 
-    def named_or_any(self, name: str) -> SslProfile | None:
-        """The one of this name, else any other: a client whose own profile does not ask is judged by answers, too."""
-        return self._by_name.get(name) or next(iter(self._by_name.values()), None)
+    def named_or_any(self, name: str) -> SslProfile:
+        """The one of this name, else any other, else one with the standard rules.
+
+        A client whose own profile does not ask is judged by answers, too: what was proven revoked is so on every
+        listener that checks revocation, also once no profile asks any more.
+        """
+        return self._by_name.get(name) or next(iter(self._by_name.values()), _STANDARD)
 
     def same(self, key: ProfileKey) -> SslProfile | None:
         """The one with this key; None where it is gone, or has changed."""
         found = self._by_name.get(str(key[0]))
         return found if _key(found) == key else None
+
+
+_NO_POLICY: Final = TlsPolicy(
+    name="", min_version="TLSv1_3", max_version="TLSv1_3", tls12_cipher_suites=(), tls13_cipher_suites=()
+)
+
+_STANDARD: Final = SslProfile(name="", ssl_policy=_NO_POLICY)
+"""No client is served by it: its rules count alone."""
 
 
 def _key(profile: SslProfile | None) -> ProfileKey:

@@ -63,11 +63,11 @@ class InForceTests(SynchronousTestCase):
         self.assertEqual((found.ocsp_timeout, self.profiles.named("gone")), (1.0, None))
 
     def test_any(self) -> None:
-        """For a client whose profile does not ask, one that does is found, if there is one."""
-        self.assertIsNone(ProfilesInForce().named_or_any("lists"))
+        """For a client whose profile does not ask, one that does is found, else one with the standard rules."""
+        self.assertEqual(rules_of(ProfilesInForce().named_or_any("lists")), rules_of(PROFILE))
         self.profiles.use([profile(name="first"), profile(name="second")])
         found = [self.profiles.named_or_any(name) for name in ("second", "lists")]
-        self.assertEqual([each and each.name for each in found], ["second", "first"])
+        self.assertEqual([each.name for each in found], ["second", "first"])
 
     def test_no_certificates(self) -> None:
         """What a profile trusts is not kept: it belongs to the configuration."""
