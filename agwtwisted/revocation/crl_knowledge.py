@@ -90,6 +90,8 @@ class CrlKnowledge:
                 return None
             held.profile, held.used, held.url = held.profile or before.profile, before.used, held.url or before.url
         dropped = self.lists.put(held)
+        if before is not None and before.crl is held.crl:  # it came again
+            return held
         self._say(held, "is in force")
         if dropped is not None:
             self._say(dropped, "had to go: there are too many lists")

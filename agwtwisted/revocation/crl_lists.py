@@ -90,11 +90,12 @@ class CrlLists:
         self._waiting = WaitingLists(self.knowledge, self._prover, self._take_of_file)
         self._renewals = CrlRenewals(reactor, wall, random, self._renew)
         self._retries: Retries[_Flight] = Retries(reactor)
+        self._in_vain: Retries[_Flight] = Retries(reactor)  # lists that came, and do not cover the client's certificate
         self._flights: SingleFlight[_Flight, NoAnswer | None] = SingleFlight(goes_on=True)
         self._follower = CrlFilesFollower(reactor, self.adopt)
         self._import = ListImport(self.knowledge.lists, self._accept, retrieval.keep, wall.seconds)
         self._limiter = LogRateLimiter(reactor.seconds)
-        self._unsubscribe: Callable[[], None] = _nothing
+        self._unsubscribe: Callable[[], None] = lambda: None
         siblings.subscribe(LIST, self._heard)
 
     def use(self, profiles: Iterable[SslProfile]) -> None:
@@ -134,6 +135,7 @@ class CrlLists:
         self._follower.stop()
         self._renewals.stop()
         self._retries.clear()
+        self._in_vain.clear()
         self._flights.cancel()
         self._waiting.stop()
         self.knowledge.stop()
@@ -155,7 +157,7 @@ class CrlLists:
         if self.knowledge.unproven_of(subject[1]):
             return None
         places = places_of(about, subject[1], profile)
-        failures = [self._retries.failure(_flight(place)) for place in places.open]
+        failures = [self._failure(place) for place in places.open]
         if None in failures:
             return None
         return answer_of(status, [each for each in failures if each is not None], places)
@@ -248,11 +250,26 @@ class CrlLists:
             status = self._status(about, profile)
             if isinstance(status, Good) or (isinstance(status, Revoked) and self._wall.seconds() < status.until):
                 return status
-            failure = self._retries.failure(_flight(place)) or await self._fetch(place, profile.name)
-            if failure is not None:
-                failures.append(failure)
+            failure = self._failure(place) or await self._fetch(place, profile.name)
+            status = self._status(about, profile)
+            if failure is None and isinstance(status, Unusable):
+                self._came_in_vain(place, profile.name, status)
+            failures += () if failure is None else (failure,)
         self._used(about, profile)
         return answer_of(self._status(about, profile), failures, places)
+
+    def _failure(self, place: ListPlace) -> NoAnswer | None:
+        """Why a place has no list for a certificate without a status; None where it is worth asking."""
+        return self._retries.failure(_flight(place)) or self._in_vain.failure(_flight(place))
+
+    def _came_in_vain(self, place: ListPlace, profile: str, status: Unusable) -> None:
+        """A list is in force and does not cover a certificate: else each client would have it downloaded again."""
+        if self._in_vain.failure(_flight(place)) is None:
+            self._in_vain.failed(_flight(place), status, partial(self._again, place, profile, status))
+
+    def _again(self, place: ListPlace, profile: str, status: Unusable) -> None:
+        self._in_vain.failed(_flight(place), status, partial(self._again, place, profile, status))
+        self._retry(place, profile)
 
     def _status(self, about: CrlSubject, profile: SslProfile) -> Good | Revoked | Unusable:
         return self.knowledge.status(about, CrlRules(clock_skew=profile.ocsp_clock_skew))
@@ -381,7 +398,3 @@ class CrlLists:
 
 def _flight(place: ListPlace) -> _Flight:
     return place.name, place.rules
-
-
-def _nothing() -> None:
-    """Nothing was subscribed to."""

@@ -127,8 +127,20 @@ class DownloadedListsTests(CrlCase):
 
     def test_other_scope(self) -> None:
         """A list that is about other certificates clears none, and downloading it again would not help now."""
-        found = self.learn(crl(extensions=[issuing_point(ONLY_AUTHORITIES)]))
+        about_others = crl(extensions=[issuing_point(ONLY_AUTHORITIES)])
+        found = self.learn(about_others)
         self.assertIsInstance(found, Unusable)
+        self.assertEqual((self.known(), len(self.downloads.asked)), (found, 1))
+        self.clock.advance(FIRST_RETRY)
+        self.answer(about_others)
+        self.assertEqual((self.known(OTHER), len(self.downloads.asked)), (found, 2))
+        self.clock.advance(2 * FIRST_RETRY - 1)
+        self.assertEqual(len(self.downloads.asked), 2)
+        self.clock.advance(1)
+        self.answer(crl(number=2))
+        self.assertIsInstance(self.known(), Good)
+        self.clock.advance(2 * LAST_RETRY)
+        self.assertEqual(len(self.downloads.asked), 3)
 
     def test_expired_revocation(self) -> None:
         """What an expired list has revoked stays so; nothing else is clear by it."""

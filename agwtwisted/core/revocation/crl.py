@@ -87,11 +87,13 @@ class ProvenCrl:
     def is_older_than(self, other: ProvenCrl) -> bool:
         """Whether it was issued before another one with the same `key`, which must not be replaced by it.
 
-        The numbers decide where both have one (section 5.2.3), and thisUpdate where they do not, or are equal.
+        The numbers decide where both have one (section 5.2.3), and thisUpdate where they do not, or are equal. Of two
+        lists of the same second the one with fewer entries counts as older: else who has kept it could take back what
+        the other one revokes.
         """
         if self.number is not None and other.number is not None and self.number != other.number:
             return self.number < other.number
-        return self.this_update < other.this_update
+        return (self.this_update, len(self.table)) < (other.this_update, len(other.table))
 
 
 def issuer_key(issuer: Certificate) -> bytes:

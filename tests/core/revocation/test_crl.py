@@ -292,6 +292,12 @@ class NewerTests(SynchronousTestCase):
         bare = attrs.evolve(LIST, number=None, this_update=pki.NOW - 3 * crls.DAY).proven()
         self.assertEqual((first.is_older_than(bare), bare.is_older_than(first)), (False, True))
 
+    def test_same_second(self) -> None:
+        """Of two lists of one number and second the one that revokes less does not replace the other one."""
+        less = attrs.evolve(LIST, entries=()).proven()
+        more = attrs.evolve(LIST, entries=[crls.Listed(serial=5)]).proven()
+        self.assertEqual((less.is_older_than(more), more.is_older_than(less)), (True, False))
+
     def test_keys(self) -> None:
         """Lists are filed by their issuer and by what they are about, whatever else they say."""
         users = attrs.evolve(LIST, extensions=[issuing_point(crls.ONLY_USERS)])
