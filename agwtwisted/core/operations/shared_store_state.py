@@ -25,7 +25,7 @@ class SharedStoreState:
         failed = sum(count for (_, outcome), count in self.commands.items() if outcome in _FAILED)
         return {
             "url": cut(self.url),
-            "circuit": "closed" if self.is_connected else "open",
+            "connected": self.is_connected,
             "hits": self.answers.get("hit", 0) + self.answers.get("waited", 0),
             "misses": self.answers.get("asked", 0),
             "commands": sum(self.commands.values()),

@@ -6,6 +6,8 @@ import json
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from agwtwisted.core.operations.answer_members import example
+from agwtwisted.core.operations.revocation_answers import REVOCATION
 from agwtwisted.core.operations.shared_store_state import SharedStoreState
 
 
@@ -24,7 +26,7 @@ class SharedStoreStateTests(SynchronousTestCase):
         members = state.members()
         expected = {
             "url": "redis://redis.example:6379/0",
-            "circuit": "closed",
+            "connected": True,
             "hits": 4,
             "misses": 2,
             "commands": 12,
@@ -33,8 +35,9 @@ class SharedStoreStateTests(SynchronousTestCase):
         }
         self.assertEqual(members, expected)
         self.assertEqual(json.loads(json.dumps(members)), members)
+        self.assertEqual(set(members), set(example(REVOCATION)["shared_store"]))
 
     def test_nothing_yet(self) -> None:
         """Before anything was asked there is no error."""
         state = SharedStoreState(url="redis://a:1/0", is_connected=False, answers={}, commands={})
-        self.assertEqual([state.members()[name] for name in ("hits", "last_error", "circuit")], [0, None, "open"])
+        self.assertEqual([state.members()[name] for name in ("hits", "last_error", "connected")], [0, None, False])
