@@ -105,6 +105,7 @@ def examine(
         rule=site.rule if isinstance(site, Site) else None,
         why_not_resumed=why_not_resumed(port.sites.all()),
         own_ports=frozenset(number for _, number in plan.addresses),
+        outbound_proxy=plan.gateway.outbound_proxy,
     )
 
 

@@ -38,7 +38,7 @@ async def asked(reactor: PosixReactorBase, examination: Examination) -> Examinat
     subjects = [(each.der, each.issuer) for each in examination.questions]
     if profile is None or not subjects or not isinstance(examination.strict_verdict, Trusted):
         return examination
-    cold_client = ColdClient(reactor)
+    cold_client = ColdClient(reactor, proxy=examination.outbound_proxy)
     revocation = _sources(reactor, cold_client, examination, profile)
     try:
         reports = await reports_of(revocation.sources, subjects, profile, ask=True)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import attrs
 from twisted.internet import reactor
 from twisted.trial.unittest import TestCase
 
+from agwtwisted.core.http.service_urls import proxy_address
 from agwtwisted.core.plan.plan import Plan
 from agwtwisted.core.reports.explanation import explained
 from agwtwisted.core.reports.steps import Explanation, StepOutcome
@@ -62,6 +64,19 @@ class OnlineTests(TestCase):
         found = await self.explain(allowing)
         self.assertTrue(found.accepted)
         self.assertIn("although its status cannot be obtained (ocsp_unavailable = Allow)", found.text)
+
+    async def test_proxy(self) -> None:
+        """It is asked through the gateway's proxy, and without a way past that."""
+        self.responder.knows(self.client)
+        gone = Responder(configurations.clients_root())
+        proxy = gone.url.rstrip("/")
+        gone.close()
+        plan = self.plan()
+        gateway = attrs.evolve(plan.config.gateway, outbound_proxy=proxy_address(proxy))
+        found = await self.explain(Plan.of(attrs.evolve(plan.config, gateway=gateway)))
+        self.assertFalse(found.accepted)
+        self.assertIn(f"outbound_proxy {proxy}: ", found.text)
+        self.assertEqual(self.responder.heads, [])
 
     async def test_nothing_to_ask(self) -> None:
         """Nothing is asked about a certificate that is refused already, nor where the profile does not ask."""

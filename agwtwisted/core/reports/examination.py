@@ -16,6 +16,7 @@ from agwtwisted.core.certificates.pem import EncodedBlock
 from agwtwisted.core.certificates.reading import certificate_of
 from agwtwisted.core.certificates.variables import certificate_variables
 from agwtwisted.core.configuration.coherence import AnyListener
+from agwtwisted.core.http.service_urls import ProxyAddress
 from agwtwisted.core.identity.clients import RevocationFinding, RevocationSource
 from agwtwisted.core.reports.access_explanation import Finding, findings
 from agwtwisted.core.resources.resources import (
@@ -90,6 +91,7 @@ class Examination:
     rule: RequestRoutingRule | None = None  # of an HTTP listener: who may come in by its conditions
     why_not_resumed: str = ""  # on this port; empty: sessions are resumed
     own_ports: frozenset[int] = frozenset()  # of the gateway
+    outbound_proxy: ProxyAddress | None = None  # by which the gateway asks
     answers: tuple[RevocationStatus, ...] = ()  # to the questions, where they were asked: of all sources together
     reports: tuple[Mapping[str, Any], ...] = ()  # of each source: `CertificateReport.members`
     known: tuple[Mapping[str, Any], ...] = ()  # of their revocation by the gateway: `CertificateReport.members`
