@@ -7,8 +7,11 @@ lists.
 
 from __future__ import annotations
 
+import errno
+import io
 import tempfile
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterable
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
@@ -29,6 +32,9 @@ from agwtwisted.transport.threads import in_thread
 
 AT_ONCE: Final = LIST_DOWNLOADS
 """Lists that are downloaded at the same time; further ones wait, as long as `crl_timeout` says."""
+
+COPIED: Final = 1 << 20
+"""Bytes of a file that are copied at a time to another one."""
 
 MAX_VALIDATOR: Final = 512
 """Characters of an ETag, or of a Last-Modified, that are kept."""
@@ -69,7 +75,7 @@ class CrlDownload:
         reactor: runs the timers, and is reached from threads.
         fetcher: sends the requests.
         own_ports: those that the gateway listens on, which it does not ask.
-        directory: where a list is while it comes; None: where the system has its temporary files.
+        directory: where a list is while it comes; None, or where that is full: where the system has temporary files.
     """
 
     def __init__(
@@ -107,7 +113,8 @@ class CrlDownload:
             slot.release()
 
     async def _streamed(self, destination: Destination, rules: DownloadRules, known: Validators) -> DownloadOutcome:
-        stream = StreamedFile(partial(_temporary, self._directory))
+        places = dict.fromkeys((self._directory, None))  # where the first is full, the list counts all the same
+        stream = StreamedFile(*(partial(_temporary, each) for each in places))
         whole = in_thread(self._reactor, stream.written, "CRL download")
         try:
             found = await self._fetcher.fetch(
@@ -134,21 +141,18 @@ class CrlDownload:
 
 
 def _temporary(directory: Path | None) -> IO[bytes]:
-    """A file without a name, which is gone with the process; elsewhere where the directory cannot be written to."""
-    try:
-        return tempfile.TemporaryFile(dir=directory)
-    except OSError:
-        return tempfile.TemporaryFile()
+    """A file without a name, which is gone with the process; raises OSError."""
+    return tempfile.TemporaryFile(dir=directory, buffering=0)
 
 
 class StreamedFile:
     """A sink that writes to a file in a thread: a disk that hangs stops no client.
 
     Args:
-        opened: makes the file, in the thread; may raise OSError.
+        opened: make a file, in the thread; may raise OSError. The next one is tried where one fails, or is full.
     """
 
-    def __init__(self, opened: Callable[[], IO[bytes]]) -> None:
+    def __init__(self, *opened: Callable[[], IO[bytes]]) -> None:
         self._opened = opened
         self._queue: SimpleQueue[bytes | None] = SimpleQueue()
         self._is_wanted = True
@@ -172,15 +176,70 @@ class StreamedFile:
     def written(self) -> bytes:
         """All that has come, once it has ended; for a thread. Raises OSError; empty where it is not wanted."""
         try:
-            with self._opened() as file:
+            with closing(_MovableFile(self._opened)) as file:
                 while (data := self._queue.get()) is not None:
                     file.write(data)
-                size = file.tell() if self._is_wanted else 0
-                file.seek(0)
-                return file.read(size)
+                return file.read() if self._is_wanted else b""
         except OSError as error:
             self._error = error
             raise
+
+
+class _MovableFile:
+    """A file that goes on in another place where it cannot be made or written; raises the OSError of the last one."""
+
+    def __init__(self, opened: Iterable[Callable[[], IO[bytes]]]) -> None:
+        self._places = iter(opened)
+        self._file: IO[bytes] = io.BytesIO()  # until there is one
+        self._size = 0
+        self._move(OSError(errno.ENOENT, "there is no place for it"))
+
+    def write(self, data: bytes) -> None:
+        while True:
+            try:
+                _write(self._file, data)
+            except OSError as error:
+                self._move(error)
+            else:
+                self._size += len(data)
+                return
+
+    def read(self) -> bytes:
+        self._file.seek(0)
+        return self._file.read(self._size)
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _move(self, error: OSError) -> None:
+        for opened in self._places:
+            try:
+                moved = _copied(self._file, self._size, opened)
+            except OSError as failure:
+                error = failure
+                continue
+            self._file.close()
+            self._file = moved
+            return
+        raise error
+
+
+def _copied(file: IO[bytes], size: int, opened: Callable[[], IO[bytes]]) -> IO[bytes]:
+    """A new file with so many bytes of another one; raises OSError."""
+    with ExitStack() as stack:
+        made = stack.enter_context(closing(opened()))
+        file.seek(0)
+        for at in range(0, size, COPIED):
+            _write(made, file.read(min(COPIED, size - at)))
+        stack.pop_all()
+    return made
+
+
+def _write(file: IO[bytes], data: bytes) -> None:
+    """The whole of it: a disk that is nearly full takes a part."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[file.write(rest) :]
 
 
 def _unwanted(_: Failure) -> None:

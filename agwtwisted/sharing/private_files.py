@@ -68,11 +68,15 @@ def write_beside(path: Path, data: bytes, mode: int = PRIVATE) -> Path:
     beside = path.with_name(path.name + _BESIDE)
     beside.unlink(missing_ok=True)
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE)
-    with open(descriptor, "wb") as file:
-        os.fchmod(descriptor, mode)
-        file.write(data)
-        file.flush()
-        os.fsync(descriptor)
+    try:
+        with open(descriptor, "wb") as file:
+            os.fchmod(descriptor, mode)
+            file.write(data)
+            file.flush()
+            os.fsync(descriptor)
+    except BaseException:  # of a disk that is full this would take the rest
+        beside.unlink(missing_ok=True)
+        raise
     return beside
 
 

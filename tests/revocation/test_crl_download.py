@@ -200,6 +200,22 @@ class StreamedFileTests(SynchronousTestCase):
         stream.give_up()
         self.assertEqual(stream.written(), b"")
 
+    def test_full_place(self) -> None:
+        """Where one place cannot be written to, or is full at some point, the list goes on in the next one."""
+
+        def missing() -> io.BytesIO:
+            raise OSError(errno.ENOENT, "No such file or directory")
+
+        for room in range(8):
+            stream = StreamedFile(missing, lambda room=room: _SmallDisk(room), lambda: _SmallDisk(2), io.BytesIO)
+            for piece in (b"a ", b"li", b"st"):
+                stream.write(piece)
+            stream.end()
+            self.assertEqual(stream.written(), b"a list", room)
+        stream = StreamedFile(lambda: _SmallDisk(3), lambda: _SmallDisk(5))
+        stream.write(b"a list")
+        self.assertRaises(OSError, stream.written)
+
     def test_real_file(self) -> None:
         """The file has no name, so that nothing is left of it."""
         path = Path(self.mktemp())
@@ -208,6 +224,21 @@ class StreamedFileTests(SynchronousTestCase):
         stream.write(b"a list")
         stream.end()
         self.assertEqual((stream.written(), list(path.iterdir())), (b"a list", []))
+
+
+class _SmallDisk(io.BytesIO):
+    """A file that takes so many bytes, the last of them of a longer piece."""
+
+    def __init__(self, room: int) -> None:
+        super().__init__()
+        self._room = room
+
+    def write(self, data: Any) -> int:
+        """Takes what there is room for."""
+        left = self._room - self.tell()
+        if not left:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().write(data[:left])
 
 
 class _FullDisk(io.BytesIO):

@@ -53,6 +53,17 @@ class PrivateFilesTests(SynchronousTestCase):
         with self.assertRaisesRegex(PrivateFileError, "belongs to another user"):
             make_directory(directory)
 
+    def test_full_disk(self) -> None:
+        """What could not be written whole is not left beside the file, which stays as it was."""
+        write_whole(self.path, b"one")
+
+        def full(_: int) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        self.patch(os, "fsync", full)
+        self.assertRaises(OSError, write_whole, self.path, b"two")
+        self.assertEqual([(each.name, each.read_bytes()) for each in self.path.parent.iterdir()], [("file", b"one")])
+
     def test_left_behind(self) -> None:
         """What a process that ended has left beside the file is replaced, a symbolic link too, and not followed."""
         other = self.path.with_name("other")
