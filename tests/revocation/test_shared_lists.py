@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.revocation import shared_lists
-from agwtwisted.revocation.shared_lists import LISTS, PIECE, SharedLists
+from agwtwisted.revocation.shared_lists import LISTS, PIECE, SHARE_SECONDS, SharedLists
 from tests.clocks import ThreadedReactor
 from tests.revocation_lists import DEVICE, NOW, at_once, crl
 from tests.shared_stores import StoreInHand
@@ -26,13 +26,14 @@ class ListsCase(SynchronousTestCase):
         self.clock, self.knowledge = ThreadedReactor(), StoreInHand()
         self.lists = SharedLists(self.clock, self.knowledge, lambda: NOW)  # type: ignore[arg-type]
 
-    def put(self, data: bytes, **changes: Any) -> None:
-        """A list is stored, whatever it is."""
+    def put(self, data: bytes, **changes: Any) -> str:
+        """A list is stored, whatever it is; returns what its pieces are called by."""
         digest = changes.get("digest", sha256(data).hexdigest())
         size = changes.get("size", len(data))
         self.knowledge.values[f"crl:{NAME}"] = b'{"sha256": "%s", "size": %d}' % (digest.encode(), size)
         for number, at in enumerate(range(0, len(data), PIECE)):
             self.knowledge.values[f"crl:{digest}:{number}"] = data[at : at + PIECE]
+        return str(digest)
 
     def load(self, known: bytes = b"", most: int = 10_000_000) -> bytes | None:
         """What is loaded."""
@@ -64,6 +65,19 @@ class StoringTests(ListsCase):
         self.patch(self.knowledge, "put", lambda *_: succeed(False))
         self.successResultOf(self.lists.store(NAME, crl(DEVICE).der()))
         self.assertEqual(self.knowledge.published, [])
+
+    def test_slow(self) -> None:
+        """A store that takes pieces too slowly gets no more of them, and no head."""
+        self.patch(shared_lists, "PIECE", 40)
+
+        def put(key: str, value: bytes, ttl: float) -> Deferred[bool]:
+            self.clock.advance(SHARE_SECONDS / 2)
+            self.knowledge.values[key] = value
+            return succeed(True)
+
+        self.patch(self.knowledge, "put", put)
+        self.successResultOf(self.lists.store(NAME, crl(DEVICE).der()))
+        self.assertEqual((len(self.knowledge.values), self.knowledge.published), (3, []))
 
     def test_leases(self) -> None:
         """One gateway downloads a list."""
@@ -104,6 +118,14 @@ class LoadingTests(ListsCase):
             else:
                 self.knowledge.values[f"crl:{digest}:1"] = piece
             self.assertIsNone(self.load())
+
+    def test_long_piece(self) -> None:
+        """A piece of another length is the last one that is read: no more comes than the head says."""
+        digest = self.put(LARGE)
+        for piece in (bytes(PIECE + 1), b""):
+            self.knowledge.values[f"crl:{digest}:1"], self.knowledge.reads = piece, 0
+            self.assertIsNone(self.load())
+            self.assertEqual(self.knowledge.reads, 3)  # the head, and two of three pieces
 
     def test_heads(self) -> None:
         """What is no head leads to nothing."""

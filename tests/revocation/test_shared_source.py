@@ -26,7 +26,7 @@ from agwtwisted.revocation.shared_source import (
 )
 from tests import pki
 from tests.clocks import SettableClock
-from tests.responder import Response, Single
+from tests.responder import Response, Single, delegate
 from tests.revocations import DEVICE, ISSUER, NOW, PROFILE, SUBJECT, Asker, profile
 from tests.shared_stores import StoreInHand
 
@@ -257,6 +257,15 @@ class UntrustedTests(SourceCase):
     def test_rules_of_the_reader(self) -> None:
         """A reader whose profile takes no answer that old asks for a newer one."""
         self.assert_not_believed(self.response(ago=1800), ocsp_max_age=600)
+
+    def test_signer(self) -> None:
+        """Nor does one believe a revocation by a delegate that its profile takes no answer of."""
+        now = datetime.fromtimestamp(self.wall.seconds(), UTC)
+        single = Single(certificate=DEVICE, status="revoked", this_update=now, next_update=now + timedelta(hours=1))
+        signer = delegate(ISSUER, extra=())
+        self.assert_not_believed(
+            Response(signer=signer, certificates=[signer], singles=[single], produced_at=now).der()
+        )
 
 
 class HearingTests(SourceCase):
