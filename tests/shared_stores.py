@@ -47,6 +47,11 @@ class StoreInHand:
         self.leases.pop(key, None)
         return succeed(None)
 
+    def announce(self, key: str, value: bytes, ttl: float, *, topic: str, news: bytes) -> None:
+        """At once."""
+        self.values[key], self.ttls[key] = value, ttl
+        self.publish(topic, news)
+
     def publish(self, topic: str, news: bytes) -> None:
         """Noted."""
         self.published.append((topic, news))

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Final
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, gatherResults, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
@@ -23,6 +23,7 @@ from agwtwisted.core.revocation import redis_news
 from agwtwisted.core.revocation.redis_news import BEFORE_ALL
 from agwtwisted.core.revocation.redis_replies import ProtocolError, RedisProblem, RedisReply
 from agwtwisted.operations.counters import SharedStoreCounters
+from agwtwisted.revocation.announcements import Announcement, Announcements
 from agwtwisted.revocation.redis_connection import BUSY, GONE, RedisConnection
 from agwtwisted.revocation.redis_link import RedisLink, RedisServer
 from agwtwisted.revocation.shared_knowledge import MAX_NEWS, MAX_VALUE
@@ -91,6 +92,7 @@ class RedisKnowledge:
         self._looks = 0  # at the piece of news after the last one that was seen
         self._problem = "not connected yet"  # empty: there is none
         self._last_error = ""
+        self._announcements = Announcements(clock, self._announced)
         self._commands = RedisLink(clock, server, random, _until_its_end, self._said)
         self._news = RedisLink(clock, server, random, self._follow, self._said_of_news)
 
@@ -101,6 +103,7 @@ class RedisKnowledge:
 
     def stop(self) -> Deferred[None]:
         """As SharedKnowledge says."""
+        self._announcements.stop()
         self._commands.stop()
         self._news.stop()
         return succeed(None)
@@ -147,17 +150,31 @@ class RedisKnowledge:
         self._leases.discard(key)
         return self._ask("release", b"DEL", self._lease(key)).addCallback(lambda _: None)
 
+    def announce(self, key: str, value: bytes, ttl: float, *, topic: str, news: bytes) -> None:
+        """As SharedKnowledge says."""
+        until = self._clock.seconds() + ttl
+        self._announcements.add(Announcement(key=key, value=value, until=until, topic=topic, news=news))
+
     def publish(self, topic: str, news: bytes) -> None:
         """As SharedKnowledge says."""
         if len(news) <= MAX_NEWS:
-            asked = self._ask("publish", *redis_news.adding(self._stream, topic.encode(), news))
-            log_failure(asked, self.log, "publishing news")
+            log_failure(self._published(topic, news), self.log, "publishing news")
 
     def subscribe(self, topic: str, heard: Callable[[bytes], Deferred[None] | None]) -> None:
         """As SharedKnowledge says."""
         self._heard[topic.encode()] = heard
 
     # -- asking
+
+    def _published(self, topic: str, news: bytes) -> Deferred[bool]:
+        asked = self._ask("publish", *redis_news.adding(self._stream, topic.encode(), news))
+        return asked.addCallback(lambda reply: isinstance(reply, bytes))
+
+    def _announced(self, each: Announcement) -> Deferred[bool]:
+        """Sends both commands at once: a gateway that stops now has sent them."""
+        stored = self.put(each.key, each.value, each.until - self._clock.seconds())
+        sent = gatherResults([stored, self._published(each.topic, each.news)], consumeErrors=True)
+        return sent.addCallback(all)
 
     def _leased(self, reply: RedisReply, key: str, until: float) -> bool:
         if _is_done(reply):

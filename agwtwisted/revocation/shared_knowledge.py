@@ -50,6 +50,9 @@ class SharedKnowledge(Protocol):
     def release(self, key: str) -> Deferred[None]:
         """Ends a lease of the caller's, which must not be over."""
 
+    def announce(self, key: str, value: bytes, ttl: float, *, topic: str, news: bytes) -> None:
+        """Stores a value and publishes the news of it, now or, where the store cannot, as soon as it can."""
+
     def publish(self, topic: str, news: bytes) -> None:
         """Has all gateways hear this, `MAX_NEWS` bytes at most, those that are away once they are back."""
 
@@ -87,6 +90,9 @@ class _NothingShared:
     def release(self, key: str) -> Deferred[None]:
         """As SharedKnowledge says."""
         return succeed(None)
+
+    def announce(self, key: str, value: bytes, ttl: float, *, topic: str, news: bytes) -> None:
+        """As SharedKnowledge says."""
 
     def publish(self, topic: str, news: bytes) -> None:
         """As SharedKnowledge says."""

@@ -25,7 +25,7 @@ from agwtwisted.core.revocation.profiles import rules_of
 from agwtwisted.core.revocation.status import Good, NoAnswer, Unusable
 from agwtwisted.core.verification.judging import valid_until
 from agwtwisted.operations.counters import SharedStoreCounters
-from agwtwisted.revocation.shared_knowledge import SharedKnowledge
+from agwtwisted.revocation.shared_knowledge import NOTHING_SHARED, SharedKnowledge
 from agwtwisted.revocation.sources import AnswerSource
 from agwtwisted.transport.clocks import WallClock
 from agwtwisted.transport.deferreds import log_failure
@@ -83,9 +83,9 @@ class SharedSource:
     ) -> Deferred[ProvenResponse | NoAnswer]:
         """As `sources.AnswerSource` says; where each step is traced a responder is asked, and the answer shared."""
         request = OcspRequest.of(*subject)
-        if isinstance(request, Unusable) or not self._shared.is_usable:
+        if isinstance(request, Unusable) or self._shared is NOTHING_SHARED:
             return self._source.learn(subject, profile, trace=trace)
-        if trace is not None:
+        if trace is not None or not self._shared.is_usable:  # a revocation is announced once it is
             return Deferred.fromCoroutine(self._ask(ocsp.key_of(*subject), subject, profile, trace))
         return Deferred.fromCoroutine(self._learn(request, subject, profile, newer_than))
 
@@ -155,8 +155,7 @@ class SharedSource:
         now = self._wall.seconds()
         if answer.is_revoked:
             ttl = min(max(valid_until(subject[:1]) - now, 0.0) + rules.clock_skew, REVOKED_TTL)
-            stored = self._shared.put(_revoked(key.hex()), answer.response, ttl)
-            log_failure(stored.addCallback(lambda _: self._shared.publish(REVOKED, key)), self.log, "sharing an answer")
+            self._shared.announce(_revoked(key.hex()), answer.response, ttl, topic=REVOKED, news=key)
         elif not answer.is_unknown:
             ttl = ocsp.end_of(answer, rules) - now
             log_failure(self._shared.put(_answer(key.hex()), answer.response, ttl), self.log, "sharing an answer")
@@ -175,8 +174,7 @@ def share_brought(shared: SharedKnowledge, imported: ImportedAnswer, rules: Ocsp
     if not isinstance(answer, ProvenResponse) or answer.is_unknown:
         return
     if answer.is_revoked:
-        stored = shared.put(_revoked(key.hex()), answer.response, REVOKED_TTL)
-        log_failure(stored.addCallback(lambda _: shared.publish(REVOKED, key)), SharedSource.log, what)
+        shared.announce(_revoked(key.hex()), answer.response, REVOKED_TTL, topic=REVOKED, news=key)
     else:
         stored = shared.put(_answer(key.hex()), answer.response, ocsp.end_of(answer, rules) - now)
         log_failure(stored, SharedSource.log, what)

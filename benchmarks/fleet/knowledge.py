@@ -55,6 +55,10 @@ class SimulatedStore:
         self._leases.pop(key, None)
         return self._later(None)
 
+    def announce(self, key: str, value: bytes, ttl: float, *, topic: str, news: bytes) -> None:
+        """As SharedKnowledge says."""
+        self.put(key, value, ttl).addCallback(lambda _: self.publish(topic, news))  # type: ignore[unused-awaitable]
+
     def publish(self, topic: str, news: bytes) -> None:
         """As SharedKnowledge says."""
         for of, heard in self._heard:

@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.revocation.redis_news import BATCH, KEPT
 from agwtwisted.operations.counters import SharedStoreCounters
+from agwtwisted.revocation.announcements import RETRY
 from agwtwisted.revocation.redis_knowledge import AGAIN, MAX_LOOKS, NEWS_SECONDS, PAUSE, REPLY_SECONDS, RedisKnowledge
 from agwtwisted.revocation.redis_link import LAST_DELAY
 from agwtwisted.revocation.shared_knowledge import MAX_NEWS, MAX_VALUE
@@ -215,6 +216,24 @@ class NewsTests(KnowledgeCase):
         self.assertEqual(commands(self.line), [sent])
         self.knowledge.publish("revoked", bytes(MAX_NEWS + 1))
         self.assertEqual(commands(self.line), [])
+
+    def test_announced(self) -> None:
+        """A value and its news are sent together, and again where the server is away or full."""
+        stored = [b"SET", b"test:1", b"value", b"PX", b"5000"]
+        sent = [b"XADD", b"test:news", b"MAXLEN", b"~", KEPT, b"*", b"topic", b"revoked", b"news", b"key"]
+        self.knowledge.announce("1", b"value", 5.0, topic="revoked", news=b"key")
+        self.assertEqual(commands(self.line), [stored, sent])
+        self.line.send(b"+OK\r\n-OOM no memory\r\n")
+        self.network.advance(RETRY)
+        self.assertEqual(commands(self.line), [[*stored[:-1], b"4500"], sent])
+        self.line.send(b"+OK\r\n$3\r\n5-1\r\n")
+        self.network.advance(RETRY)
+        self.assertEqual(commands(self.line), [])
+        self.line.crash()
+        self.knowledge.announce("1", b"value", 1e6, topic="revoked", news=b"key")
+        self.connect_again()
+        self.network.advance(RETRY)
+        self.assertEqual([each[0] for each in commands(self.line)], [b"SET", b"XADD"])
 
     def test_heard(self) -> None:
         """News are heard in their order, by who subscribed to their topic; then later ones are asked for."""

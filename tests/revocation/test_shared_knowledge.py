@@ -29,4 +29,5 @@ class NothingSharedTests(SynchronousTestCase):
         NOTHING_SHARED.start()
         NOTHING_SHARED.subscribe("revoked", lambda news: self.fail(f"heard {news!r}"))
         NOTHING_SHARED.publish("revoked", b"1")
+        NOTHING_SHARED.announce("1", b"", 1.0, topic="revoked", news=b"1")
         self.assertIsNone(self.successResultOf(NOTHING_SHARED.stop()))

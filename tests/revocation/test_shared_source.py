@@ -182,6 +182,13 @@ class RevokedTests(SourceCase):
         self.assertGreater(self.store.ttls[REVOCATION], 3600.0)
         self.assertEqual(self.store.published, [(REVOKED, KEY)])
 
+    def test_store_away(self) -> None:
+        """One that is learnt while the store is away is announced all the same: the store's knowledge sends it later."""
+        self.store.is_usable = False
+        self.learn(0)  # type: ignore[unused-awaitable]
+        self.answer(0, self.response("revoked"))
+        self.assertEqual(self.store.published, [(REVOKED, KEY)])
+
     def test_old_good_beside(self) -> None:
         """A *good* that is older than a revocation does not hide it, and one that is newer ends it."""
         for good_ago, expected in ((120, True), (30, False)):
