@@ -6,7 +6,8 @@ answers of OCSP responders, which have the rest.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Protocol
 
 from agwtwisted.core.resources.resources import SslProfile
@@ -54,6 +55,7 @@ class HeardAnswers:
         self._put = put
         self._seconds = seconds
         self._watched: dict[bytes, tuple[Subject, str]] = {}  # with the name of a profile
+        self._asked: dict[bytes, list[tuple[Subject, str]]] = {}  # likewise, of questions that have no answer yet
 
     def watch(
         self, watched: Mapping[bytes, tuple[Subject, str]], unwatch: Callable[[], None], watchers: Container[bytes]
@@ -68,6 +70,19 @@ class HeardAnswers:
                     self._watched.pop(key, None)
 
         return unwatch_and_forget
+
+    @contextmanager
+    def asking(self, key: bytes, subject: Subject, profile: SslProfile) -> Iterator[None]:
+        """A source is being asked about a certificate: what others say meanwhile matters, its answer may be older."""
+        question = (subject, profile.name)
+        self._asked.setdefault(key, []).append(question)
+        try:
+            yield
+        finally:
+            questions = self._asked[key]
+            questions.remove(question)
+            if not questions:
+                del self._asked[key]
 
     # -- from other workers
 
@@ -89,7 +104,7 @@ class HeardAnswers:
     # -- from other gateways, as shared_source.Hearer says
 
     def concerns(self, key: bytes) -> bool:
-        """Whether it matters here that a certificate is said to be revoked: a client has it, or had it of late.
+        """Whether it matters here that a certificate is said to be revoked: a client has it, had it of late, or waits.
 
         What is not proven yet is forgotten, so that it is asked about when its client comes.
         """
@@ -106,10 +121,12 @@ class HeardAnswers:
                     self._put(stored)
 
     def _at_hand(self, key: bytes) -> tuple[Subject, SslProfile] | None:
-        """A certificate that a client is connected with, or was, as far as something is held about it.
+        """A certificate that a client is connected with, or was, as far as something is held or asked about it.
 
         With it the profile that it was asked for, or any: a revocation binds whatever sources a profile has.
         """
         held = self._memory.held(key, self._seconds())
         known = self._watched.get(key) if held is None else (held.subject, held.profile)
+        if known is None and key in self._asked:
+            known = self._asked[key][0]
         return None if known is None else (known[0], self._profiles.named_or_any(known[1]))

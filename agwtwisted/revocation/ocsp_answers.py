@@ -225,7 +225,8 @@ class OcspAnswers:
 
     async def _asked_now(self, subject: Subject, profile: SslProfile, trace: Callable[[str], None]) -> RevocationStatus:
         key = self._key_of(*subject)
-        found = await self._source.learn(subject, profile, trace=trace)
+        with self.heard.asking(key, subject, profile):
+            found = await self._source.learn(subject, profile, trace=trace)
         self._settled(key, found, subject, profile)
         return ocsp.status_at(found, rules_of(profile), self.seconds()) if isinstance(found, ProvenResponse) else found
 
@@ -286,7 +287,8 @@ class OcspAnswers:
     async def _ask(self, key: bytes, subject: Subject, profile: SslProfile) -> RevocationStatus:
         """Asks the source; the result is what is known after it."""
         newer_than = self._memory.newest_of(key, subject, self.seconds())
-        found = await self._source.learn(subject, profile, newer_than=newer_than)
+        with self.heard.asking(key, subject, profile):
+            found = await self._source.learn(subject, profile, newer_than=newer_than)
         return self._settled(key, found, subject, profile)
 
     def _settled(

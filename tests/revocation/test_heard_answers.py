@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from math import inf
 from typing import Any
 
@@ -60,6 +61,22 @@ class OtherGatewaysTests(RevocationCase):
             self.assertTrue(self.answers.heard.concerns(self.key))
             self.answers.heard.take_shared(self.key, [self.response("revoked")])
             self.assertEqual(self.called, ["called"])
+
+    def test_while_asked(self) -> None:
+        """A revocation that comes while a responder is asked counts: what that answers is older, from a cache perhaps."""
+        waiting = self.status()
+        self.assertTrue(self.answers.heard.concerns(self.key))
+        then = datetime.fromtimestamp(NOW - 60.0, UTC)
+        self.answers.heard.take_shared(self.key, [self.response("revoked")])
+        self.answer(self.response(this_update=then))
+        self.assertIsInstance(self.successResultOf(waiting), Revoked)
+        self.assertIsInstance(self.known(), Revoked)
+
+    def test_asked_no_more(self) -> None:
+        """What nothing waits for any more does not matter, however the question ended."""
+        self.status()  # type: ignore[unused-awaitable]
+        self.give_up()
+        self.assertFalse(self.answers.heard.concerns(self.key))
 
     def test_not_believed(self) -> None:
         """What is signed by another issuer, or about another certificate, changes nothing."""
