@@ -183,7 +183,7 @@ class RevokedTests(SourceCase):
         self.assertEqual(self.store.published, [(REVOKED, KEY)])
 
     def test_store_away(self) -> None:
-        """One that is learnt while the store is away is announced all the same: the store's knowledge sends it later."""
+        """One that is learnt while the store is away is announced all the same, to be sent later."""
         self.store.is_usable = False
         self.learn(0)  # type: ignore[unused-awaitable]
         self.answer(0, self.response("revoked"))

@@ -13,8 +13,8 @@ import attrs
 MAX_REPLY_BYTES: Final = 1024 * 1024
 """Of one reply, all that is in it together."""
 
-MAX_ELEMENTS: Final = 4096
-"""Of one array."""
+MAX_ELEMENTS: Final = 2048
+"""Of all arrays of one reply together: a batch of news has some nine hundred, and thousands more would take time."""
 
 MAX_DEPTH: Final = 6
 """Arrays in each other: those of XREAD's reply are five."""
@@ -74,6 +74,7 @@ class RedisReplies:
         self._at = 0  # what comes before it in the buffer is read
         self._taken = 0  # bytes that are read of a reply that is not whole
         self._bulk: int | None = None  # bytes of the bulk string that comes next; None: a line does
+        self._elements = 0  # of the arrays of a reply that is not whole
         self._arrays: list[_Array] = []  # each the last element of the one before
 
     def feed(self, data: bytes) -> list[RedisReply]:
@@ -138,7 +139,8 @@ class RedisReplies:
             raise ProtocolError("the reply is too long")
 
     def _begin(self, count: int, replies: list[RedisReply]) -> None:
-        if not -1 <= count <= MAX_ELEMENTS or len(self._arrays) == MAX_DEPTH:
+        self._elements += max(count, 0)
+        if count < -1 or self._elements > MAX_ELEMENTS or len(self._arrays) == MAX_DEPTH:
             raise ProtocolError("the reply is too long")
         if count > 0:
             self._arrays.append(_Array(count))
@@ -154,7 +156,7 @@ class RedisReplies:
             if array.missing:
                 return
             value = self._arrays.pop().elements
-        self._taken = 0
+        self._taken = self._elements = 0
         replies.append(value)
 
     def _take(self, end: int) -> None:

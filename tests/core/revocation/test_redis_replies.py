@@ -89,6 +89,12 @@ class HostileTests(SynchronousTestCase):
         """Arrays in arrays have a depth, so that a few bytes do not announce more than all bytes that may come."""
         self.assert_refused(b"*1\r\n" * (MAX_DEPTH + 1))
 
+    def test_elements_together(self) -> None:
+        """The elements of all arrays of a reply count together, and those of the next reply anew."""
+        half = b"*%d\r\n" % (MAX_ELEMENTS // 2) + b":1\r\n" * (MAX_ELEMENTS // 2)
+        self.assertEqual(len(RedisReplies().feed(half * 4)), 4)
+        self.assert_refused(b"*2\r\n" + half * 2, most=10 * len(half))
+
     def test_many_parts(self) -> None:
         """The parts of an array count together."""
         self.assert_refused(b"*100\r\n" + b"$95\r\n" + b"x" * 95 + b"\r\n" + b":12345\r\n" * 99, most=800)
