@@ -72,9 +72,7 @@ class Announcements:
             self._timer = None
 
     def _attempt(self, announced: Announcement) -> None:
-        log_failure(
-            self._send(announced).addCallback(self._sent, announced), self.log, "letting other gateways know"
-        )
+        log_failure(self._send(announced).addCallback(self._sent, announced), self.log, "letting other gateways know")
 
     def _sent(self, is_taken: bool, announced: Announcement) -> None:
         if is_taken and self._waiting.get(announced.key) is announced:

@@ -63,7 +63,7 @@ class OtherGatewaysTests(RevocationCase):
             self.assertEqual(self.called, ["called"])
 
     def test_while_asked(self) -> None:
-        """A revocation that comes while a responder is asked counts: what that answers is older, from a cache perhaps."""
+        """A revocation that comes while a responder is asked counts: its answer may be of an older cache."""
         waiting = self.status()
         self.assertTrue(self.answers.heard.concerns(self.key))
         then = datetime.fromtimestamp(NOW - 60.0, UTC)
