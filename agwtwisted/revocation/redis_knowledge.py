@@ -23,10 +23,10 @@ from agwtwisted.core.revocation import redis_news
 from agwtwisted.core.revocation.redis_news import BEFORE_ALL
 from agwtwisted.core.revocation.redis_replies import ProtocolError, RedisProblem, RedisReply
 from agwtwisted.operations.counters import SharedStoreCounters
-from agwtwisted.revocation.announcements import Announcement, Announcements
 from agwtwisted.revocation.redis_connection import BUSY, GONE, RedisConnection
 from agwtwisted.revocation.redis_link import RedisLink, RedisServer
 from agwtwisted.revocation.shared_knowledge import MAX_NEWS, MAX_VALUE
+from agwtwisted.revocation.unsent_news import UnsentNews, ValueWithNews
 from agwtwisted.transport.deferreds import log_failure
 
 NEWS_SECONDS: Final = 5.0
@@ -92,7 +92,7 @@ class RedisKnowledge:
         self._looks = 0  # at the piece of news after the last one that was seen
         self._problem = "not connected yet"  # empty: there is none
         self._last_error = ""
-        self._announcements = Announcements(clock, self._announced)
+        self._unsent = UnsentNews(clock, self._announced)
         self._commands = RedisLink(clock, server, random, _until_its_end, self._said)
         self._news = RedisLink(clock, server, random, self._follow, self._said_of_news)
 
@@ -103,7 +103,7 @@ class RedisKnowledge:
 
     def stop(self) -> Deferred[None]:
         """As SharedKnowledge says."""
-        self._announcements.stop()
+        self._unsent.stop()
         self._commands.stop()
         self._news.stop()
         return succeed(None)
@@ -153,7 +153,7 @@ class RedisKnowledge:
     def announce(self, key: str, value: bytes, ttl: float, *, topic: str, news: bytes) -> None:
         """As SharedKnowledge says."""
         until = self._clock.seconds() + ttl
-        self._announcements.add(Announcement(key=key, value=value, until=until, topic=topic, news=news))
+        self._unsent.add(ValueWithNews(key=key, value=value, until=until, topic=topic, news=news))
 
     def publish(self, topic: str, news: bytes) -> None:
         """As SharedKnowledge says."""
@@ -170,7 +170,7 @@ class RedisKnowledge:
         asked = self._ask("publish", *redis_news.adding(self._stream, topic.encode(), news))
         return asked.addCallback(lambda reply: isinstance(reply, bytes))
 
-    def _announced(self, each: Announcement) -> Deferred[bool]:
+    def _announced(self, each: ValueWithNews) -> Deferred[bool]:
         """Sends both commands at once: a gateway that stops now has sent them."""
         stored = self.put(each.key, each.value, each.until - self._clock.seconds())
         sent = gatherResults([stored, self._published(each.topic, each.news)], consumeErrors=True)

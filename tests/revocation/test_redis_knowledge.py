@@ -10,10 +10,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.revocation.redis_news import BATCH, KEPT
 from agwtwisted.operations.counters import SharedStoreCounters
-from agwtwisted.revocation.announcements import RETRY
 from agwtwisted.revocation.redis_knowledge import AGAIN, MAX_LOOKS, NEWS_SECONDS, PAUSE, REPLY_SECONDS, RedisKnowledge
 from agwtwisted.revocation.redis_link import LAST_DELAY
 from agwtwisted.revocation.shared_knowledge import MAX_NEWS, MAX_VALUE
+from agwtwisted.revocation.unsent_news import RETRY
 from tests.redis_lines import RedisInHand, commands, replied
 from tests.wires import Line, Network
 
@@ -126,7 +126,7 @@ class ValueTests(KnowledgeCase):
         self.counters.answers.update({"hit": 3, "waited": 1, "asked": 2})
         members = self.knowledge.state.members()
         self.assertEqual(
-            (members["url"], members["circuit"], members["last_error"]), (self.server.name, "closed", "ERR no")
+            (members["url"], members["connected"], members["last_error"]), (self.server.name, True, "ERR no")
         )
         self.assertEqual([members[name] for name in ("hits", "misses", "commands", "errors")], [4, 2, 3, 1])
 

@@ -24,7 +24,7 @@ MAX_BYTES: Final = 4 * 1024 * 1024
 
 
 @attrs.frozen(eq=False, kw_only=True)
-class Announcement:
+class ValueWithNews:
     """A value to be stored, and the news of it."""
 
     key: str
@@ -34,7 +34,7 @@ class Announcement:
     news: bytes
 
 
-class Announcements:
+class UnsentNews:
     """Those that the store has not taken yet.
 
     Args:
@@ -44,10 +44,10 @@ class Announcements:
 
     log = Logger()
 
-    def __init__(self, clock: IReactorTime, send: Callable[[Announcement], Deferred[bool]]) -> None:
+    def __init__(self, clock: IReactorTime, send: Callable[[ValueWithNews], Deferred[bool]]) -> None:
         self._clock = clock
         self._send = send
-        self._waiting: OrderedDict[str, Announcement] = OrderedDict()
+        self._waiting: OrderedDict[str, ValueWithNews] = OrderedDict()
         self._bytes = 0
         self._timer: IDelayedCall | None = None
         self._stopped = False
@@ -55,7 +55,7 @@ class Announcements:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def add(self, announced: Announcement) -> None:
+    def add(self, announced: ValueWithNews) -> None:
         """Sends it now, and again until it is taken."""
         self._discard(announced.key)
         self._waiting[announced.key] = announced
@@ -71,10 +71,10 @@ class Announcements:
             self._timer.cancel()
             self._timer = None
 
-    def _attempt(self, announced: Announcement) -> None:
+    def _attempt(self, announced: ValueWithNews) -> None:
         log_failure(self._send(announced).addCallback(self._sent, announced), self.log, "letting other gateways know")
 
-    def _sent(self, is_taken: bool, announced: Announcement) -> None:
+    def _sent(self, is_taken: bool, announced: ValueWithNews) -> None:
         if is_taken and self._waiting.get(announced.key) is announced:
             self._discard(announced.key)
         if self._waiting and self._timer is None and not self._stopped:
