@@ -5,6 +5,9 @@ BIN = $(VENV)/bin
 ENVIRONMENT = $(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 INSTALL = { $(ENVIRONMENT); } && $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
 
+# Compiled modules are kept whatever the environment says: a run starts some hundred interpreters, which read them all.
+export PYTHONDONTWRITEBYTECODE =
+
 SECONDS = 60
 AZ = .azure/bin/az
 TEST_PACKAGES = $(patsubst tests/%/__init__.py,tests.%,$(wildcard tests/*/__init__.py))
