@@ -18,20 +18,16 @@ from queue import SimpleQueue
 from typing import IO, Final, TypeAlias
 
 import attrs
-from twisted.internet.defer import Deferred, DeferredSemaphore, TimeoutError
+from twisted.internet.defer import Deferred
 from twisted.internet.posixbase import PosixReactorBase
 from twisted.python.failure import Failure
 
 from agwtwisted.core.http.destinations import Destination, Network, PortRange
 from agwtwisted.core.http.header_lines import Header
-from agwtwisted.core.plan.descriptors import LIST_DOWNLOADS
 from agwtwisted.core.revocation.status import CouldNotAsk, NoAnswer, Unreachable
 from agwtwisted.outbound.fetching import AddressRules, Fetched, Fetcher, FetchProblem, NotFetched, OutboundRequest
 from agwtwisted.revocation.crl_store import Validators
 from agwtwisted.transport.threads import in_thread
-
-AT_ONCE: Final = LIST_DOWNLOADS
-"""Lists that are downloaded at the same time; further ones wait, as long as `crl_timeout` says."""
 
 COPIED: Final = 1 << 20
 """Bytes of a file that are copied at a time to another one."""
@@ -90,7 +86,6 @@ class CrlDownload:
         self._fetcher = fetcher
         self._own_ports = own_ports
         self._directory = directory
-        self._slots = DeferredSemaphore(AT_ONCE)
 
     def fetch(self, destination: Destination, rules: DownloadRules, known: Validators) -> Deferred[DownloadOutcome]:
         """The list of a distribution point; may be cancelled, and fails with nothing else.
@@ -100,17 +95,7 @@ class CrlDownload:
             rules: of the profile that needs it.
             known: of the list that is there already; a server may say then that it is still the newest.
         """
-        return Deferred.fromCoroutine(self._fetch(destination, rules, known))
-
-    async def _fetch(self, destination: Destination, rules: DownloadRules, known: Validators) -> DownloadOutcome:
-        try:
-            slot = await self._slots.acquire().addTimeout(rules.seconds, self._reactor)
-        except TimeoutError:
-            return CouldNotAsk("too many CRLs are being downloaded")
-        try:
-            return await self._streamed(destination, rules, known)
-        finally:
-            slot.release()
+        return Deferred.fromCoroutine(self._streamed(destination, rules, known))
 
     async def _streamed(self, destination: Destination, rules: DownloadRules, known: Validators) -> DownloadOutcome:
         places = dict.fromkeys((self._directory, None))  # where the first is full, the list counts all the same

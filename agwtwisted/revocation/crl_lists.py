@@ -217,7 +217,7 @@ class CrlLists:
             trace(each)
         failures = list[NoAnswer]()
         for place in places.open:
-            failure = await self._fetch(place, profile.name)
+            failure = await self._fetch(place)
             trace(
                 f"{place.destination.url[:200]}: {'the newest list is in force' if failure is None else failure.reason}"
             )
@@ -250,10 +250,10 @@ class CrlLists:
             status = self._status(about, profile)
             if isinstance(status, Good) or (isinstance(status, Revoked) and self._wall.seconds() < status.until):
                 return status
-            failure = self._failure(place) or await self._fetch(place, profile.name)
+            failure = self._failure(place) or await self._fetch(place)
             status = self._status(about, profile)
             if failure is None and isinstance(status, Unusable):
-                self._came_in_vain(place, profile.name, status)
+                self._came_in_vain(place, status)
             failures += () if failure is None else (failure,)
         self._used(about, profile)
         return answer_of(self._status(about, profile), failures, places)
@@ -262,31 +262,31 @@ class CrlLists:
         """Why a place has no list for a certificate without a status; None where it is worth asking."""
         return self._retries.failure(_flight(place)) or self._in_vain.failure(_flight(place))
 
-    def _came_in_vain(self, place: ListPlace, profile: str, status: Unusable) -> None:
+    def _came_in_vain(self, place: ListPlace, status: Unusable) -> None:
         """A list is in force and does not cover a certificate: else each client would have it downloaded again."""
         if self._in_vain.failure(_flight(place)) is None:
-            self._in_vain.failed(_flight(place), status, partial(self._again, place, profile, status))
+            self._in_vain.failed(_flight(place), status, partial(self._again, place, status))
 
-    def _again(self, place: ListPlace, profile: str, status: Unusable) -> None:
-        self._in_vain.failed(_flight(place), status, partial(self._again, place, profile, status))
-        self._retry(place, profile)
+    def _again(self, place: ListPlace, status: Unusable) -> None:
+        self._in_vain.failed(_flight(place), status, partial(self._again, place, status))
+        self._retry(place)
 
     def _status(self, about: CrlSubject, profile: SslProfile) -> Good | Revoked | Unusable:
         return self.knowledge.status(about, CrlRules(clock_skew=profile.ocsp_clock_skew))
 
-    def _fetch(self, place: ListPlace, profile: str) -> Deferred[NoAnswer | None]:
+    def _fetch(self, place: ListPlace) -> Deferred[NoAnswer | None]:
         """The newest list of a place, once for all who wait for it; None once it is in force. May be cancelled.
 
         It goes on when the last client leaves: a large list may take longer than a client waits.
         """
         flight = _flight(place)
-        return self._flights.join(flight, lambda: Deferred.fromCoroutine(self._fetched(flight, place, profile)))
+        return self._flights.join(flight, lambda: Deferred.fromCoroutine(self._fetched(flight, place)))
 
-    async def _fetched(self, flight: _Flight, place: ListPlace, profile: str) -> NoAnswer | None:
+    async def _fetched(self, flight: _Flight, place: ListPlace) -> NoAnswer | None:
         held = self._held(place)
         known = None if held is None else held.stored
         is_valid = held is not None and not validity_fault(held.crl, RULES, self._wall.seconds())
-        accept = partial(self._accept, profile=profile)
+        accept = partial(self._accept, profile=place.profile)
         try:
             failure = await self._retrieval.newest(place, known, accept, unconditionally=not is_valid)
         except Exception:  # a defect must not stand for a failure of the server, which clients would get from now on
@@ -298,7 +298,7 @@ class CrlLists:
         if failure is None or isinstance(failure, CouldNotAsk):
             self._retries.forget(flight)
         else:
-            self._retries.failed(flight, failure, partial(self._retry, place, profile))
+            self._retries.failed(flight, failure, partial(self._retry, place))
         if held is not None:
             held.problem = "" if failure is None else failure.reason
             self._schedule(held)
@@ -380,20 +380,17 @@ class CrlLists:
             where = destination(held.url)
         except UnacceptableError:
             return
-        self._retry(ListPlace(destination=where, issuer=held.stored.issuer, rules=rules_of(profile)), profile.name)
+        rules = rules_of(profile)
+        self._retry(ListPlace(destination=where, issuer=held.stored.issuer, rules=rules, profile=profile.name))
 
-    def _retry(self, place: ListPlace, profile: str) -> None:
-        log_failure(self._fetch(place, profile), self.log, "renewing a CRL")
+    def _retry(self, place: ListPlace) -> None:
+        log_failure(self._fetch(place), self.log, "renewing a CRL")
 
     def _complain(self, url: str, failure: NoAnswer) -> None:
         omitted = self._limiter.admit(failure.reason)
         if omitted is not None:
-            self.log.warn(
-                "No CRL from {url}: {reason}{omitted}",
-                url=url[:200],
-                reason=failure.reason,
-                omitted=f" ({omitted} more like it since)" if omitted else "",
-            )
+            more = f" ({omitted} more like it since)" if omitted else ""
+            self.log.warn("No CRL from {url}: {reason}{more}", url=url[:200], reason=failure.reason, more=more)
 
 
 def _flight(place: ListPlace) -> _Flight:

@@ -71,7 +71,7 @@ def _places(about: CrlSubject, issuer: bytes, profile: SslProfile, hindrances: l
             continue
         count += 1
         if count <= MAX_PLACES:
-            yield ListPlace(destination=where, issuer=issuer, rules=rules)
+            yield ListPlace(destination=where, issuer=issuer, rules=rules, profile=profile.name)
 
 
 def answer_of(status: Good | Revoked | Unusable, failures: list[NoAnswer], places: Places) -> RevocationStatus:

@@ -22,6 +22,7 @@ from agwtwisted.interfaces import NO_SIBLINGS, Siblings
 from agwtwisted.operations.counters import ListCounters
 from agwtwisted.revocation.crl_download import CrlDownload, Downloaded, DownloadRules, NotModified
 from agwtwisted.revocation.crl_store import Lease, ListStore, StoredList, Validators, name_of
+from agwtwisted.revocation.crl_turns import DownloadTurns
 from agwtwisted.revocation.shared_lists import SharedLists
 from agwtwisted.transport.deferreds import log_failure
 from agwtwisted.transport.threads import in_thread
@@ -46,6 +47,7 @@ class ListPlace:
     destination: Destination
     issuer: bytes = attrs.field(repr=False)  # the certificate, in DER
     rules: DownloadRules
+    profile: str = ""  # the name of the one whose rules they are
 
     @property
     def name(self) -> str:
@@ -87,6 +89,7 @@ class CrlRetrieval:
         self._counters = ListCounters() if counters is None else counters
         self._shared = SharedLists(reactor) if shared is None else shared
         self._waiting: dict[str, set[Deferred[None]]] = {}
+        self._turns = DownloadTurns(reactor)
 
     def newest(
         self, place: ListPlace, known: StoredList | None, accept: Accept, *, unconditionally: bool = False
@@ -117,6 +120,19 @@ class CrlRetrieval:
     async def _newest(
         self, place: ListPlace, known: StoredList | None, accept: Accept, unconditionally: bool
     ) -> NoAnswer | None:
+        """Before its turn nothing is opened: lists that wait take no descriptor."""
+        whose = place.profile, (place.destination.host, place.destination.port)
+        if not await self._turns.take(*whose, place.rules.seconds):
+            return CouldNotAsk("too many CRLs are being downloaded")
+        try:
+            return await self._of_processes(place, known, accept, unconditionally)
+        finally:
+            self._turns.give_back(*whose)
+
+    async def _of_processes(
+        self, place: ListPlace, known: StoredList | None, accept: Accept, unconditionally: bool
+    ) -> NoAnswer | None:
+        """A list of another process of this gateway, or one that is got for all of them."""
         end, seen = self._reactor.seconds() + place.rules.seconds, known
         while True:
             lease = await self._leased(place.name)

@@ -16,7 +16,6 @@ from agwtwisted.core.revocation.status import CouldNotAsk, Unreachable
 from agwtwisted.outbound.fetching import AddressRules, Fetched, FetchProblem, NotFetched, OutboundRequest, Sink
 from agwtwisted.revocation import crl_download
 from agwtwisted.revocation.crl_download import (
-    AT_ONCE,
     CrlDownload,
     Downloaded,
     DownloadOutcome,
@@ -171,18 +170,6 @@ class CrlDownloadTests(SynchronousTestCase):
         self.threads.run()  # it ends
         self.assertIs(self.successResultOf(outcome), CancelledError)
         self.assertIsInstance(self.answered(Fetched(status=200, headers=())), Downloaded)
-
-    def test_bound(self) -> None:
-        """So many lists are downloaded at once; another one waits for its turn, and for no longer than its time."""
-        outcomes = [self.begin() for _ in range(AT_ONCE + 2)]
-        self.assertEqual(len(self.fetches.requests), AT_ONCE)
-        self.fetches.answers[0].callback(Fetched(status=404, headers=()))
-        self.assertEqual(len(self.fetches.requests), AT_ONCE + 1)
-        self.reactor.advance(RULES.seconds)
-        self.assertEqual(self.successResultOf(outcomes[-1]), CouldNotAsk("too many CRLs are being downloaded"))
-        for waiting in self.fetches.answers[1:]:
-            waiting.callback(Fetched(status=404, headers=()))
-        self.threads.run()
 
 
 class StreamedFileTests(SynchronousTestCase):

@@ -7,17 +7,19 @@ import tempfile
 from hashlib import sha256
 from pathlib import Path
 
+import attrs
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.http.destinations import destination
-from agwtwisted.core.revocation.status import Unreachable, Unusable
+from agwtwisted.core.revocation.status import CouldNotAsk, Unreachable, Unusable
 from agwtwisted.operations.counters import ListCounters
 from agwtwisted.revocation import crl_retrieval, shared_lists
 from agwtwisted.revocation.crl_download import Downloaded, NotModified
 from agwtwisted.revocation.crl_places import rules_of
 from agwtwisted.revocation.crl_retrieval import LIST, LOOK, CrlRetrieval, ListPlace
 from agwtwisted.revocation.crl_store import FileListStore, StoredList, Validators
+from agwtwisted.revocation.crl_turns import AT_ONCE_OF_SERVER
 from agwtwisted.revocation.shared_lists import SharedLists
 from tests import hubs
 from tests.clocks import ThreadedReactor
@@ -134,6 +136,21 @@ class CrlRetrievalTests(RetrievalCase):
         assert isinstance(found, Unreachable)
         self.assertFalse(found.was_asked)
         self.assertIsNotNone(lease)
+
+    def test_turns(self) -> None:
+        """What waits for its turn has opened nothing, and is not asked for once that takes too long."""
+        places = [attrs.evolve(PLACE, destination=destination(f"http://pki.example/{number}")) for number in range(6)]
+        asked = [self.retrieval.newest(each, None, self.accept) for each in places]
+        self.assertEqual(len(self.downloads.asked), AT_ONCE_OF_SERVER)
+        self.assertEqual(len([*self.store._directory.glob("*.lock")]), AT_ONCE_OF_SERVER)
+        self.downloads.asked[0].answered.callback(Unreachable("no response"))
+        self.assertEqual(self.downloads.asked[-1].url, "http://pki.example/4")
+        self.clock.advance(PLACE.rules.seconds)
+        self.assertEqual(self.successResultOf(asked[5]), CouldNotAsk("too many CRLs are being downloaded"))
+        for each in asked[1:5]:
+            each.cancel()
+            self.failureResultOf(each, CancelledError)
+        self.assertEqual(len([*self.store._directory.glob("*.lock")]), 0)
 
 
 class GatewaysTests(RetrievalCase):

@@ -27,7 +27,7 @@ RESPONDER_QUESTIONS: Final = 512
 """Questions to OCSP responders at once."""
 
 LIST_DOWNLOADS: Final = 8
-"""Downloads of CRLs at once: each has a connection and a file."""
+"""Downloads of CRLs at once: each has a connection, a file, and the lock that keeps other processes from it."""
 
 STAPLE_QUESTIONS: Final = 8
 """Questions at once about the gateway's own certificates."""
@@ -136,7 +136,7 @@ def own_questions(config: Config) -> int:
     sources = {source for profile in profiles for source in profile.verify_client_revocation}
     certificates = [each.ssl_certificate for each in config.served if each.ssl_certificate is not None]
     asked = RESPONDER_QUESTIONS if RevocationSource.OCSP in sources else 0
-    asked += 2 * LIST_DOWNLOADS if RevocationSource.CRL in sources else 0
+    asked += 3 * LIST_DOWNLOADS if RevocationSource.CRL in sources else 0
     asked += KEPT_CONNECTIONS if sources else 0
     if any(certificate.ocsp_stapling for certificate in certificates):
         asked += STAPLE_QUESTIONS if sources else 2 * STAPLE_QUESTIONS  # each may be kept

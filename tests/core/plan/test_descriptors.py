@@ -76,14 +76,14 @@ class BudgetTests(SynchronousTestCase):
         listener = next(each for each in config.http_listeners if each.ssl_profile is not None)
         assert listener.ssl_profile is not None
         assert listener.ssl_certificate is not None
-        ocsp, crl = RESPONDER_QUESTIONS + KEPT_CONNECTIONS, 2 * LIST_DOWNLOADS + KEPT_CONNECTIONS
+        ocsp, crl = RESPONDER_QUESTIONS + KEPT_CONNECTIONS, 3 * LIST_DOWNLOADS + KEPT_CONNECTIONS
         for sources, stapling, expected in (
             ((), False, 0),
             ((), True, 2 * STAPLE_QUESTIONS),
             ((RevocationSource.OCSP,), False, ocsp),
             ((RevocationSource.OCSP,), True, ocsp + STAPLE_QUESTIONS),
             ((RevocationSource.CRL,), False, crl),
-            ((RevocationSource.CRL, RevocationSource.OCSP), False, ocsp + 2 * LIST_DOWNLOADS),
+            ((RevocationSource.CRL, RevocationSource.OCSP), False, ocsp + 3 * LIST_DOWNLOADS),
         ):
             profile = attrs.evolve(listener.ssl_profile, verify_client_revocation=sources)
             certificate = attrs.evolve(listener.ssl_certificate, ocsp_stapling=stapling)
