@@ -93,22 +93,30 @@ class RedisLink:
         self._work = work
         self._heard = heard
         self._running: Deferred[None] | None = None
+        self._is_running = False
         self._delay = FIRST_DELAY
 
     def start(self) -> None:
         """Connects, now and again."""
+        self._is_running = True
         self._running = Deferred.fromCoroutine(self._run())
         log_failure(self._running, self.log, "keeping a connection to Redis")
 
     def stop(self) -> None:
         """Ends the connection, and makes no other."""
-        running, self._running = self._running, None
+        running, self._running, self._is_running = self._running, None, False
         if running is not None:
             running.cancel()
 
     async def _run(self) -> None:
         while True:
-            reason = await self._use_one()
+            try:
+                reason = await self._use_one()
+            except Exception as error:  # of one attempt, perhaps: the next one may go well
+                if not self._is_running:
+                    raise
+                self.log.failure("Unexpected error while connecting to Redis")
+                reason = type(error).__name__
             self._heard(reason)
             await deferLater(self._clock, self._delay * self._random.uniform(0.5, 1.0))
             self._delay = min(2 * self._delay, LAST_DELAY)

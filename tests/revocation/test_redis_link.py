@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.revocation.redis_connection import RedisConnection
@@ -146,3 +146,16 @@ class DefectTests(LinkCase):
         self.ready()
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
         self.next_attempt(FIRST_DELAY)
+
+    def test_defect_of_an_attempt(self) -> None:
+        """So is one that keeps a connection from being made, and one of a cancellation that was not asked for."""
+        self.server.line().crash()
+        for error, logged in ((RuntimeError("a defect"), RuntimeError), (CancelledError(), CancelledError)):
+            self.server.error = error
+            self.network.advance(LAST_DELAY)
+            self.assertGreaterEqual(len(self.flushLoggedErrors(logged)), 1)
+        self.server.error = None
+        self.network.advance(LAST_DELAY)
+        self.network.advance(0)
+        self.ready()
+        self.flushLoggedErrors(RuntimeError)
