@@ -16,7 +16,7 @@ import attrs
 
 from agwtwisted.core.certificates import der, extensions
 from agwtwisted.core.certificates.der import DerError
-from agwtwisted.core.certificates.der_spans import Octets, Span, child_spans, header_at, span_at
+from agwtwisted.core.certificates.der_spans import Octets, Span, child_spans, span_at
 from agwtwisted.core.certificates.name_comparison import normalised_name
 from agwtwisted.core.certificates.public_keys import key_octets
 from agwtwisted.core.certificates.reading import MAX_NAME_OCTETS, Certificate, Extension, extensions_of, moment
@@ -104,15 +104,6 @@ def issuer_key(issuer: Certificate) -> bytes:
     """
     name = normalised_name(der.encoded(der.SEQUENCE, issuer.subject))
     return hashlib.sha256(hashlib.sha256(name).digest() + key_octets(issuer)).digest()
-
-
-def announced_length(start: bytes) -> int | None:
-    """How many bytes a list has by its first ones, of which ten are enough; None where no list begins so."""
-    try:
-        contents, length = header_at(start, 0, len(start))
-    except DerError:
-        return None
-    return contents + length if start[0] == der.SEQUENCE else None
 
 
 def read_head(data: Octets) -> CrlHead | Unusable:

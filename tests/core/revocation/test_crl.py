@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.certificates.reading import Certificate
-from agwtwisted.core.revocation.crl import CrlHead, ProvenCrl, announced_length, issuer_key, prove, proving, read_head
+from agwtwisted.core.revocation.crl import CrlHead, ProvenCrl, issuer_key, prove, proving, read_head
 from agwtwisted.core.revocation.status import Unusable
 from tests import crls, pki
 from tests.crls import Crl, Listed, extension, issuing_point, revoked
@@ -257,7 +257,7 @@ class RefusedTests(CrlCase):
 
 
 class HeadTests(SynchronousTestCase):
-    """`read_head` and `announced_length`."""
+    """`read_head`."""
 
     def test_may_be_of(self) -> None:
         """A list may be of issuers of its name whose key identifier does not contradict."""
@@ -265,14 +265,6 @@ class HeadTests(SynchronousTestCase):
         assert isinstance(head, CrlHead)
         tried = [head.may_be_of(each.parsed) for each in (ISSUER, NAMESAKE, ROOT)]
         self.assertEqual(tried, [True, False, False])
-
-    def test_announced_length(self) -> None:
-        """The first ten octets say how long a list is, and whether there is one."""
-        data = Crl(signer=ISSUER, entries=[Listed(serial=number) for number in range(1, 3000)]).der()
-        self.assertEqual(announced_length(data[:10]), len(data))
-        self.assertEqual(announced_length(b"\x30\x84\xff\xff\xff\xff\x30\x30\x30\x30"), 2**32 + 5)
-        for start in (b"<html><bod", b"", b"0", b"\x31\x03\x02\x01\x01", b"\x30\x80\0\0"):
-            self.assertIsNone(announced_length(start))
 
 
 class NewerTests(SynchronousTestCase):
