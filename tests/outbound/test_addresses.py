@@ -14,6 +14,8 @@ from agwtwisted.core.http.destinations import PortRange
 from agwtwisted.core.revocation.circuit_breaker import TRIP_AFTER
 from agwtwisted.core.revocation.ocsp import ProvenResponse
 from agwtwisted.core.revocation.status import Unreachable
+from agwtwisted.outbound.addresses import leads_to_ourselves
+from agwtwisted.outbound.fetching import AddressRules
 from agwtwisted.revocation.ocsp_client import ResponderRoute
 from tests import pki
 from tests.ocsp_clients import (
@@ -176,6 +178,13 @@ class AddressTests(ClientCase):
         self.assert_unreachable(await self.ask(self.route(operators=False)), "own listeners")
         self.assertEqual(self.responder.asked, [])
         self.assertIsInstance(await self.ask(), ProvenResponse)  # the operator knows
+
+    async def test_unspecified(self) -> None:
+        """The unspecified address leads to listeners of this machine, too."""
+        rules = AddressRules(networks=(), ports=(), own_ports={443})
+        for address in ("0.0.0.0", "::", "127.0.0.2"):
+            self.assertTrue(leads_to_ourselves(address, 443, rules))
+            self.assertFalse(leads_to_ourselves(address, 80, rules))
 
     async def test_no_such_name(self) -> None:
         """An unknown name is no responder."""

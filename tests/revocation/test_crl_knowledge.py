@@ -10,6 +10,7 @@ from agwtwisted.core.revocation.crl_status import CrlSubject
 from agwtwisted.core.revocation.status import Good, Revoked, Unusable
 from agwtwisted.revocation.crl_knowledge import CrlKnowledge
 from tests import pki
+from tests.crls import DAY
 from tests.revocation.test_held_lists import held
 from tests.revocation_lists import DEVICE, ISSUER, NOW, OTHER, ROOT
 
@@ -38,6 +39,13 @@ class CrlKnowledgeTests(SynchronousTestCase):
         self.assertEqual((two.profile, two.used), ("strict", True))
         self.assertIsNone(self.knowledge.take(one))
         self.assertIs(self.knowledge.take(two), two)
+
+    def test_early(self) -> None:
+        """One that is not valid yet leaves the one before in force: by it no certificate would be good till then."""
+        one = held()
+        self.knowledge.take(one)
+        self.assertIsNone(self.knowledge.take(held(number=2, this_update=pki.NOW + DAY, days=3)))
+        self.assertEqual([*self.knowledge.lists], [one])
 
     def test_logged(self) -> None:
         """The log says which list is in force, and which one had to go."""

@@ -295,6 +295,8 @@ class RevokedTests(RevocationCase):
         self.clock.advance(HOUR + SKEW)
         self.assertIsInstance(self.learn(), Good)
         self.assertIsInstance(self.known(), Good)
+        [stored] = self.store.load(self.wall.seconds(), 10)
+        self.assertTrue(stored.is_newer_than_revocation)  # else a file would keep the revocation
 
     def test_of_the_future(self) -> None:
         """A responder whose clock was years ahead when it said *revoked* can still say *good* later."""
