@@ -58,8 +58,14 @@ def elements(data: bytes, most: int = MAX_ELEMENTS) -> tuple[Element, ...]:
     while position < size:
         if len(found) == most:
             raise DerError(f"more than {most} elements")
-        start, end, after = _bounds(data, position)
-        found.append(Element(data[position], data[start:end]))
+        tag, start = data[position], position + 2
+        if start <= size and (length := data[position + 1]) < 0x80 and tag & 0x1F != 0x1F:  # as nearly all are
+            end = after = start + length
+            if end > size:
+                raise DerError("truncated")
+        else:
+            start, end, after = _bounds(data, position)
+        found.append(Element(tag, data[start:end]))
         position = after
     return tuple(found)
 

@@ -6,7 +6,7 @@ import hashlib
 import re
 from binascii import b2a_base64
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Final
 
 import attrs
@@ -76,12 +76,12 @@ class CertificateVariables:
     @cached_property
     def start_date(self) -> bytes:
         """``May 30 15:32:00 2023 GMT``."""
-        return _dates(_fields(self.der)[2])[0]
+        return _date(_fields(self.der)[2], 0)
 
     @cached_property
     def end_date(self) -> bytes:
         """As `start_date`."""
-        return _dates(_fields(self.der)[2])[1]
+        return _date(_fields(self.der)[2], 1)
 
     @cached_property
     def subject(self) -> bytes:
@@ -170,6 +170,7 @@ def issuer_name(der: bytes) -> bytes:
 _UNREADABLE: Final = Element(0, b"")
 
 
+@lru_cache(1)  # one variable after the other is made of the same certificate
 def _fields(der: bytes) -> tuple[Element, Element, Element, Element]:
     """Serial number, issuer, validity and subject."""
     try:
@@ -192,13 +193,13 @@ def _serial(serial: Element) -> bytes:
     return (b"-" if number < 0 else b"") + octets.hex().upper().encode()
 
 
-def _dates(validity: Element) -> tuple[bytes, bytes]:
-    """Both dates, or two empty ones."""
+def _date(validity: Element, at: int) -> bytes:
+    """One of both dates; empty where they cannot be read."""
     try:
-        start, end = elements(validity.content)
-    except (DerError, ValueError):
-        return b"", b""
-    return printed_time(start), printed_time(end)
+        dates = elements(validity.content)
+    except DerError:
+        return b""
+    return printed_time(dates[at]) if len(dates) == 2 else b""
 
 
 def printed_time(time: Element) -> bytes:
