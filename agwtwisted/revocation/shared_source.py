@@ -82,8 +82,8 @@ class SharedSource:
         trace: Callable[[str], None] | None = None,
     ) -> Deferred[ProvenResponse | NoAnswer]:
         """As `sources.AnswerSource` says; where each step is traced a responder is asked, and the answer shared."""
-        request = OcspRequest.of(*subject)
-        if isinstance(request, Unusable) or self._shared is NOTHING_SHARED:
+        request = None if self._shared is NOTHING_SHARED else OcspRequest.of(*subject)
+        if request is None or isinstance(request, Unusable):
             return self._source.learn(subject, profile, trace=trace)
         if trace is not None or not self._shared.is_usable:  # a revocation is announced once it is
             return Deferred.fromCoroutine(self._ask(ocsp.key_of(*subject), subject, profile, trace))

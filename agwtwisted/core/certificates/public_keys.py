@@ -130,7 +130,16 @@ def key_octets(certificate: Certificate) -> bytes:
     Raises:
         DerError: they cannot be read.
     """
-    parts = der.elements(certificate.public_key)
+    return octets_of_key(certificate.public_key)
+
+
+def octets_of_key(content: bytes) -> bytes:
+    """The same in the contents of a SubjectPublicKeyInfo.
+
+    Raises:
+        DerError: they cannot be read.
+    """
+    parts = der.elements(content)
     if len(parts) != 2:
         raise DerError("not a public key")
     return der.string_octets(parts[1])[1:]

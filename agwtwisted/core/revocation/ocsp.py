@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 
 import attrs
@@ -18,10 +19,11 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.x509 import ocsp
 
+from agwtwisted.core.base.values import value
 from agwtwisted.core.certificates import der
 from agwtwisted.core.certificates.der import DerError
 from agwtwisted.core.certificates.extensions import ocsp_urls
-from agwtwisted.core.certificates.public_keys import key_octets
+from agwtwisted.core.certificates.public_keys import octets_of_key
 from agwtwisted.core.certificates.reading import Certificate, certificate_of
 from agwtwisted.core.revocation import ocsp_signers
 from agwtwisted.core.revocation.status import Good, Revoked, Unknown, Unusable
@@ -37,7 +39,7 @@ FORGIVEN_FOR: Final = 10.0
 """Seconds for which an answer is believed that was past its nextUpdate when it came, yet within the clock's skew."""
 
 
-@attrs.frozen(kw_only=True)
+@value(kw_only=True)
 class OcspRules:
     """Which answers a profile accepts, and how long: its ocsp_clock_skew, ocsp_max_age, ocsp_default_age, in seconds.
 
@@ -59,7 +61,7 @@ _HASH_ALGORITHMS: Final = {  # AlgorithmIdentifier: the object identifier and NU
 }
 
 
-@attrs.frozen(kw_only=True)
+@value(kw_only=True)
 class CertId:
     """Which certificate a request or an answer is about: its issuer's name and key, and its serial number.
 
@@ -74,17 +76,20 @@ class CertId:
     @classmethod
     def of(cls, certificate: Certificate, issuer: Certificate, hash_name: str) -> CertId:
         """The CertID of a certificate of this issuer. Raises DerError where a name or a key cannot be read."""
-        return cls(
-            hash_name=hash_name,
-            name_hash=hashlib.new(hash_name, der.encoded(der.SEQUENCE, certificate.issuer)).digest(),
-            key_hash=hashlib.new(hash_name, key_octets(issuer)).digest(),
-            serial=certificate.serial,
-        )
+        name_hash, key_hash = _issuer_hashes(hash_name, certificate.issuer, issuer.public_key)
+        return cls(hash_name=hash_name, name_hash=name_hash, key_hash=key_hash, serial=certificate.serial)
 
     def encoded(self) -> bytes:
         """In DER."""
         hashes = b"".join(der.encoded(der.OCTET_STRING, each) for each in (self.name_hash, self.key_hash))
         return _sequence(_HASH_ALGORITHMS[self.hash_name], hashes, der.encoded(der.INTEGER, self.serial))
+
+
+@lru_cache(64)  # the same few have issued everything
+def _issuer_hashes(hash_name: str, name: bytes, public_key: bytes) -> tuple[bytes, bytes]:
+    """Of the contents of an issuer's name, and of its SubjectPublicKeyInfo's. Raises DerError as `CertId.of`."""
+    name_hash = hashlib.new(hash_name, der.encoded(der.SEQUENCE, name)).digest()
+    return name_hash, hashlib.new(hash_name, octets_of_key(public_key)).digest()
 
 
 @attrs.frozen(kw_only=True, eq=False)
