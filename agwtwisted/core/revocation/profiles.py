@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from operator import attrgetter
-from typing import Final, TypeAlias
+from typing import Final
+from weakref import WeakKeyDictionary
 
 import attrs
 
@@ -16,8 +17,13 @@ from agwtwisted.core.resources.resources import SslProfile, WithoutNocheck
 from agwtwisted.core.revocation.ocsp import OcspRules
 from agwtwisted.core.tls.policies import TlsPolicy
 
-ProfileKey: TypeAlias = tuple[object, ...]
-"""As `profile_key` makes it."""
+
+@attrs.frozen(cache_hash=True)
+class ProfileKey:
+    """As `profile_key` makes it; the hash of all networks and ports is found out once."""
+
+    name: str
+    settings: tuple[object, ...] = attrs.field(repr=False)
 
 
 def profile_key(profile: SslProfile) -> ProfileKey:
@@ -26,11 +32,17 @@ def profile_key(profile: SslProfile) -> ProfileKey:
     The memory outlives a configuration. Under its name alone a profile of the next one would get what is known, or
     under way, of one with other content. Of a profile's keys those count that begin with ``ocsp_``.
     """
-    return _distinguishing(profile)
+    key = _keys.get(profile)
+    if key is None:
+        key = _keys[profile] = ProfileKey(profile.name, _settings_of(profile))
+    return key
 
 
-_distinguishing: Final[Callable[[SslProfile], ProfileKey]] = attrgetter(
-    "name", *(field.name for field in attrs.fields(SslProfile) if field.name.startswith("ocsp_"))
+_keys: Final[WeakKeyDictionary[SslProfile, ProfileKey]] = WeakKeyDictionary()
+"""Of the profiles that there are; each is looked for many times a connection."""
+
+_settings_of: Final[Callable[[SslProfile], tuple[object, ...]]] = attrgetter(
+    *(field.name for field in attrs.fields(SslProfile) if field.name.startswith("ocsp_"))
 )
 
 
@@ -74,7 +86,7 @@ class ProfilesInForce:
 
     def same(self, key: ProfileKey) -> SslProfile | None:
         """The one with this key; None where it is gone, or has changed."""
-        found = self._by_name.get(str(key[0]))
+        found = self._by_name.get(key.name)
         return found if _key(found) == key else None
 
 
@@ -86,8 +98,8 @@ _STANDARD: Final = SslProfile(name="", ssl_policy=_NO_POLICY)
 """No client is served by it: its rules count alone."""
 
 
-def _key(profile: SslProfile | None) -> ProfileKey:
-    return () if profile is None else profile_key(profile)
+def _key(profile: SslProfile | None) -> ProfileKey | None:
+    return None if profile is None else profile_key(profile)
 
 
 def _without_trust(profile: SslProfile) -> SslProfile:
