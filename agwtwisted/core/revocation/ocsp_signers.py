@@ -25,6 +25,8 @@ from agwtwisted.core.verification import certificate_rules
 MAX_CANDIDATES: Final = 4
 """Certificates of one response that are tried as its signer."""
 
+_VERSION: Final = 0xA0
+
 
 def signer(response: ocsp.OCSPResponse, issuer: Certificate) -> Certificate | str:
     """The certificate whose key signed a successful response and may do so, or why there is none.
@@ -65,10 +67,14 @@ def _read(der_bytes: bytes) -> Certificate:
 def _is_responder(response: ocsp.OCSPResponse, certificate: Certificate) -> bool:
     if response.responder_key_hash is not None:
         return response.responder_key_hash == key_hash(certificate)
-    name = response.responder_name
-    if name is None:
-        return False
-    return normalised_name(name.public_bytes()) == normalised_name(der.encoded(der.SEQUENCE, certificate.subject))
+    name = _responder_name(response.tbs_response_bytes)
+    return normalised_name(name) == normalised_name(der.encoded(der.SEQUENCE, certificate.subject))
+
+
+def _responder_name(response_data: bytes) -> bytes:
+    """The Name of the responder, as it stands in a ResponseData that has one (RFC 6960 section 4.2.1)."""
+    first, *others = der.elements(der.only_element(response_data, der.SEQUENCE))
+    return others[0].content if first.tag == _VERSION else first.content
 
 
 def key_hash(certificate: Certificate) -> bytes:
