@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from base64 import b64encode
 from typing import Final
-from urllib.parse import quote
 
 import attrs
 
@@ -28,10 +27,16 @@ def by_post(destination: Destination, request: bytes) -> OutboundRequest:
 def by_get(destination: Destination, request: bytes) -> OutboundRequest | None:
     """A request that caches may answer; None where the URL would be too long, or has a query already."""
     separator = "" if destination.url.endswith("/") else "/"
-    url = f"{destination.url}{separator}{quote(b64encode(request), safe='')}"
+    url = f"{destination.url}{separator}{_quoted(request)}"
     if len(url) > MAX_GET_URL or "?" in destination.url:
         return None
     return OutboundRequest(method=b"GET", destination=attrs.evolve(destination, url=url), headers=(_ACCEPT,))
+
+
+def _quoted(request: bytes) -> str:
+    """In base64, of whose characters three are none of a path's segment (RFC 6960 appendix A.1)."""
+    text = b64encode(request).decode("ascii")
+    return text.replace("+", "%2B").replace("/", "%2F").replace("=", "%3D")
 
 
 def fault_of(status: int, content_type: bytes) -> str:

@@ -73,7 +73,12 @@ class _Queued:
 
     key: bytes
     slot: Deferred[NotSent | None]
-    timer: IDelayedCall
+    timer: IDelayedCall | None = None
+
+    def stop_timer(self) -> None:
+        """It waits no more."""
+        if self.timer is not None:
+            self.timer.cancel()
 
 
 class _Responder:
@@ -154,7 +159,7 @@ class ResponderThrottle:
 
         def leave(_: object) -> None:
             its.queue.pop(queued, None)
-            queued.timer.cancel()
+            queued.stop_timer()
 
         def late() -> None:
             its.queue.pop(queued, None)
@@ -166,10 +171,12 @@ class ResponderThrottle:
         elif len(its.queue) >= MAX_QUEUED:
             slot.callback(NotSent.NO_SLOT)
         else:
-            queued = _Queued(key, slot, self._clock.callLater(QUEUE_TIMEOUT, late))
+            queued = _Queued(key, slot)
             its.queue[queued] = None
             self._look(its)
             self._give()
+            if queued in its.queue:  # it did not come at once
+                queued.timer = self._clock.callLater(QUEUE_TIMEOUT, late)
         return slot
 
     def states(self) -> Iterator[tuple[Hashable, ResponderState]]:
@@ -246,7 +253,7 @@ class ResponderThrottle:
         now = self._clock.seconds()
         for _ in range(min(len(its.queue), MAX_REJECTED_PER_TURN)):
             queued, _ = its.queue.popitem(last=False)
-            queued.timer.cancel()
+            queued.stop_timer()
             if its.breaker.admits(queued.key, now):
                 its.next_at = max(its.next_at, now - (BURST - 1) / RATE) + 1.0 / RATE
                 its.breaker.sent(queued.key)
