@@ -5,7 +5,7 @@ Made for each SSL profile that asks for it. Callers: the gate, once after the ha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import pairwise
 
 import attrs
@@ -57,14 +57,23 @@ class RevocationCheck:
     def __call__(self, pending: PendingClient) -> RevocationFinding | Deferred[RevocationFinding]:
         """What is found about the client, at once where all statuses are known; a Deferred may be cancelled."""
         those = self._subjects(pending.proof)
-        known = list(self._known(those))
-        if len(known) == len(those):
-            return self._found(pending, known)
-        asked = [self.revocation.status(subject, self.profile, self._sources(at)) for at, subject in enumerate(those)]
+        known = [self._known(at, subject) for at, subject in enumerate(those)]
+        statuses = [each for each in known if each is not None]
+        if len(statuses) == len(those):
+            return self._found(pending, statuses)
+        asked = [
+            self.revocation.status(subject, self.profile, self._sources(at))
+            for at, subject in enumerate(those)
+            if known[at] is None
+        ]
+
+        def found(learnt: list[RevocationStatus]) -> RevocationFinding:
+            news = iter(learnt)
+            return self._found(pending, self._now(those, [next(news) if each is None else each for each in known]))
+
         if len(asked) == 1:
-            return asked[0].addCallback(lambda status: self._found(pending, [status]))
-        gathered = gatherResults(asked, consumeErrors=True).addErrback(_first)
-        return gathered.addCallback(lambda statuses: self._found(pending, self._now(those, statuses)))
+            return asked[0].addCallback(lambda status: found([status]))
+        return gatherResults(asked, consumeErrors=True).addErrback(_first).addCallback(found)
 
     def watch(self, pending: PendingClient, call: Callable[[], None]) -> Callable[[], None]:
         """Has `call` called when a certificate of this client becomes known as revoked; returns what ends that."""
@@ -77,18 +86,16 @@ class RevocationCheck:
     def _subjects(self, proof: CertificateProof) -> tuple[Subject, ...]:
         return subjects(proof, has_issuers=bool(self._of_issuers))
 
-    def _known(self, those: tuple[Subject, ...]) -> Iterator[RevocationStatus]:
-        """The statuses that are known."""
-        for at, subject in enumerate(those):
-            status = self.revocation.known(subject, self.profile, self._sources(at))
-            if status is not None:
-                yield status
+    def _known(self, at: int, subject: Subject) -> RevocationStatus | None:
+        """The status of a certificate at a place of the chain, if it is known."""
+        return self.revocation.known(subject, self.profile, self._sources(at))
 
     def _now(self, those: tuple[Subject, ...], statuses: list[RevocationStatus]) -> list[RevocationStatus]:
         """The statuses as they are known now: while one was asked for, another may have become worse."""
+        if len(those) == 1:
+            return statuses
         return [
-            self.revocation.known(subject, self.profile, self._sources(at)) or status
-            for at, (subject, status) in enumerate(zip(those, statuses, strict=True))
+            self._known(at, subject) or status for at, (subject, status) in enumerate(zip(those, statuses, strict=True))
         ]
 
     def _found(self, pending: PendingClient, statuses: list[RevocationStatus]) -> RevocationFinding:

@@ -69,6 +69,25 @@ class CheckTests(RevocationCase):
         self.assertEqual(self.found(again), self.found(judged))
         self.assertEqual(self.found(again).revocation_status, ClientRevocationStatus.GOOD)
 
+    def test_partly_known(self) -> None:
+        """Of a chain only what is not known goes the way of a question."""
+        check = check_of(self.revocation, profile(ocsp_scope=RevocationScope.CHAIN))
+        assert check
+        check(client(DEVICE))
+        self.answer(Response(signer=ROOT, singles=[Single(certificate=ISSUER)]).der(), 1)
+        asked: list[Any] = []
+        status = self.revocation.status
+
+        def noted(subject: Any, *args: Any) -> Any:
+            asked.append(subject)
+            return status(subject, *args)
+
+        self.patch(self.revocation, "status", noted)
+        judged = check(client(DEVICE))
+        self.answer(number=0)
+        self.assertEqual(self.found(judged).revocation_status, ClientRevocationStatus.GOOD)
+        self.assertEqual(asked, [SUBJECT])
+
     def test_allow(self) -> None:
         """Every single use of Allow is counted, and a warning that names the client; without Allow there is none."""
         for unavailable, expected in ((RevocationUnavailable.ALLOW, 3), (RevocationUnavailable.REFUSE, 0)):
