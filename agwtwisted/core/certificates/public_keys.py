@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from functools import lru_cache
 from typing import Final
 
 from agwtwisted.core.base.values import value
@@ -84,6 +85,7 @@ def public_key(certificate: Certificate) -> PublicKey:
     return key_from(certificate.public_key)
 
 
+@lru_cache(16)  # several rules look at the same one
 def key_from(content: bytes) -> PublicKey:
     """The key in the contents of a SubjectPublicKeyInfo.
 

@@ -11,6 +11,7 @@ from typing import Final
 
 import attrs
 
+from agwtwisted.core.base.remembering import remembering
 from agwtwisted.core.certificates.der import (
     CONSTRUCTED,
     INTEGER,
@@ -61,7 +62,7 @@ class CertificateVariables:
     @cached_property
     def issuer(self) -> bytes:
         """The issuer's name (RFC 2253)."""
-        return relative_names(issuer_name(self.der))
+        return _issuer_text(issuer_name(self.der))
 
     @property
     def logged_subject(self) -> bytes:
@@ -88,6 +89,9 @@ class CertificateVariables:
         """The subject's name (RFC 2253)."""
         return relative_names(subject_name(self.der))
 
+
+_issuer_text: Final = remembering(relative_names, 64)
+"""The same few have issued everything."""
 
 BAD_TIME: Final = b"Bad time value"
 """What OpenSSL prints for a time that is none, month 13 for instance."""
