@@ -201,19 +201,19 @@ class RevocationMemory:
     def status(self, key: bytes, profile: SslProfile, *, now: float, ticks: float) -> RevocationStatus | None:
         """The status of a certificate; None where a source has to be asked."""
         rules = rules_of(profile)
-        failure = self._failures.get((key, profile_key(profile)), ticks)
         revoked = self._revoked.get(key, now)
-        if revoked is not None:
-            status = ocsp.status_at(revoked.answer, rules, now)
-            asked_lately = failure is not None or (isinstance(status, Revoked) and now < status.until)
-            return status if asked_lately else None
-        held = self._held.get(key, now)
+        held = None if revoked is not None else self._held.get(key, now)
         if held is not None:
             status = ocsp.status_at(held.answer, rules, now, arrived=_arrival(held, profile, now))
             if isinstance(status, Good):
                 return status
-            if failure is not None and failure.at < ocsp.end_of(held.answer, rules) <= now:
-                return None  # a failure ahead of the end is no reason not to ask at the end
+        failure = self._failures.get((key, profile_key(profile)), ticks)
+        if revoked is not None:
+            status = ocsp.status_at(revoked.answer, rules, now)
+            asked_lately = failure is not None or (isinstance(status, Revoked) and now < status.until)
+            return status if asked_lately else None
+        if failure is not None and held is not None and failure.at < ocsp.end_of(held.answer, rules) <= now:
+            return None  # a failure ahead of the end is no reason not to ask at the end
         return None if failure is None else failure.status
 
     def learn(
