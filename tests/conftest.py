@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 
@@ -27,6 +28,12 @@ _LONG = ("test_differential.py", "test_metrics.py", "test_admission.py", "test_w
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest files begin first: one that begins last keeps one processor busy, and the other waits for it."""
     items.sort(key=lambda item: item.path.name not in _LONG)
+
+
+def pytest_collection_finish() -> None:
+    """What was collected stays: tests that collect garbage need not look through all modules and tests each time."""
+    gc.collect()
+    gc.freeze()
 
 
 def _required() -> tuple[str, ...]:
