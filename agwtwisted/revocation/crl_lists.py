@@ -12,6 +12,7 @@ from functools import partial
 from random import Random
 from typing import TypeAlias
 
+import attrs
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.posixbase import PosixReactorBase
 from twisted.logger import Logger
@@ -359,7 +360,8 @@ class CrlLists:
         if held is None:
             return None
         accept = partial(self._accept, profile=held.profile)
-        return Deferred.fromCoroutine(self._retrieval.take_shared(held.stored, accept))
+        known = attrs.evolve(held.stored, url=held.url)  # one of a file that took its place has none
+        return Deferred.fromCoroutine(self._retrieval.take_shared(known, accept))
 
     # -- renewing
 

@@ -287,12 +287,19 @@ def _stored(data: bytes, trailer: bytes) -> StoredList:
             data=data,
             issuer=base64.b64decode(members["issuer"]),
             url=str(members["url"]),
-            validators=Validators(etag=str(members["etag"]), last_modified=str(members["last_modified"])),
+            validators=Validators(etag=_header(members["etag"]), last_modified=_header(members["last_modified"])),
             fetched=float(members["fetched"]),
         )
         is_whole = members["sha256"] == sha256(data).hexdigest()
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise DamagedListError(f"what goes with the list cannot be read: {error}") from error
     if not is_whole:
         raise DamagedListError("the list is another one")
     return stored
+
+
+def _header(text: str) -> str:
+    """What is sent to the server again as the value of a header, and came as one. Raises ValueError and TypeError."""
+    if any(octet < 0x20 or octet == 0x7F for octet in str.encode(text, "latin-1")):
+        raise ValueError("not the value of a header")
+    return text

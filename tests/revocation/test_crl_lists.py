@@ -18,6 +18,7 @@ from agwtwisted.revocation.crl_download import NotModified
 from agwtwisted.revocation.crl_files import read_crl_files
 from agwtwisted.revocation.crl_renewals import FIRST_RETRY, LAST_RETRY, LOOKED_FOR_EVERY
 from agwtwisted.revocation.crl_store import FileListStore, StoredList
+from agwtwisted.revocation.held_lists import HeldList
 from agwtwisted.revocation.shared_lists import SharedLists
 from tests import hubs, pki
 from tests.crls import ONLY_AUTHORITIES, issuing_point
@@ -618,3 +619,21 @@ class SharedStoreTests(CrlCase):
                 self.successResultOf(waiting)
         self.assertEqual((called, len(self.downloads.asked)), ([True], 1))
         self.assertIsNone(two.shared("another"))
+
+    def test_gateways_and_files(self) -> None:
+        """What another gateway has stored takes the place of a file's list, too, that has come after a download."""
+        knowledge = StoreInHand()
+        shared = SharedLists(self.clock, knowledge, lambda: NOW)  # type: ignore[arg-type]
+        self.patch(shared_lists, "in_thread", at_once)
+        self.lists = self.started(shared=shared)
+        self.learn(crl())
+        [before] = self.lists.knowledge.lists
+        of_file = crl(number=2)
+        self.lists.knowledge.take(
+            HeldList(crl=of_file.proven(), stored=StoredList(data=of_file.der(), issuer=ISSUER.der), file="/etc/ca.crl")
+        )
+        self.successResultOf(shared.store(before.stored.name, crl(DEVICE, number=3).der()))
+        waiting = self.lists.shared(before.stored.name)
+        assert waiting is not None
+        self.successResultOf(waiting)
+        self.assertIsInstance(self.known(), Revoked)

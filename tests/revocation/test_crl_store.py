@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import tempfile
 from errno import ENOLCK
@@ -12,7 +13,16 @@ import attrs
 from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.revocation.crl_store import FileListStore, MemoryListStore, StoredList, Validators, name_of
+from agwtwisted.revocation.crl_store import (
+    _MAGIC,
+    _TAIL,
+    FileListStore,
+    MemoryListStore,
+    StoredList,
+    Validators,
+    _members,
+    name_of,
+)
 
 LIST = StoredList(
     data=b"\x30\x80 a list",
@@ -80,6 +90,26 @@ class FileListStoreTests(SynchronousTestCase):
             self.assertEqual([each["log_level"] for each in logs], [LogLevel.error])
             self.assertEqual(self.path().with_suffix(".damaged").read_bytes(), damaged)
         self.assertEqual(self.store.load(), [])
+
+    def test_tampered_trailer(self) -> None:
+        """What goes with a list stops no start, and puts no header into a request, whatever was written there."""
+        for wrong in (b"[" * 60_000, b'{"issuer": ""}', b"1e999"):
+            self.put_with(wrong)
+        good = json.dumps({**_members(LIST), "fetched": 10**400}).encode()
+        for wrong in (good, *(self.with_validator(each) for each in ("a\r\nX: y", "\u20ac", 7))):
+            self.put_with(wrong)
+
+    def with_validator(self, text: object) -> bytes:
+        """A trailer with this ETag."""
+        return json.dumps({**_members(LIST), "etag": text}).encode()
+
+    def put_with(self, trailer: bytes) -> None:
+        """The list is stored with it, and is not taken."""
+        self.store.put(LIST)
+        self.path().write_bytes(LIST.data + trailer + _TAIL.pack(len(trailer), _MAGIC))
+        with capturedLogs() as logs:
+            self.assertEqual(self.store.load(), [])
+        self.assertEqual([each["log_level"] for each in logs], [LogLevel.error])
 
     def test_unreadable(self) -> None:
         """A file that cannot be read is left as it is."""
