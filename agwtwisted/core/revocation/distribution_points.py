@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 import attrs
@@ -117,12 +118,17 @@ def covered_reasons(
     if not scope.names:
         return scope.reasons
     # A list that the certificate does not name counts where it is published under the name of the issuer.
-    own = DistributionPoint(names=(_directory_name(issuer),))
     reasons = 0
-    for point in (*points, own):
+    for point in (*points, _own_point(issuer)):
         if not point.is_indirect and not set(point.names).isdisjoint(scope.names):
             reasons |= point.reasons & scope.reasons
     return reasons
+
+
+@lru_cache(64)  # a CA may publish hundreds of lists in parts, each of which is judged for every client
+def _own_point(issuer: bytes) -> DistributionPoint:
+    """The point that is named like the issuer (contents of its Name)."""
+    return DistributionPoint(names=(_directory_name(issuer),))
 
 
 def _limited(scope: CrlScope, part: Element, issuer: bytes) -> CrlScope:
