@@ -258,8 +258,10 @@ class StaplingTests(SynchronousTestCase):
 
             def is_served() -> bool:
                 said = at.said(SITES[0])
+                if serial not in said:
+                    return False
                 self.assertIn("Cert Status: good", said)
-                return serial in said
+                return True
 
             wait_until(is_served, "the new certificate is in force")
 
