@@ -96,6 +96,7 @@ def _lists(plan: Plan, read: ReadCrlFiles) -> Iterator[ListInFile]:
                 this_update=head.this_update,
                 next_update=head.next_update,
                 entries=None,
+                is_of_other_key=waiting.is_of_other_key,
             )
 
 

@@ -235,6 +235,16 @@ def loaded_of(plan: Plan, files: Files) -> Loaded:
     return Loaded(plan=plan, files=files, lists={path: signature_of(path) for path in sorted(paths)})
 
 
+def changed_lists(before: Loaded, after: Loaded) -> tuple[str, ...]:
+    """The titles of the profiles in the second plan with a file of `crl_files` that was written since the first."""
+    written = {path for path, signature in after.lists.items() if before.lists.get(path) != signature}
+    return tuple(
+        f"ssl_profile {profile.name}"
+        for profile in list_profiles(after.plan)
+        if any(os.path.abspath(each.path) in written for each in profile.crl_files)
+    )
+
+
 def plan_of(files: Files, now: datetime | None) -> Plan:
     """The plan that the bytes of a configuration make, whatever stands in its files now; the rest as `load_files`.
 

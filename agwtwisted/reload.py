@@ -25,9 +25,9 @@ from twisted.python.failure import Failure
 from agwtwisted.arm_files import NO_ARGUMENTS, ArmArguments
 from agwtwisted.core.base.errors import ConfigError, Problem
 from agwtwisted.core.operations.status import LastReload
-from agwtwisted.core.plan.changes import Changes, changes_of, fixed_problems
+from agwtwisted.core.plan.changes import Changes, changes_of, fixed_problems, with_changed
 from agwtwisted.core.sections.sources import SourceFile
-from agwtwisted.loading import NO_FILES, Files, Loaded, load_files, loaded_of, plan_of
+from agwtwisted.loading import NO_FILES, Files, Loaded, changed_lists, load_files, loaded_of, plan_of
 from agwtwisted.transport.clocks import system_time
 from agwtwisted.transport.deferreds import log_failure
 from agwtwisted.transport.threads import considerate, in_thread
@@ -344,12 +344,13 @@ class Reloads:
             loaded = kind.load()
         else:
             loaded = self._source.load() if kind is _Kind.ALL else self._source.reread(in_force.files)
+        lists = changed_lists(in_force, loaded)
         if loaded.plan == in_force.plan:
-            return _Next(loaded, Changes())
+            return _Next(loaded, with_changed(Changes(), lists, loaded.plan))
         fixed = fixed_problems(in_force.plan, loaded.plan)
         if fixed:
             raise ConfigError((*fixed, *loaded.plan.config.warnings))
-        return _Next(loaded, changes_of(in_force.plan, loaded.plan))
+        return _Next(loaded, with_changed(changes_of(in_force.plan, loaded.plan), lists, loaded.plan))
 
     def _warn(self, loaded: Loaded) -> None:
         """Logs the warnings that were not there before: of what has changed, or has expired meanwhile."""

@@ -115,10 +115,13 @@ class ReloadsTests(Directory):
         self.said(self.reloads.reload)
         self.assertEqual(self.events, [])
         path.write_bytes(b"another")
+        changed = []
         for reload in (self.reloads.reload_files, self.reloads.reload):
             outcome, _ = self.said(reload)
             assert isinstance(outcome, Reloaded)
             self.assertEqual(self.events, ["prepared", "committed"])
+            changed.append(str(outcome.changes))
+        self.assertEqual(changed, ["changed: ssl_profile strict", "nothing changed"])
 
     def test_other_processes(self) -> None:
         """The answer comes once all processes have the configuration in force; here it is from the commit on."""

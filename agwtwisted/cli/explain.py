@@ -35,7 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     moment = parser.add_mutually_exclusive_group()
     moment.add_argument("--at", metavar="TIME", help="as 2026-06-01 or 2026-06-01T12:00Z, UTC; default: now")
-    moment.add_argument("--online", action="store_true", help="ask the OCSP responders, as the gateway would")
+    moment.add_argument(
+        "--online", action="store_true", help="ask the OCSP responders and distribution points, as the gateway would"
+    )
     add_output(parser)
     add_arm_options(parser)
 

@@ -37,6 +37,7 @@ class UnprovenList:
     data: bytes = attrs.field(repr=False)
     head: CrlHead
     file: str
+    is_of_other_key: bool = False  # a trusted CA has the name of its issuer, and another key
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -157,8 +158,8 @@ def _proven(
     head = read_head(encoded)
     if isinstance(head, Unusable):
         raise CrlFileError(head.reason)
-    reason = ""
-    for issuer in issuers:
+    reason, those = "", tuple(issuers)
+    for issuer in those:
         if head.may_be_of(issuer):
             found = proven(encoded, issuer.der, pause)
             if isinstance(found, ProvenCrl):
@@ -166,4 +167,5 @@ def _proven(
             reason = found.reason
     if reason:
         raise CrlFileError(reason)
-    return UnprovenList(data=encoded, head=head, file=path)
+    is_of_other_key = any(map(head.names_other_key_of, those))
+    return UnprovenList(data=encoded, head=head, file=path, is_of_other_key=is_of_other_key)

@@ -69,6 +69,8 @@ class ListImport:
         for issuer in issuers:
             certificate = certificate_of(issuer)
             if certificate is None or not head.may_be_of(certificate):
+                if certificate is not None and head.names_other_key_of(certificate):
+                    why = "it is signed with another key than that of the trusted CA of this name"
                 continue
             stored = StoredList(data=data, issuer=issuer, fetched=self._seconds())
             refused = await self._accept(stored)

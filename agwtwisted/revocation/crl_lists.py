@@ -18,7 +18,6 @@ from twisted.internet.posixbase import PosixReactorBase
 from twisted.logger import Logger
 
 from agwtwisted.core.base.errors import UnacceptableError
-from agwtwisted.core.base.log_rate_limiter import LogRateLimiter
 from agwtwisted.core.http.destinations import destination
 from agwtwisted.core.identity.clients import RevocationSource
 from agwtwisted.core.operations.list_states import ListState
@@ -37,6 +36,7 @@ from agwtwisted.core.revocation.status import (
 )
 from agwtwisted.core.revocation.status_facts import StatusFacts
 from agwtwisted.interfaces import NO_SIBLINGS, Siblings
+from agwtwisted.revocation.crl_complaints import CrlComplaints
 from agwtwisted.revocation.crl_facts import list_facts, list_states
 from agwtwisted.revocation.crl_files import NO_CRL_FILES, ReadCrlFiles
 from agwtwisted.revocation.crl_following import CrlFilesFollower
@@ -95,7 +95,7 @@ class CrlLists:
         self._flights: SingleFlight[_Flight, NoAnswer | None] = SingleFlight(goes_on=True)
         self._follower = CrlFilesFollower(reactor, self.adopt)
         self._import = ListImport(self.knowledge.lists, self._accept, retrieval.keep, wall.seconds)
-        self._limiter = LogRateLimiter(reactor.seconds)
+        self._complaints = CrlComplaints(reactor.seconds)
         self._unsubscribe: Callable[[], None] = lambda: None
         siblings.subscribe(LIST, self._heard)
 
@@ -114,7 +114,9 @@ class CrlLists:
         for each in read:
             for held in each.proven:
                 self._take_of_file(held)
-        self._waiting.use(unproven for each in read for unproven in each.unproven)
+        unproven = [unproven for each in read for unproven in each.unproven]
+        self._complaints.wait_for_issuers(unproven)
+        self._waiting.use(unproven)
         self._follower.use(files)
 
     def start(self) -> None:
@@ -161,7 +163,8 @@ class CrlLists:
         failures = [self._failure(place) for place in places.open]
         if None in failures:
             return None
-        return answer_of(status, [each for each in failures if each is not None], places)
+        of_places = [each for each in failures if each is not None]
+        return self._complaints.about(subject, answer_of(status, of_places, places), of_places)
 
     def status(self, subject: Subject, profile: SslProfile) -> Deferred[RevocationStatus]:
         """The status of a certificate, known or asked for; may be cancelled."""
@@ -257,7 +260,7 @@ class CrlLists:
                 self._came_in_vain(place, status)
             failures += () if failure is None else (failure,)
         self._used(about, profile)
-        return answer_of(self._status(about, profile), failures, places)
+        return self._complaints.about(subject, answer_of(self._status(about, profile), failures, places), failures)
 
     def _failure(self, place: ListPlace) -> NoAnswer | None:
         """Why a place has no list for a certificate without a status; None where it is worth asking."""
@@ -304,7 +307,7 @@ class CrlLists:
             held.problem = "" if failure is None else failure.reason
             self._schedule(held)
         if failure is not None:
-            self._complain(place.destination.url, failure)
+            self._complaints.not_fetched(place.destination.url, failure)
         return failure
 
     def _accept(self, stored: StoredList, profile: str = "") -> Deferred[NoAnswer | None]:
@@ -387,12 +390,6 @@ class CrlLists:
 
     def _retry(self, place: ListPlace) -> None:
         log_failure(self._fetch(place), self.log, "renewing a CRL")
-
-    def _complain(self, url: str, failure: NoAnswer) -> None:
-        omitted = self._limiter.admit(failure.reason)
-        if omitted is not None:
-            more = f" ({omitted} more like it since)" if omitted else ""
-            self.log.warn("No CRL from {url}: {reason}{more}", url=url[:200], reason=failure.reason, more=more)
 
 
 def _flight(place: ListPlace) -> _Flight:

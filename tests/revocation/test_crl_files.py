@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.base.errors import SectionError
@@ -67,6 +68,12 @@ class CrlFilesTests(SynchronousTestCase):
         self.assertEqual([each.stored.issuer for each in pem.proven], [ISSUER.der, ROOT.der])
         self.assertEqual(len(pem.unproven), 1)
         self.assertEqual({each.file for each in pem.proven}, {pem.path})
+
+    def test_other_key(self) -> None:
+        """Of the lists that no trusted CA has signed those with the name of one are told from those of strangers."""
+        stranger, alien = pki.Authority.root("Stranger"), attrs.evolve(pki.Authority.root("x"), subject=ISSUER.subject)
+        [found] = self.read(self.path(crl(signer=stranger).pem() + crl(signer=alien).pem())).files.values()
+        self.assertEqual([each.is_of_other_key for each in found.unproven], [False, True])
 
     def test_expired(self) -> None:
         """A list that has ended is taken: it revokes, and its successor may come any moment."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import attrs
 from twisted.internet.defer import Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -10,6 +11,7 @@ from agwtwisted.core.revocation.status import Unusable
 from agwtwisted.revocation.crl_import import BroughtList, ListImport
 from agwtwisted.revocation.crl_store import StoredList
 from agwtwisted.revocation.held_lists import HeldList, HeldLists
+from tests import pki
 from tests.revocation_lists import DEVICE, ISSUER, NOW, ROOT, crl
 
 
@@ -52,6 +54,9 @@ class ListImportTests(SynchronousTestCase):
         """What is of no issuer, does not count, or cannot be read is not stored."""
         [found] = self.take(crl().der(), ROOT.der)
         self.assertEqual(found.detail, "its issuer is not among the trusted client certificates")
+        alien = attrs.evolve(pki.Authority.root("x"), subject=ISSUER.subject)
+        [found] = self.take(crl(signer=alien).der(), ROOT.der, ISSUER.der)
+        self.assertEqual(found.detail, "it is signed with another key than that of the trusted CA of this name")
         self.takes, self.fault = False, Unusable("the CRL is older than another one")
         [found] = self.take(crl(number=9).der(), ISSUER.der)
         wanted = BroughtList(taken=False, what="CRL 9 of CN=Issuer", detail=self.fault.reason)

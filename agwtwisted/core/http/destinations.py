@@ -135,7 +135,7 @@ def refusal_of(destination: Destination, addresses: Iterable[str], ports: Iterab
     if not any(destination.port in each for each in ports):
         keys.append(f"ocsp_allowed_ports = {destination.port}")
     where = f"{destination.host} port {destination.port}" + (f" at {closed_ones}" if closed_ones else "")
-    return f"the address rules refuse the responder {where}: {' and '.join(keys)} would allow it"
+    return f"the address rules refuse {where}: {' and '.join(keys)} would allow it"
 
 
 def _is_in(address: IpAddress, networks: Iterable[Network]) -> bool:

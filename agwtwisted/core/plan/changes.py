@@ -4,7 +4,7 @@ gateway.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import attrs
@@ -59,6 +59,12 @@ def changes_of(before: Plan, after: Plan) -> Changes:
         changed=after.origins.in_order(title for title in new.keys() & old.keys() if new[title] != old[title]),
         removed=before.origins.in_order(old.keys() - new.keys()),
     )
+
+
+def with_changed(changes: Changes, titles: Iterable[str], after: Plan) -> Changes:
+    """The same, and these sections have changed, too: unless they were added, and so are said already."""
+    every = {*changes.changed, *titles} - {*changes.added}
+    return attrs.evolve(changes, changed=after.origins.in_order(every))
 
 
 def fixed_problems(before: Plan, after: Plan) -> tuple[Problem, ...]:

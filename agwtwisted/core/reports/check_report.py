@@ -11,7 +11,7 @@ import attrs
 from agwtwisted.core.base.errors import Problem, Severity, in_order
 from agwtwisted.core.base.warning_kinds import WarningKind
 from agwtwisted.core.reports.arm_report import arm_findings
-from agwtwisted.core.reports.list_files_report import CRL_OVER
+from agwtwisted.core.reports.list_files_report import CRL_OTHER_KEY, CRL_OVER
 
 ACCESS_LOG: Final = WarningKind(
     name="access-log-unusable",
@@ -41,7 +41,7 @@ CONTROL_TOKEN: Final = WarningKind(
     remedy="As the message says; or remove the file to have one made.",
 )
 
-TRIALS: Final = (ACCESS_LOG, STATE_DIRECTORY, CONTROL_SOCKET, CONTROL_TOKEN, CRL_OVER)
+TRIALS: Final = (ACCESS_LOG, STATE_DIRECTORY, CONTROL_SOCKET, CONTROL_TOKEN, CRL_OVER, CRL_OTHER_KEY)
 """What is tried on this machine, for the reference page."""
 
 

@@ -76,7 +76,7 @@ def _scope(scope: RevocationScope) -> str:
 def _addresses(profile: SslProfile) -> Iterator[tuple[str, str]]:
     yield "at ports", ", ".join(map(str, profile.ocsp_allowed_ports))
     networks = ", ".join(map(str, profile.ocsp_allowed_networks))
-    yield "in networks", f"public ones{f', and {networks}' if networks else ' alone'}"
+    yield "in networks", f"public and private ones{f', and {networks}' if networks else ', not this machine'}"
 
 
 def _unavailable(profile: SslProfile) -> str:

@@ -65,6 +65,10 @@ class CrlHead:
         """
         return not _issuer_fault(self, issuer)
 
+    def names_other_key_of(self, issuer: Certificate) -> bool:
+        """Whether the list says that another key than this issuer's has signed it, in the same name."""
+        return _issuer_fault(self, issuer) == _OTHER_KEY
+
 
 @attrs.frozen(kw_only=True, eq=False)
 class ProvenCrl:
@@ -272,6 +276,9 @@ def _signature(data: Octets, span: Span) -> bytes:
     return octets[1:]
 
 
+_OTHER_KEY: Final = "the CRL is signed with another key of the same name"
+
+
 def _issuer_fault(head: CrlHead, issuer: Certificate) -> str:
     """Why a list is not this issuer's, as far as names say (section 6.3.3, (b) and (f))."""
     try:
@@ -284,7 +291,7 @@ def _issuer_fault(head: CrlHead, issuer: Certificate) -> str:
     if of_list != of_issuer:
         return "the CRL is of another issuer"
     if None not in (own, head.key_identifier) and own != head.key_identifier:
-        return "the CRL is signed with another key of the same name"
+        return _OTHER_KEY
     return ""
 
 

@@ -100,7 +100,7 @@ GATEWAY = Kind(
             " were replaced.",
         ),
         "state_directory": Key(
-            path, ("Directory that keeps OCSP responses and the key of affinity cookies over a restart.")
+            path, ("Directory that keeps OCSP responses, CRLs and the key of affinity cookies over a restart.")
         ),
         "reuse_port": Key(
             boolean,

@@ -182,7 +182,7 @@ class RefusalTests(SynchronousTestCase):
         both = destinations.refusal_of(where, ["10.0.0.1", "127.0.0.1"], ports)
         self.assertEqual(
             both,
-            "the address rules refuse the responder ocsp.example port 8100 at 10.0.0.1, 127.0.0.1:"
+            "the address rules refuse ocsp.example port 8100 at 10.0.0.1, 127.0.0.1:"
             " ocsp_allowed_networks = 10.0.0.1, 127.0.0.1 and ocsp_allowed_ports = 8100 would allow it",
         )
         port = destinations.refusal_of(where, [], ports)

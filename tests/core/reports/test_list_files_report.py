@@ -43,3 +43,11 @@ class ListFilesReportTests(SynchronousTestCase):
         [found] = list_files_warnings([a_list()], DAY)
         self.assertEqual((found.name, found.key, found.severity), ("crl-over", "crl_files", Severity.WARNING))
         self.assertTrue(str(found).startswith("WARNING gw.ini:7 [ssl_profile p] crl_files: a.crl: the CRL of CN=CA"))
+
+    def test_other_key(self) -> None:
+        """A list that another key has signed than that of the trusted CA of its name is a warning, and says so."""
+        alien = a_list(entries=None, is_of_other_key=True)
+        [found] = list_files_warnings([alien], DAY - 1)
+        self.assertEqual((found.name, found.key, found.severity), ("crl-other-key", "crl_files", Severity.WARNING))
+        self.assertIn("a.crl: the CRL of CN=CA is signed with another key", str(found))
+        self.assertIn("another", list_files_table([alien]))

@@ -47,7 +47,7 @@ class RevocationReportTests(SynchronousTestCase):
         for line in (
             "certificates asked about the client's own",
             "at ports 80, 443",
-            "in networks public ones alone",
+            "in networks public and private ones, not this machine",
             "clients without an answer refused",
             "answers are kept in memory alone",
         ):
