@@ -122,6 +122,7 @@ class Stapling(HeldStaples):
         self._siblings = siblings
         self._stapled: dict[bytes, _Stapled] = {}
         self._coming: dict[bytes, _Stapled] = {}  # that are not in force yet
+        self._leaving: frozenset[bytes] = frozenset()  # that are not in force since the last reload
         self._turns = DeferredSemaphore(AT_ONCE)
         self._unsubscribe: Callable[[], None] = lambda: None
 
@@ -175,16 +176,22 @@ class Stapling(HeldStaples):
             self._hold(key, None)
 
     def use(self, subjects: Iterable[StapleSubject]) -> None:
-        """The certificates of these are in force from now on: what is known of one that stays is kept."""
-        before, self._stapled, self._coming = {**self._coming, **self._stapled}, {}, {}
+        """The certificates of these are in force from now on: what is known of one that stays is kept.
+
+        Workers come to it one after the other, and connections of the configuration before are still accepted: what is
+        known of a certificate that goes is handed out until the next reload, and not renewed.
+        """
+        before, coming, self._stapled, self._coming = self._stapled, self._coming, {}, {}
         for subject in subjects:
-            known = before.pop(subject.key, None)
-            if known is None:
-                self._stapled[subject.key] = _Stapled(subject)
-            else:
-                known.subject = subject
-                self._stapled[subject.key] = known
-        self._drop(before)
+            known = before.pop(subject.key, None) or coming.pop(subject.key, None) or _Stapled(subject)
+            known.subject = subject
+            self._stapled[subject.key] = known
+        self._drop(coming)
+        for key in self._leaving - self._stapled.keys():
+            self._hold(key, None)
+        for each in before.values():
+            each.stop()
+        self._leaving = frozenset(before)
         if self.running:
             self._begin()
 

@@ -329,16 +329,20 @@ class LivingTests(StaplingCase):
         self.assertEqual(self.flushLoggedErrors(), [])
 
     def test_reload(self) -> None:
-        """What stays in force keeps its response; what is new is asked about; what is gone is forgotten."""
+        """What stays in force keeps its response; what is new is asked about; what is gone is forgotten at the next
+        one: workers that are not so far yet still have it in force.
+        """
         data = self.answer()
         self.stapling.use([subject(), subject(OTHER)])
         self.clock.advance(0)
         self.assertEqual((self.stapled(), self.asked), (data, 2))
         other = self.answer(self.response(site=OTHER))
         self.stapling.use([subject(OTHER, "renamed")])
-        self.assertEqual((self.stapled(), self.stapled(OTHER)), (b"", other))
+        self.assertEqual((self.stapled(), self.stapled(OTHER)), (data, other))
         self.clock.advance(0.8 * HOUR)
         self.assertEqual(self.asked, 3)
+        self.stapling.use([subject(OTHER, "renamed")])
+        self.assertEqual((self.stapled(), self.stapled(OTHER)), (b"", other))
         self.assertEqual([each.names for each in self.stapling.states()], [("renamed",)])
 
     def test_gone_meanwhile(self) -> None:
