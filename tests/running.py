@@ -58,6 +58,22 @@ def free_ports(count: int) -> list[int]:
     return [holding.getsockname()[1] for holding in list(_held)[-count:]]
 
 
+def free_port_everywhere() -> int:
+    """A port without a socket on any address, reserved in the same way: for programs that listen on all of them.
+
+    On a busy machine most ports are those of a connection, or of one that has ended lately, on some address of 127/8.
+    """
+    dual = socket.has_dualstack_ipv6()
+    holding = socket.socket(socket.AF_INET6 if dual else socket.AF_INET)
+    if dual:
+        holding.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    holding.bind(("", 0))  # with SO_REUSEADDR the kernel might give the port of one that is reserved
+    holding.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    _held.append(holding)
+    port: int = holding.getsockname()[1]
+    return port
+
+
 @atexit.register
 def _let_go() -> None:
     while _held:

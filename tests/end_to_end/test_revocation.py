@@ -308,7 +308,7 @@ class OpensslTests(SynchronousTestCase):
             )
             (directory / "index.txt").write_text(index)
             for _ in range(5):  # somebody else may take the port meanwhile
-                (port,) = running.free_ports(1)
+                port = running.free_port_everywhere()
                 words = ["openssl", "ocsp", "-port", str(port), "-index", "index.txt", "-CA", "ca.pem"]
                 words += ["-nrequest", "9", "-rsigner", "signer.pem", "-rkey", "signer.key", *options]
                 process = stack.enter_context(

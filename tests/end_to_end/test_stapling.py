@@ -294,17 +294,20 @@ class OpensslCa:
     def serve(self, stack: ExitStack) -> int:
         """Starts the responder; returns its port."""
         signing = ("-CA", "server-root.pem", "-rsigner", "server-root.pem", "-rkey", "ca.key", "-ndays", "1")
+        said = b""
         for _ in range(5):  # another program may take the port meanwhile
-            (port,) = running.free_ports(1)
+            port = running.free_port_everywhere()
             words = ("openssl", "ocsp", "-ignore_err", "-port", str(port), "-index", "index.txt", *signing)
             process = stack.enter_context(
                 subprocess.Popen(words, cwd=self.directory, stdin=subprocess.DEVNULL, stdout=-1, stderr=-2)
             )
             stack.callback(process.kill)
             assert process.stdout
-            if any(b"ACCEPT" in line for line in iter(process.stdout.readline, b"")):
-                return port
-        raise AssertionError("openssl ocsp does not listen")
+            for line in iter(process.stdout.readline, b""):
+                if b"ACCEPT" in line:
+                    return port
+                said += line
+        raise AssertionError(f"openssl ocsp does not listen: {said.decode()}")
 
 
 @needs("openssl")
