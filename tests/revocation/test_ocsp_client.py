@@ -146,6 +146,19 @@ class SilenceTests(ClientCase):
             clock.advance(3)
             self.assertIsInstance(await asked, ProvenResponse)
 
+    async def test_one_timeout_for_all(self) -> None:
+        """Two silent responders take the time of the profile together, and not each of them."""
+        clock = Timed()
+        self.client = self.made(clock)
+        self.responder.say = lambda _: None
+        with closing(Responder(ISSUER, lambda _: None)) as silent:
+            asked = self.ask(self.route(silent.url, self.responder.url, timeout=6))
+            for responder in (silent, self.responder):
+                await deferToThread(responder.wait_for, 1)
+                clock.advance(3)
+            self.assertTrue(asked.called)
+            self.assert_unreachable(await asked, "no response in time")
+
     async def test_cancelled(self) -> None:
         """Who does not wait any more ends the connection, and no other responder is asked instead."""
         self.responder.say = lambda _: None
