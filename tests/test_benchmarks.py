@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from agwtwisted.core.certificates.pem import read_certificates
 from agwtwisted.core.revocation.crl import ProvenCrl, prove
 from agwtwisted.core.revocation.crl_encodings import encoded_lists
-from benchmarks import plots, reloads, report, summary
+from benchmarks import instructions, plots, reloads, report, summary
 from benchmarks.growth import Point
 from benchmarks.load import Load, Result, require_success
 from benchmarks.measure import Finding, Memory, Sample, Spread, ratios
@@ -110,6 +110,48 @@ class FigureTests(SynchronousTestCase):
         self.assertEqual(len(names), len(set(names)))
         self.assertLess({each.name for each in QUICK.workloads}, set(names))
         self.assertLess({each.like for each in FULL.workloads}, {*names, ""})
+
+
+CALLGRIND = """\
+events: Ir
+fn=(2) below
+0 7
+
+ob=(1) /usr/bin/python3
+fl=(1) ???
+fn=(1) evaluate
+0 100
+cob=(2) /lib/libc.so.6
+cfn=(3) memcpy
+calls=4 0
+0 40
++2 11
+
+ob=(2)
+fn=(3)
+* 40
+"""
+
+
+class InstructionTests(SynchronousTestCase):
+    """Counts of instructions."""
+
+    def test_read(self) -> None:
+        """Each function has what it took itself: what it called counts where that is defined."""
+        found = instructions.read(CALLGRIND.splitlines())
+        expected = {("", "below"): 7, ("python3", "evaluate"): 111, ("libc.so.6", "memcpy"): 40}
+        self.assertEqual(found, expected)
+
+    def test_summary(self) -> None:
+        """One line an operation: instructions, calls in Python and built in, and the ratio to what was before."""
+        ours, before = (
+            instructions.Count(functions={("a", "f"): each, ("b", "g"): 50}, calls={"core/a.py:1:f": 2, "~:0:len": 1.5})
+            for each in (50.0, 150.0)
+        )
+        line = instructions.summary({"request": [ours, before]}).splitlines()[1]
+        self.assertEqual(line.split(), ["request", "100", "2.0", "1.5", "200", "0.5000"])
+        listed = instructions.details([ours, before], 1, 1).splitlines()
+        self.assertIn(["50", "150", "f", "(a)"], [each.split() for each in listed])
 
 
 class ReportTests(SynchronousTestCase):
