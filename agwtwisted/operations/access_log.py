@@ -22,8 +22,14 @@ from agwtwisted.operations.log_writer import LogFile, LogWriter, WriterOrder
 from agwtwisted.sharing.memory import BatchLock
 from agwtwisted.transport.clocks import system_time
 
-UNMADE: Final = 64
-"""Lines that are made together at most: meanwhile nothing else is done."""
+PIECE: Final = 8
+"""Lines that are made together: one by one each costs more, and while they are made nothing else is done."""
+
+HURRY: Final = 64
+"""Lines that wait for being made, and are no longer left to it: a quarter of those that wait is made in each turn."""
+
+UNMADE: Final = 512
+"""Lines that wait for being made at most: a turn has fewer requests, so that this many are rare."""
 
 
 class ThreadedClock(Protocol):
@@ -61,7 +67,7 @@ class AccessLog(Service):
         delay: float = 0.05,
         lock: BatchLock | None = None,
     ) -> None:
-        """A batch is handed over at `batch_bytes`, or `delay` seconds after its first line.
+        """A batch is handed over at `batch_bytes`, or once lines are made, `delay` seconds after the first that waits.
 
         `clock` is the reactor. It has to be a `ThreadedClock`, which cannot be its annotation: Twisted declares
         `twisted.internet.reactor` without `callFromThread`. `wall` returns the time for the lines, in seconds since
@@ -106,18 +112,24 @@ class AccessLog(Service):
 
         It is asked for whether the log is enabled or not; an empty one is none.
         """
-        self._unmade.append(line)
-        if len(self._unmade) >= UNMADE:
+        unmade, call = self._unmade, self._call
+        unmade.append(line)
+        if len(unmade) >= UNMADE:
             self._make()
-        elif self._call is None and self.running:
-            self._call = self._clock.callLater(self._delay, self._tick)
+        elif call is None:
+            if self.running:
+                self._call = self._clock.callLater(self._delay, self._tick)
+        elif len(unmade) == HURRY and call.active():
+            call.reset(0)
 
     def make_lines(self) -> None:
         """Makes those that wait: what comes of that is known now."""
         self._make()
 
-    def _make(self) -> None:
-        unmade, self._unmade = self._unmade, []
+    def _make(self, count: int = UNMADE) -> None:
+        """Makes the oldest of the lines that wait, which are `UNMADE` at most."""
+        unmade = self._unmade[:count]
+        del self._unmade[:count]
         for line in unmade:
             try:
                 made = line()
@@ -219,8 +231,14 @@ class AccessLog(Service):
             self._lines, self._lines_bytes = [], 0
 
     def _tick(self) -> None:
-        """Hands over what is there; looks again later while a full buffer has not become half empty."""
-        self._hand_over()
+        """Makes some of the lines that wait, and the others in the next turns: a request that comes meanwhile would
+        wait for all of them. Hands over what is there; looks again later while a full buffer has not become half empty.
+        """
+        self._make(max(PIECE, len(self._unmade) // 4))
+        if self._unmade:
+            self._call = self._clock.callLater(0, self._tick)
+            return
+        self._put()
         self._call = None
         if not self._overflowed:
             return

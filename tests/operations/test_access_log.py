@@ -17,7 +17,7 @@ from twisted.internet.threads import deferToThread
 from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 from twisted.trial.unittest import TestCase
 
-from agwtwisted.operations.access_log import UNMADE, AccessLog
+from agwtwisted.operations.access_log import HURRY, PIECE, UNMADE, AccessLog
 from agwtwisted.operations.log_writer import log_file
 
 
@@ -32,6 +32,12 @@ class ThreadedTestClock(Clock):
 def lines(count: int, *, start: int = 0, width: int = 20) -> list[bytes]:
     """Numbered lines, each `width` bytes long."""
     return [(b"%d " % number).ljust(width - 1, b".") + b"\n" for number in range(start, start + count)]
+
+
+def _noted(made: list[bytes], line: bytes) -> bytes:
+    """Makes a line, and notes it."""
+    made.append(line)
+    return line
 
 
 def read_to_end(descriptor: int) -> bytes:
@@ -291,12 +297,7 @@ class BatchTests(AccessLogTestCase):
         self.addCleanup(os.close, reader)
         log = self.started()
         made: list[bytes] = []
-
-        def line(text: bytes) -> bytes:
-            """Notes that it is made."""
-            made.append(text)
-            return text
-
+        line = partial(_noted, made)
         log.write(b"1\n")
         log.write_later(partial(line, b"2\n"))
         log.write_later(partial(line, b"3\n"))
@@ -316,21 +317,51 @@ class BatchTests(AccessLogTestCase):
         self.assertEqual(await deferToThread(os.read, reader, 100), b"7\n")
 
     async def test_made_when_many(self) -> None:
-        """Few lines wait for being made: beyond `UNMADE` they take turns with other work, and count for the buffer."""
+        """No more lines than `UNMADE` wait for being made: then all are, and count for the buffer."""
         log = self.started(max_buffer_bytes=2 * UNMADE - 2)
         made: list[bytes] = []
-
-        def line(text: bytes) -> bytes:
-            """Notes that it is made."""
-            made.append(text)
-            return text
-
         for number in range(UNMADE):
             self.assertEqual(made, [])
-            log.write_later(partial(line, b"%d\n" % (number % 10)))
+            log.write_later(partial(_noted, made, b"%d\n" % (number % 10)))
         self.assertEqual((len(made), log._overflowed), (UNMADE, 1))
         await log.stopService()
         self.flushLoggedErrors()
+
+    def other_work(self, made: list[bytes], delay: float) -> list[int]:
+        """Has other work done in three turns; the returned list gets the number of lines that are made by then."""
+        seen: list[int] = []
+
+        def work() -> None:
+            seen.append(len(made))
+            if len(seen) < 3:
+                self.clock.callLater(0, work)
+
+        self.clock.callLater(delay, work)
+        return seen
+
+    async def test_made_in_pieces(self) -> None:
+        """Lines are made a piece in each turn, so that no request waits for all; all are handed over as one batch."""
+        log = self.started()
+        made: list[bytes] = []
+        for line in lines(2 * PIECE + 1):
+            log.write_later(partial(_noted, made, line))
+        seen = self.other_work(made, 0.05)
+        self.clock.advance(0.05)
+        self.assertEqual((seen, self.clock.getDelayedCalls()), ([PIECE, 2 * PIECE, 2 * PIECE + 1], []))
+        await log.stopService()
+        self.assertEqual(self.path.read_bytes(), b"".join(lines(2 * PIECE + 1)))
+
+    async def test_made_when_more_wait(self) -> None:
+        """Where many lines wait, the next turn begins to make them, and in larger pieces."""
+        log = self.started()
+        made: list[bytes] = []
+        for line in lines(HURRY):
+            log.write_later(partial(_noted, made, line))
+        seen = self.other_work(made, 0)
+        self.clock.advance(0)
+        self.assertEqual(seen, [HURRY // 4, 28, 37])
+        await log.stopService()
+        self.assertEqual(made, lines(HURRY))
 
     async def test_defect(self) -> None:
         """A line that cannot be made is logged as a defect; the others are written."""
