@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from agwtwisted.core.certificates.pem import read_certificates
 from agwtwisted.core.revocation.crl import ProvenCrl, prove
 from agwtwisted.core.revocation.crl_encodings import encoded_lists
-from benchmarks import instructions, plots, reloads, report, summary
+from benchmarks import instructions, plots, reloads, report, summary, tail, trace
 from benchmarks.growth import Point
 from benchmarks.load import Load, Result, require_success
 from benchmarks.measure import Finding, Memory, Sample, Spread, ratios
@@ -239,6 +239,58 @@ class TimelineTests(SynchronousTestCase):
     def test_percentile(self) -> None:
         """The smallest value that the share of all does not exceed."""
         self.assertEqual([reloads.percentile([3, 1, 2], share) for share in (0, 0.5, 0.99, 1)], [1, 2, 3, 3])
+
+
+class TailTests(SynchronousTestCase):
+    """What `benchmarks.tail` makes of a traced gateway and of rounds."""
+
+    def noted(self, place: str, **fields: object) -> trace.Trace:
+        """A trace of two requests, of 1.0 to 1.5 s and of 2.0 to 4.0 s."""
+        timeline = Path(place, "timeline")
+        timeline.write_text("1000000 500000\n2000000 2000000\n")
+        empty = {"lines": [], "timed": [], "writes": [], "collections": [], "timers": {}}
+        noted = Path(place, "trace.json")
+        names = ["began", "ended", "running", "events", "faults", "preempted"]
+        noted.write_text(json.dumps({"turn": names, **empty, **fields}))
+        return trace.Trace.read(noted, timeline)
+
+    def test_within(self) -> None:
+        """How much of a time lies in spans, which may begin before it and end after it."""
+        spans = trace.Spans([(1.0, 2.0), (3.0, 4.0)])
+        times = ((0.0, 9.0), (1.5, 3.5), (2.1, 2.9), (3.2, 3.4), (0.0, 1.0), (4.0, 5.0))
+        self.assertEqual([round(spans.within(*time), 6) for time in times], [2.0, 1.0, 0.0, 0.2, 0.0, 0.0])
+
+    def test_parts(self) -> None:
+        """The time of a request is divided: elsewhere, in turns of the gateway, and what these turns were about."""
+        turns = [*(0.2, 0.3, 0.1, 1, 0, 0), *(1.1, 1.4, 0.3, 1, 2, 0), *(2.5, 3.5, 0.75, 1, 3, 1)]
+        with tempfile.TemporaryDirectory() as place:
+            found = self.noted(place, turns=turns, lines=[2.5, 2.6], collections=[3.0, 3.2, 1.0], timed=[2.5, 2.6])
+        self.assertEqual((found.faults, found.preempted, found.generations, len(found.turns)), (5, 1, [1], 2))
+        parts = [{name: round(of, 6) for name, of in found.parts(request).items()} for request in found.requests]
+        self.assertEqual(list(parts[0].values()), [0.5, 0.2, 0.3, 0, 0, 0, 0])
+        self.assertEqual(list(parts[1].values()), [2.0, 1.0, 1.0, 0.1, 0.2, 0.1, 0.25])
+
+    def test_explained(self) -> None:
+        """The tables name what took longest in slow requests, and every timer."""
+        with tempfile.TemporaryDirectory() as place:
+            found = self.noted(
+                place, turns=[2.0, 4.0, 2.0, 1, 0, 0], lines=[2.0, 3.8], timers={"Watch._begin": [2, 0.5, 0.3]}
+            )
+        text = trace.explained([found])
+        self.assertIn("longest part of the slow ones: lines of the access log 100%", text)
+        self.assertRegex(text, r"Watch\._begin +2 +250,000 +300,000")
+
+    def test_samples(self) -> None:
+        """Rounds of several runs are kept in one file, and compared with nginx's of the same round."""
+        ones = {"nginx": sample(100.0, p99_us=400), "agwtwisted": sample(150.0, p99_us=500)}
+        with tempfile.TemporaryDirectory() as place:
+            file = Path(place, "samples")
+            self.assertEqual(tail.read_rounds(file), {})
+            for _ in range(2):
+                tail.keep_round(file, ones)
+            rounds = tail.read_rounds(file)
+        self.assertEqual([len(each) for each in rounds.values()], [2, 2])
+        self.assertRegex(tail.table(rounds), r"agwtwisted +2 .* 1\.50 \(1\.50\.\.1\.50\) .* 1\.25 \(1\.25")
 
 
 class RevocationListTests(SynchronousTestCase):
