@@ -24,7 +24,7 @@ from agwtwisted.core.plan.error_pages import NO_ERROR_PAGES, ErrorPages
 from agwtwisted.core.resources.gateway import Gateway
 from agwtwisted.core.verification.verdicts import Missing, Refusing
 from agwtwisted.operations.access_log import AccessLog
-from agwtwisted.operations.counters import BackendCounters, ListenerCounters, RequestCounters
+from agwtwisted.operations.counters import BackendCounters, RouteCounters
 from agwtwisted.operations.metrics import Metrics
 from agwtwisted.operations.refusals import Refusals
 
@@ -53,14 +53,12 @@ class Lost:
         return ErrorInfo.UPSTREAM_TIMED_OUT if self.timed_out else ErrorInfo.UPSTREAM_CLOSED_CONNECTION
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(eq=False)
 class RecordedRoute:
     """What all exchanges with one action have in common once they are over: in the access log, and in the metrics."""
 
     frame: RecordFrame
-    requests: RequestCounters
-    listener: ListenerCounters
-    backend: BackendCounters  # of an action without a pool: its own, where nothing is counted
+    counters: RouteCounters
 
 
 class ExchangeContext:
@@ -171,8 +169,10 @@ class ExchangeContext:
         settings = "" if action is None or action.settings is None else action.settings.name
         metrics = self.metrics
         return RecordedRoute(
-            frame=RecordFrame.from_names(listener=listener, rule=rule, backend_pool=pool, backend_setting=settings),
-            requests=metrics.requests[listener, rule],
-            listener=metrics.listeners[(listener,)],
-            backend=metrics.backends[pool, settings] if pool else BackendCounters(),
+            RecordFrame.from_names(listener=listener, rule=rule, backend_pool=pool, backend_setting=settings),
+            RouteCounters(
+                metrics.requests[listener, rule],
+                metrics.listeners[(listener,)],
+                metrics.backends[pool, settings] if pool else BackendCounters(),
+            ),
         )

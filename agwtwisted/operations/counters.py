@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from typing import Final
+from typing import Final, Protocol
 
 from agwtwisted.core.http.pages import ErrorInfo
 from agwtwisted.core.identity.clients import RevocationFinding
@@ -21,6 +21,8 @@ NO_SOURCE: Final = "none"
 """Of a check in which no source has said anything."""
 
 FIRST_DIGITS: Final = len(CODES)
+
+_NO_ERROR: Final = ErrorInfo.NO_ERROR  # before Python 3.12 each look at a member of an Enum costs a call
 
 
 class Histogram:
@@ -57,16 +59,6 @@ class RequestCounters:
         self.received_bytes = 0
         self.sent_bytes = 0
         self.durations = Histogram()
-
-    def ended(self, status: int, received: int, sent: int, seconds: float) -> int:
-        """One has; its status is 0 where the client got none. Returns the bucket of its duration."""
-        self.by_class[status // 100 if status < 600 else 5] += 1  # RFC 9110 section 15: a class that is unknown is 5xx
-        self.received_bytes += received
-        self.sent_bytes += sent
-        durations, bucket = self.durations, bisect_left(DURATIONS, seconds)
-        durations.counts[bucket] += 1  # as `observe`: a call less for each request
-        durations.total += seconds
-        return bucket
 
 
 class SessionCounters:
@@ -117,14 +109,6 @@ class BackendCounters:
             found = self.servers[name] = ServerCounters()
         return found
 
-    def responded(self, server: bytes, status: int, first_byte: float) -> None:
-        """A server did: the first byte came so many seconds after the request."""
-        counters = self.servers.get(server) or self.server(server)
-        counters.by_class[status // 100 if status < 600 else 5] += 1
-        durations = self.first_bytes  # as `Histogram.observe`: a call less for each request
-        durations.counts[bisect_left(DURATIONS, first_byte)] += 1
-        durations.total += first_byte
-
 
 class AddressCounters:
     """Connections of one address that is listened on."""
@@ -168,6 +152,61 @@ class ListenerCounters:
     def refused(self, stage: str, verdict: Refusing) -> None:
         """A client was refused at this stage, as the metric has it."""
         self.refusals[stage, refusal(verdict)] += 1
+
+
+class CountedExchange(Protocol):
+    """What is counted of an exchange once it is over."""
+
+    status: int  # that the client got; 0: none
+    received_bytes: int
+    sent_bytes: int
+    time_taken: float  # seconds
+    error_info: ErrorInfo
+    server_name: bytes  # of the server that has responded
+    server_status: int | None  # None: none has
+    server_response_latency: float | None  # seconds from the request to the first byte
+
+
+class RouteCounters:
+    """Those of all exchanges with one action.
+
+    Args:
+        requests: of the listener and the rule.
+        listener: of the listener.
+        backend: of the pool and the settings; of an action without a pool its own, where nothing is counted.
+    """
+
+    __slots__ = ("backend", "listener", "requests")
+
+    def __init__(self, requests: RequestCounters, listener: ListenerCounters, backend: BackendCounters) -> None:
+        self.requests = requests
+        self.listener = listener
+        self.backend = backend
+
+    def count(self, exchange: CountedExchange) -> None:
+        """One is over: all that is counted of it, in one call."""
+        requests, status, seconds, error = self.requests, exchange.status, exchange.time_taken, exchange.error_info
+        requests.by_class[status // 100 if status < 600 else 5] += 1  # RFC 9110 section 15: an unknown class is 5xx
+        requests.received_bytes += exchange.received_bytes
+        requests.sent_bytes += exchange.sent_bytes
+        durations, bucket = requests.durations, bisect_left(DURATIONS, seconds)
+        durations.counts[bucket] += 1  # as `Histogram.observe`
+        durations.total += seconds
+        if error is not _NO_ERROR:
+            self.listener.errors[error] += 1
+        server_status, first_byte = exchange.server_status, exchange.server_response_latency
+        if server_status is None or first_byte is None:
+            return
+        backend, name = self.backend, exchange.server_name
+        server = backend.servers.get(name) or backend.server(name)
+        server.by_class[server_status // 100 if server_status < 600 else 5] += 1
+        durations = backend.first_bytes
+        durations.counts[bisect_left(DURATIONS, first_byte)] += 1
+        durations.total += first_byte
+        if error is _NO_ERROR and status != 101:
+            durations = backend.last_bytes
+            durations.counts[bucket] += 1
+            durations.total += seconds
 
 
 class RevocationCounters:

@@ -70,7 +70,7 @@ class ContextTests(SynchronousTestCase):
         """Two configurations that name a route alike count on in the same counters."""
         context, other = self.context(), self.context()
         other.metrics = context.metrics
-        first, second = (each.route("listener", site().actions.default) for each in (context, other))
+        first, second = (each.route("listener", site().actions.default).counters for each in (context, other))
         self.assertIs(first.requests, second.requests)
         self.assertIs(first.backend, second.backend)
-        self.assertIsNot(context.route("listener", None).backend, first.backend)
+        self.assertIsNot(context.route("listener", None).counters.backend, first.backend)

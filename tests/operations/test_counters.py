@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
+from agwtwisted.core.http.pages import ErrorInfo
 from agwtwisted.core.operations.metric_kinds import DURATIONS, LIFETIMES
 from agwtwisted.core.verification.handshake_failures import HandshakeFailure
 from agwtwisted.core.verification.verdicts import Missing, Refused, Trusted
@@ -13,8 +15,12 @@ from agwtwisted.operations.counters import (
     ListenerCounters,
     RequestCounters,
     RevocationCounters,
+    RouteCounters,
     SessionCounters,
 )
+
+ONE_OF_2XX = [0, 0, 1, 0, 0, 0]
+TWO_OF_5XX = [0, 0, 0, 0, 0, 2]
 
 
 class HistogramTests(SynchronousTestCase):
@@ -28,19 +34,56 @@ class HistogramTests(SynchronousTestCase):
         self.assertEqual(histogram.sample, (2, 2, 1, 7.0))
 
 
-class RequestCountersTests(SynchronousTestCase):
-    """Requests."""
+@attrs.frozen(kw_only=True)
+class Finished:
+    """A `CountedExchange`."""
 
-    def test_ended(self) -> None:
-        """Each counts by its class, with its bytes and its time."""
-        counters = RequestCounters()
+    status: int = 200
+    received_bytes: int = 10
+    sent_bytes: int = 100
+    time_taken: float = 0.002
+    error_info: ErrorInfo = ErrorInfo.NO_ERROR
+    server_name: bytes = b""
+    server_status: int | None = None
+    server_response_latency: float | None = None
+
+
+class RouteCountersTests(SynchronousTestCase):
+    """Exchanges."""
+
+    def setUp(self) -> None:
+        self.requests, self.listener, self.backend = RequestCounters(), ListenerCounters(), BackendCounters()
+        self.counters = RouteCounters(self.requests, self.listener, self.backend)
+
+    def test_requests(self) -> None:
+        """Each counts by its class, with its bytes and its time; without a response nothing of a backend does."""
         for status in (0, 101, 200, 204, 302, 404, 499, 502, 999):
-            self.assertEqual(counters.ended(status, 10, 100, 0.002), 1)
-        self.assertEqual(counters.by_class, [1, 1, 2, 1, 2, 2])
-        self.assertEqual((counters.received_bytes, counters.sent_bytes), (90, 900))
-        self.assertEqual(counters.durations.counts[1], 9)
-        self.assertAlmostEqual(counters.durations.total, 0.018)
-        self.assertEqual(counters.durations.bounds, DURATIONS)
+            self.counters.count(Finished(status=status))
+        requests = self.requests
+        self.assertEqual(requests.by_class, [1, 1, 2, 1, 2, 2])
+        self.assertEqual((requests.received_bytes, requests.sent_bytes), (90, 900))
+        self.assertEqual(requests.durations.counts[1], 9)
+        self.assertAlmostEqual(requests.durations.total, 0.018)
+        self.assertEqual(requests.durations.bounds, DURATIONS)
+        self.assertEqual((self.listener.errors, self.backend.servers), ({}, {}))
+
+    def test_responses(self) -> None:
+        """A response counts for its server by class, and its time for all."""
+        for name, status in ((b"a:1", 200), (b"b:1", 503), (b"b:1", 999)):
+            self.counters.count(Finished(server_name=name, server_status=status, server_response_latency=0.004))
+        self.assertEqual([self.backend.server(name).by_class for name in (b"a:1", b"b:1")], [ONE_OF_2XX, TWO_OF_5XX])
+        first, last = self.backend.first_bytes, self.backend.last_bytes
+        self.assertEqual((first.counts[2], first.total), (3, 0.012))
+        self.assertEqual((last.counts[1], last.total), (3, 0.006))
+
+    def test_without_an_end(self) -> None:
+        """A response that was cut, and a tunnel, have a first byte, and no last one; an error counts by its code."""
+        for change in ({"error_info": ErrorInfo.UPSTREAM_TIMED_OUT}, {"status": 101, "server_status": 101}):
+            self.counters.count(
+                Finished(server_name=b"a:1", server_response_latency=0.004, **{"server_status": 200} | change)
+            )
+        self.assertEqual((sum(self.backend.first_bytes.counts), sum(self.backend.last_bytes.counts)), (2, 0))
+        self.assertEqual(self.listener.errors, {ErrorInfo.UPSTREAM_TIMED_OUT: 1})
 
 
 class SessionCountersTests(SynchronousTestCase):
@@ -54,18 +97,6 @@ class SessionCountersTests(SynchronousTestCase):
         self.assertEqual((counters.by_status, counters.received_bytes), ({200: 1, 403: 1}, 4))
         self.assertEqual((counters.sent_bytes, counters.durations.counts[4]), (6, 1))
         self.assertEqual(counters.durations.bounds, LIFETIMES)
-
-
-class BackendCountersTests(SynchronousTestCase):
-    """Servers of a pool."""
-
-    def test_responded(self) -> None:
-        """A response counts for its server by class, and its time for all."""
-        counters = BackendCounters()
-        counters.responded(b"a:1", 200, 0.004)
-        counters.responded(b"b:1", 503, 0.004)
-        self.assertEqual((counters.server(b"a:1").by_class[2], counters.server(b"b:1").by_class[5]), (1, 1))
-        self.assertEqual((counters.first_bytes.counts[2], counters.first_bytes.total), (2, 0.008))
 
 
 class ListenerCountersTests(SynchronousTestCase):

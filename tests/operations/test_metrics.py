@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.http.pages import ErrorInfo
@@ -11,7 +13,9 @@ from agwtwisted.core.operations.kept_names import KEPT
 from agwtwisted.core.operations.measurements import Collected
 from agwtwisted.core.verification.handshake_failures import HandshakeFailure
 from agwtwisted.core.verification.verdicts import Missing
+from agwtwisted.operations.counters import RouteCounters
 from agwtwisted.operations.metrics import Metrics
+from tests.operations.test_counters import Finished
 
 NAMES = (
     ("listener", "shop"),
@@ -22,6 +26,8 @@ NAMES = (
     ("server", "10.0.0.1:80"),
 )
 
+RESPONSE: dict[str, Any] = {"server_name": b"10.0.0.1:80", "server_status": 404, "server_response_latency": 0.1}
+
 
 class MetricsTests(SynchronousTestCase):
     """Counters, by names of the configuration."""
@@ -29,7 +35,6 @@ class MetricsTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.metrics = Metrics()
         self.metrics.use(NAMES, 0.0)
-        self.metrics.requests["shop", "shop"].ended(200, 1, 2, 0.5)
         self.metrics.sessions["shop", "shop"].ended(200, 1, 2, 0.5)
         listener = self.metrics.listeners[("shop",)]
         listener.shook_hands("TLSv1.3", resumed=False)
@@ -40,7 +45,9 @@ class MetricsTests(SynchronousTestCase):
         listener.misuses["resets"] += 1
         address = self.metrics.addresses[("0.0.0.0:443",)]
         address.accepted, address.closed = 5, 3
-        self.metrics.backends["app", "app"].responded(b"10.0.0.1:80", 404, 0.1)
+        backend = self.metrics.backends["app", "app"]
+        exchange = Finished(received_bytes=1, sent_bytes=2, time_taken=0.5, **RESPONSE)
+        RouteCounters(self.metrics.requests["shop", "shop"], listener, backend).count(exchange)
         self.metrics.revocation.asked("good", 0.1)
         for source in (RevocationSource.CRL, NoSource.NONE):
             self.metrics.revocation.found(RevocationFinding(status=ClientRevocationStatus.GOOD, source=source))

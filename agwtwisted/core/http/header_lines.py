@@ -49,15 +49,6 @@ class HeaderBlock(Sequence[Header]):
             self._pairs = pairs
         return pairs
 
-    def value(self, name: bytes) -> bytes:
-        """The value of the first line of that name, given in lower case; empty when there is none. Cuts nothing."""
-        lines = self.octets
-        at = -1 if name == _LENGTH else (b"\n" + lines.lower()).find(b"\n%b:" % name)
-        if at < 0:
-            return b""
-        begin = at + len(name) + 1
-        return lines[begin : lines.index(b"\r", begin)].strip(b"\t ")
-
     def __iter__(self) -> Iterator[Header]:
         return iter(self.pairs())
 
@@ -84,9 +75,14 @@ class HeaderBlock(Sequence[Header]):
 
 
 def value_of(headers: Sequence[Header], name: bytes) -> bytes:
-    """The value of the first header of that name, given in lower case; empty when there is none."""
+    """The value of the first header of that name, given in lower case; empty when there is none. Cuts no block."""
     if isinstance(headers, HeaderBlock):
-        return headers.value(name)
+        lines = headers.octets
+        at = -1 if name == _LENGTH else (b"\n" + lines.lower()).find(b"\n%b:" % name)
+        if at < 0:
+            return b""
+        begin = at + len(name) + 1
+        return lines[begin : lines.index(b"\r", begin)].strip(b"\t ")
     for line in headers:
         if line[0].lower() == name:
             return line[1]

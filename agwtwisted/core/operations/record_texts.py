@@ -11,8 +11,10 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-PLAIN = bytes(byte for byte in range(0x20, 0x7F) if byte not in b'"\\')
-"""The bytes that stand in a JSON string as they are."""
+_PLAIN: Final = frozenset(range(0x20, 0x7F)) - frozenset(b'"\\')
+
+MARKED: Final = bytes(byte if byte in _PLAIN else 255 - byte for byte in range(256))
+"""By which `bytes.translate` leaves those bytes what they are that stand in a JSON string as they are, and no other."""
 
 _LATIN = {0xDC00 + byte: byte for byte in range(0x80, 0x100)}
 """From what "surrogateescape" makes of bytes that are not UTF-8 to the same bytes as Latin-1."""
@@ -69,4 +71,4 @@ def field(raw: bytes) -> bytes:
 
 def escaped(raw: bytes) -> bytes:
     """Bytes from outside as the inside of a JSON string, in ASCII."""
-    return json.dumps(decoded(raw))[1:-1].encode() if raw.translate(None, PLAIN) else raw
+    return json.dumps(decoded(raw))[1:-1].encode() if raw.translate(MARKED) != raw else raw

@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 from enum import Enum
 from functools import lru_cache
 from hashlib import sha256
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 import attrs
 
-from agwtwisted.core.base.values import value
+from agwtwisted.core.http.messages import RequestHead, UnfitRequest
 from agwtwisted.core.http.pages import ErrorInfo
 from agwtwisted.core.identity.clients import NOT_CHECKED, CertificateProof, Client, ClientConnection, PendingClient
 from agwtwisted.core.operations.record_lines import Line, number, outside, quoted_number, rendered, seconds, word
@@ -125,32 +125,30 @@ def client_members(client: Client, *, names_refused: bool = True) -> ClientMembe
     return known
 
 
-@value(kw_only=True)
-class AccessRecord:
-    """One finished exchange. Sizes are bytes, durations seconds; without a backend the server's fields are unset."""
+class AccessRecord(Protocol):
+    """One finished exchange, as its line reads it: the shell has no other object of it.
+
+    Sizes are bytes, durations seconds; without a backend the server's fields are unset.
+    """
 
     timestamp: bytes  # of its end, by `timestamp`
     frame: RecordFrame
-    client: ClientMembers
-    method: bytes
-    target: bytes  # as it came, with its query
-    rewritten_target: bytes  # as it was forwarded
-    version: bytes  # b"1.0", b"1.1" or b"2.0"
-    original_host: bytes
+    members: ClientMembers
+    request: RequestHead | UnfitRequest
+    forwarded_target: bytes | None  # None: as it came
     host: bytes  # as it was forwarded
-    user_agent: bytes = b""
     status: int
-    content_type: bytes = b""  # of the response
+    content_type: bytes  # of the response
     received_bytes: int
     sent_bytes: int
     client_response_time: float  # from the first to the last byte sent to the client
     time_taken: float
-    transaction_id: bytes
-    server_routed: bytes = b""  # address:port
-    server_status: int | None = None
-    server_response_latency: float | None = None
-    upstream_source_port: int | None = None
-    error_info: ErrorInfo = ErrorInfo.NO_ERROR
+    trace_id: bytes
+    server_name: bytes  # address:port
+    server_status: int | None
+    server_response_latency: float | None
+    upstream_port: int | None
+    error_info: ErrorInfo
 
 
 @attrs.frozen(kw_only=True)
@@ -177,8 +175,8 @@ def timestamp(seconds: float) -> bytes:
 
 
 ACCESS: Final = Line(
-    rendered("client.address", INSTANCE | CLIENT),
-    outside("httpMethod", "method", "the method"),
+    rendered("members.address", INSTANCE | CLIENT),
+    outside("httpMethod", "request.method", "the method"),
     # What these three say is given by `render`.
     outside(
         "originalRequestUriWithArgs",
@@ -187,20 +185,20 @@ ACCESS: Final = Line(
     ),
     outside("requestUri", "", "the path as forwarded"),
     outside("requestQuery", "", "the query as forwarded"),
-    outside("userAgent", "user_agent", "User-Agent"),
+    outside("userAgent", "request.user_agent", "User-Agent"),
     number("httpStatus", "status", "the status that the client got; 499 if it disconnected before"),
-    outside("httpVersion", "version", "`HTTP/1.0`, `HTTP/1.1` or `HTTP/2.0`", b"HTTP/%b"),
+    outside("httpVersion", "request.version", "`HTTP/1.0`, `HTTP/1.1` or `HTTP/2.0`", b"HTTP/%b"),
     number("receivedBytes", "received_bytes", "bytes of the request, head and body"),
     number("sentBytes", "sent_bytes", "bytes of the response, head and body"),
     seconds("clientResponseTime", "client_response_time", "seconds from the first to the last byte of the response"),
     seconds("timeTaken", "time_taken", "seconds from the request's head to the end of the response"),
-    outside("transactionId", "transaction_id", "the same as X-Appgw-Trace-Id at the backend"),
-    rendered("client.tls", TLS),
-    outside("serverRouted", "server_routed", "the last server to which the request was sent"),
+    outside("transactionId", "trace_id", "the same as X-Appgw-Trace-Id at the backend"),
+    rendered("members.tls", TLS),
+    outside("serverRouted", "server_name", "the last server to which the request was sent"),
     quoted_number("serverStatus", "server_status", "the status of its response"),
     quoted_number("serverResponseLatency", "server_response_latency", "seconds until its response began", b"%.3f"),
-    quoted_number("upstreamSourcePort", "upstream_source_port", "the gateway's own port of the connection to it"),
-    outside("originalHost", "original_host", "Host as received"),
+    quoted_number("upstreamSourcePort", "upstream_port", "the gateway's own port of the connection to it"),
+    outside("originalHost", "request.authority", "Host as received"),
     outside("host", "host", "Host as forwarded"),
     word("error_info", "error_info.octets", "why the gateway itself answered: [error codes](error-codes.md)"),
     outside("contentType", "content_type", "Content-Type of the response"),
@@ -209,18 +207,18 @@ ACCESS: Final = Line(
 
 
 def render(record: AccessRecord, log_query: bool) -> bytes:
-    """The record as one line of JSON, in ASCII; without `log_query` no part of a query string is in it."""
-    return ACCESS.render(record, _url(record, log_query))
+    """The record as one line of JSON, in ASCII; without `log_query` no part of a query string is in it.
 
-
-def _url(record: AccessRecord, log_query: bool) -> tuple[bytes, bytes, bytes]:
-    """The target as it came, where it was forwarded as another, and path and query as they were forwarded."""
-    path, _, query = record.rewritten_target.partition(b"?")
-    original = b"" if record.target == record.rewritten_target else record.target
+    It says the target as it came, where it was forwarded as another, and path and query as they were forwarded.
+    """
+    came = record.request.target
+    forwarded = record.forwarded_target
+    path, _, query = (came if forwarded is None else forwarded).partition(b"?")
+    original = b"" if forwarded is None or forwarded == came else came
     if not log_query:
         original, query = original.partition(b"?")[0], b""
         original = b"" if original == path else original
-    return original, path, query
+    return ACCESS.render(record, original, path, query)
 
 
 _FAILURE: Final = (

@@ -16,7 +16,7 @@ class HeaderLineTests(SynchronousTestCase):
         octets = b"A: 1\r\nb: \r\n"
         self.assertEqual(rendered(lines), octets)
         block = HeaderBlock.of(lines)
-        self.assertEqual((block, block.octets, rendered(block), block.value(b"a")), (lines, octets, octets, b"1"))
+        self.assertEqual((block, block.octets, rendered(block), value_of(block, b"a")), (lines, octets, octets, b"1"))
 
     def test_first(self) -> None:
         """The first of that name, in any case; empty when there is none."""

@@ -63,7 +63,7 @@ LINE = Line(
 
 def properties(record: Record, target: bytes = b"/") -> dict[str, Any]:
     """What the line of a record says."""
-    line = LINE.render(record, (target,))
+    line = LINE.render(record, target)
     assert line.endswith(b"\n")
     assert line.isascii()
     read = json.loads(line)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from itertools import product
 from typing import Any
 
 import attrs
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.certificates.variables import CertificateVariables
+from agwtwisted.core.http.messages import RequestHead, UnfitRequest
 from agwtwisted.core.http.pages import ErrorInfo
 from agwtwisted.core.identity.clients import (
     Client,
@@ -23,7 +25,7 @@ from agwtwisted.core.identity.clients import (
 from agwtwisted.core.operations import records
 from agwtwisted.core.operations.record_texts import LONGEST_FIELD, cut
 from agwtwisted.core.operations.records import (
-    AccessRecord,
+    ClientMembers,
     HandshakeRecord,
     RecordFrame,
     client_members,
@@ -54,47 +56,82 @@ def client(**changes: Any) -> Client:
     return identities.client(**FIELDS | changes)
 
 
+@attrs.frozen(kw_only=True)
+class FinishedExchange:
+    """An `AccessRecord`."""
+
+    timestamp: bytes = b""
+    frame: RecordFrame
+    members: ClientMembers
+    request: RequestHead | UnfitRequest
+    forwarded_target: bytes | None = None
+    host: bytes = b""
+    status: int = 200
+    content_type: bytes = b""
+    received_bytes: int = 0
+    sent_bytes: int = 0
+    client_response_time: float = 0.0
+    time_taken: float = 0.0
+    trace_id: bytes = b""
+    server_name: bytes = b""
+    server_status: int | None = None
+    server_response_latency: float | None = None
+    upstream_port: int | None = None
+    error_info: ErrorInfo = ErrorInfo.NO_ERROR
+
+
 FRAME = RecordFrame.from_names(
     listener="HTTP-Listener",
     rule="Storage-Static-Rule",
     backend_pool="StaticStorageAccount",
     backend_setting="StorageStatic-HTTPS-Setting",
 )
-RECORD = AccessRecord(
+RECORD = FinishedExchange(
     timestamp=b"2021-10-14T22:17:11+00:00",
     frame=FRAME,
-    client=client_members(client()),
-    method=b"GET",
-    target=b"/old?a=1",
-    rewritten_target=b"/new?b=2?",
-    version=b"1.1",
-    original_host=b"20.110.30.194:8443",
+    members=client_members(client()),
+    request=UnfitRequest(
+        status=0,
+        error_info=ErrorInfo.NO_ERROR,
+        method=b"GET",
+        target=b"/old?a=1",
+        authority=b"20.110.30.194:8443",
+        user_agent=b"Mozilla/5.0 (Windows NT 6.1; WOW64)",
+    ),
+    forwarded_target=b"/new?b=2?",
     host=b"20.110.30.194",
-    user_agent=b"Mozilla/5.0 (Windows NT 6.1; WOW64)",
     status=200,
     content_type=b"application/json",
     received_bytes=184,
     sent_bytes=466,
     client_response_time=0.0,
     time_taken=0.034,
-    transaction_id=b"592d1649f75a8d480a3c4dc6a975309d",
-    server_routed=b"52.239.221.65:443",
+    trace_id=b"592d1649f75a8d480a3c4dc6a975309d",
+    server_name=b"52.239.221.65:443",
     server_status=200,
     server_response_latency=0.028,
-    upstream_source_port=21564,
+    upstream_port=21564,
 )
+
+
+def changed(**fields: Any) -> FinishedExchange:
+    """That record, with these fields of it, or of its request."""
+    of_request = {name: value for name, value in fields.items() if not hasattr(RECORD, name)}
+    request = attrs.evolve(RECORD.request, **of_request)
+    return attrs.evolve(RECORD, request=request, **{name: fields[name] for name in fields.keys() - of_request.keys()})
+
 
 LATIN = {0xDC00 + byte: byte for byte in range(0x80, 0x100)}
 OUTSIDE = {
     "method": "httpMethod",
     "target": "originalRequestUriWithArgs",
-    "rewritten_target": "requestUri",
+    "forwarded_target": "requestUri",
     "user_agent": "userAgent",
-    "original_host": "originalHost",
+    "authority": "originalHost",
     "host": "host",
     "content_type": "contentType",
-    "transaction_id": "transactionId",
-    "server_routed": "serverRouted",
+    "trace_id": "transactionId",
+    "server_name": "serverRouted",
 }
 """Each field that holds bytes from outside, and its member."""
 
@@ -184,10 +221,10 @@ class RenderTests(SynchronousTestCase):
         )
 
     def test_url_once(self) -> None:
-        """A URL that was forwarded as it came stands in the line once, in its two parts."""
-        for log_query, query in ((True, "b=%22&c?"), (False, "")):
-            record = attrs.evolve(RECORD, target=b"/unique-path?b=%22&c?", rewritten_target=b"/unique-path?b=%22&c?")
-            line = render(record, log_query)
+        """A URL that was forwarded as it came stands in the line once, in its two parts, seen by rules or not."""
+        target = b"/unique-path?b=%22&c?"
+        for (log_query, query), forwarded in product(((True, "b=%22&c?"), (False, "")), (target, None)):
+            line = render(changed(target=target, forwarded_target=forwarded), log_query)
             read = properties(line)
             self.assertEqual(
                 [read[name] for name in ("originalRequestUriWithArgs", "requestUri", "requestQuery")],
@@ -197,7 +234,7 @@ class RenderTests(SynchronousTestCase):
 
     def test_without_query_of_a_query_rewritten(self) -> None:
         """Where only the query was rewritten and none is logged, the path stands in the line once."""
-        record = attrs.evolve(RECORD, target=b"/unique-path?a", rewritten_target=b"/unique-path?b")
+        record = changed(target=b"/unique-path?a", forwarded_target=b"/unique-path?b")
         self.assertEqual(render(record, False).count(b"unique-path"), 1)
 
     def test_long_fields(self) -> None:
@@ -215,7 +252,7 @@ class RenderTests(SynchronousTestCase):
         ):
             value = begun + unit * 16_000
             for attribute, member in OUTSIDE.items():
-                record = attrs.evolve(RECORD, **{attribute: value})
+                record = changed(**{attribute: value})
                 line = render(record, True)
                 said = properties(line)[member]
                 shown, mark, rest = said.partition("\u2026")
@@ -223,24 +260,21 @@ class RenderTests(SynchronousTestCase):
                 self.assertTrue(value.decode("utf-8", "surrogateescape").translate(LATIN).startswith(shown))
                 self.assertGreater(len(json.dumps(shown)), 2048 - 12)
                 self.assertLess(len(line), len(render(RECORD, True)) + 2100)
-            self.assertEqual(
-                properties(render(attrs.evolve(RECORD, user_agent=whole.encode()), True))["userAgent"], whole
-            )
+            self.assertEqual(properties(render(changed(user_agent=whole.encode()), True))["userAgent"], whole)
 
     def test_longest_line(self) -> None:
         """However long everything is, a line is no longer than its fields may be."""
-        record = attrs.evolve(RECORD, **dict.fromkeys(OUTSIDE, b"\xff" * 32_768))
+        record = changed(**dict.fromkeys(OUTSIDE, b"\xff" * 32_768))
         self.assertLess(len(render(record, True)), 10 * 2100 + 2000)
 
     def test_without_backend(self) -> None:
         """An answer of the gateway's own has empty strings in the place of a backend's facts, and its code."""
-        record = attrs.evolve(
-            RECORD,
+        record = changed(
             status=502,
-            server_routed=b"",
+            server_name=b"",
             server_status=None,
             server_response_latency=None,
-            upstream_source_port=None,
+            upstream_port=None,
             error_info=ErrorInfo.UPSTREAM_NO_LIVE,
         )
         read = properties(render(record, True))
@@ -251,7 +285,7 @@ class RenderTests(SynchronousTestCase):
     def test_plain_http(self) -> None:
         """A connection without TLS is off, unverified, and without certificate."""
         plain = client_members(identities.client(address="::1", port=1))
-        read = properties(render(attrs.evolve(RECORD, client=plain), True))
+        read = properties(render(changed(members=plain), True))
         self.assertEqual(
             {name: read[name] for name in read if name.startswith(("ssl", "client"))},
             {
@@ -270,7 +304,7 @@ class RenderTests(SynchronousTestCase):
 
     def test_bytes_from_outside(self) -> None:
         """UTF-8 is read as such, each other high byte as Latin-1; controls, quotes and DEL come back as they were."""
-        record = attrs.evolve(RECORD, user_agent=b'\xc3\xa9\xff"\\\r\n\x00\x1b\x7f\xe2\x80\xa8\xed\xa0\x80')
+        record = changed(user_agent=b'\xc3\xa9\xff"\\\r\n\x00\x1b\x7f\xe2\x80\xa8\xed\xa0\x80')
         line = render(record, True)
         self.assertEqual(properties(line)["userAgent"], 'é\xff"\\\r\n\0\x1b\x7f\u2028\xed\xa0\x80')
 
@@ -278,17 +312,17 @@ class RenderTests(SynchronousTestCase):
         """No single byte gets into a line as it is unless it is printable ASCII, and each comes back."""
         for byte in range(0x100):
             raw = bytes([byte])
-            read = properties(render(attrs.evolve(RECORD, user_agent=raw), True))
+            read = properties(render(changed(user_agent=raw), True))
             self.assertEqual(read["userAgent"], raw.decode("latin-1"))
 
     @given(st.fixed_dictionaries({name: st.binary() for name in OUTSIDE}), st.booleans())
     def test_any_bytes(self, fields: dict[str, bytes], log_query: bool) -> None:
         """Whatever bytes come from outside, the line is one JSON object on one line and gives each field back."""
-        read = properties(render(attrs.evolve(RECORD, **fields), log_query))
-        path = fields["rewritten_target"].split(b"?")[0]
+        read = properties(render(changed(**fields), log_query))
+        path = fields["forwarded_target"].split(b"?")[0]
         came = fields["target"] if log_query else fields["target"].split(b"?")[0]
-        once = came == path if not log_query else fields["target"] == fields["rewritten_target"]
-        said = {**fields, "rewritten_target": path, "target": b"" if once else came}
+        once = came == path if not log_query else fields["target"] == fields["forwarded_target"]
+        said = {**fields, "forwarded_target": path, "target": b"" if once else came}
         for name, member in OUTSIDE.items():
             raw = said[name]
             try:
@@ -307,14 +341,13 @@ class RenderTests(SynchronousTestCase):
         self, number: int, seconds: float, port: int | None, error_info: ErrorInfo, version: bytes
     ) -> None:
         """Sizes, durations and codes of every magnitude are JSON."""
-        record = attrs.evolve(
-            RECORD,
+        record = changed(
             sent_bytes=number,
             received_bytes=number,
             time_taken=seconds,
             client_response_time=seconds,
             server_response_latency=seconds,
-            upstream_source_port=port,
+            upstream_port=port,
             server_status=port,
             error_info=error_info,
             version=version,
@@ -330,7 +363,7 @@ class RenderTests(SynchronousTestCase):
         frame = RecordFrame.from_names(listener=name, rule=name, backend_pool=name)
         certificate = variables(fingerprint=FINGERPRINT, issuer=issuer)
         refused = client(verdict=Refused(reason), certificate=certificate, cipher=name)
-        read = members(render(attrs.evolve(RECORD, frame=frame, client=client_members(refused)), True))
+        read = members(render(changed(frame=frame, members=client_members(refused)), True))
         self.assertEqual((read["listenerName"], read["ruleName"], read["backendPoolName"]), (name, name, name))
         self.assertEqual(read["properties"]["sslClientVerify"], f"FAILED:{reason}")
 
@@ -479,8 +512,7 @@ class HandshakeTests(SynchronousTestCase):
         ):
             record = self.record(verdict, CERTIFICATE)
             request, quiet = (
-                attrs.evolve(RECORD, client=client_members(client(verdict=verdict), names_refused=each))
-                for each in (True, False)
+                changed(members=client_members(client(verdict=verdict), names_refused=each)) for each in (True, False)
             )
             for named, line in (
                 (is_named, render_handshake(record)),

@@ -9,12 +9,12 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.certificates.variables import certificate_variables
+from agwtwisted.core.http.messages import UnfitRequest
 from agwtwisted.core.http.pages import ErrorInfo
 from agwtwisted.core.operations.records import (
     ACCESS,
     ENVELOPE,
     HANDSHAKE,
-    AccessRecord,
     HandshakeRecord,
     RecordFrame,
     client_members,
@@ -27,6 +27,7 @@ from agwtwisted.core.rules.server_variables import SERVER_VARIABLES
 from agwtwisted.core.sections.schema import KINDS
 from agwtwisted.core.verification.verdicts import Refused
 from tests import identities
+from tests.core.operations.test_records import FinishedExchange
 
 ROOT = Path(__file__).parents[3]
 FIELDS = {"verdict": Refused("expired"), "certificate": certificate_variables(b"")}
@@ -95,23 +96,8 @@ class LogTests(SynchronousTestCase):
 
     def test_requests(self) -> None:
         """Of an exchange."""
-        record = AccessRecord(
-            timestamp=b"",
-            frame=FRAME,
-            client=client_members(identities.client(**FIELDS)),
-            method=b"GET",
-            target=b"/",
-            rewritten_target=b"/",
-            version=b"1.1",
-            original_host=b"a",
-            host=b"a",
-            status=200,
-            received_bytes=0,
-            sent_bytes=0,
-            client_response_time=0,
-            time_taken=0,
-            transaction_id=b"",
-        )
+        request = UnfitRequest(status=0, error_info=ErrorInfo.NO_ERROR)
+        record = FinishedExchange(frame=FRAME, members=client_members(identities.client(**FIELDS)), request=request)
         self.assertEqual(self.members(render(record, True)), {*ACCESS.meanings})
 
     def test_handshakes(self) -> None:
