@@ -7,10 +7,11 @@ from typing import Final, Protocol
 
 import attrs
 from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
 from agwtwisted.core.http.header_lines import Header
 from agwtwisted.core.http.heads import RequestParser
-from agwtwisted.core.http.messages import RequestHead, ResponseHead, UnfitRequest
+from agwtwisted.core.http.messages import RequestHead, ResponseHead, UnfitRequest, WholeResponse
 from agwtwisted.core.http.pages import ErrorInfo
 from agwtwisted.core.http2.requests import RequestTranslator
 from agwtwisted.core.http2.responses import ResponseBlocks
@@ -92,6 +93,9 @@ class ResponseWriter(Protocol):
 
     def body(self, data: bytes) -> None:
         """Sends a piece of the body."""
+
+    def whole(self, head: ResponseHead, response: WholeResponse) -> None:
+        """Sends this head, mostly that of the response, and the body of the response."""
 
     def end(self) -> None:
         """The response is whole: sends the rest of it."""
@@ -245,6 +249,9 @@ class Exchanges(Protocol):
 class UpstreamUser(Protocol):
     """Who asked a backend something."""
 
+    def response_whole(self, response: WholeResponse) -> None:
+        """The response came whole, and nothing of it before; the connection is no longer the user's."""
+
     def response_head(self, head: ResponseHead) -> None:
         """A head came: of an interim response or of the response; after a 101 the body carries another protocol."""
 
@@ -301,6 +308,19 @@ class AttemptsUser(UpstreamUser, Protocol):
 
     def failed(self, status: int, error_info: ErrorInfo) -> None:
         """No server can be connected to."""
+
+
+class ExchangeDriver(AttemptsUser, Protocol):
+    """What the actions of an exchange lead back to, with answers that come later."""
+
+    def judged(self, strict: Client) -> None:
+        """The client as a Strict profile takes it."""
+
+    def not_judged(self, failure: Failure) -> None:
+        """An error while the client was judged."""
+
+    def no_chunk(self) -> None:
+        """A held head has waited long enough."""
 
 
 class Siblings(Protocol):

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from agwtwisted.core.http.messages import ResponseHead
+from agwtwisted.core.exchange.response_parser import ResponseParser
+from agwtwisted.core.http.messages import ResponseHead, WholeResponse
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"
 TIMEOUT = 20.0
 """The request timeout of these tests, in seconds."""
+
+
+PARSER = ResponseParser(max_header_bytes=8192)
+"""Of the responses in these tests."""
 
 
 class User:
@@ -21,6 +26,12 @@ class User:
         self.flushes = 0
         self.drained = 0
         self.broken_count = 0
+
+    def response_whole(self, response: WholeResponse) -> None:
+        """All of it."""
+        self.heads.append(response.head)
+        self.data += response.body
+        self.ended += 1
 
     def response_head(self, head: ResponseHead) -> None:
         """A head."""

@@ -19,13 +19,16 @@ from agwtwisted.backends.health import Probing, Watch, connection_problem, watch
 from agwtwisted.backends.pools import Backends
 from agwtwisted.backends.upstream import Server, UpstreamConnection
 from agwtwisted.core.backends.health import LOOKED_AT, TIMED_OUT, ProbeFinding
-from agwtwisted.core.http.messages import ResponseHead
+from agwtwisted.core.exchange.response_parser import ResponseParser
+from agwtwisted.core.http.messages import ResponseHead, WholeResponse
 from agwtwisted.core.plan.probing import HttpProbe, http_probe
 from agwtwisted.core.resources.backend_pools import BackendAddressPool
 from agwtwisted.core.resources.resources import BackendHttpSettings
 
 MAX_HEAD_BYTES: Final = 32768
 """Of the response to a probe; the product's limit for headers."""
+
+_PARSER: Final = ResponseParser(max_header_bytes=MAX_HEAD_BYTES)
 
 
 def http_watches(
@@ -61,7 +64,7 @@ def ask(server: Server, probe: HttpProbe, clock: IReactorTime) -> Deferred[str]:
 async def _ask(server: Server, probe: HttpProbe) -> str:
     connection = await server.connect_to_probe(probe.timeout, probe.server_name)
     answer = _Answer(connection)
-    connection.start(answer, timeout=probe.timeout, to_head_request=False, max_header_bytes=MAX_HEAD_BYTES)
+    connection.start(answer, _PARSER, timeout=probe.timeout, to_head_request=False)
     connection.write(probe.request())
     connection.request_complete()
     await answer.whole
@@ -83,6 +86,12 @@ class _Answer:
         self.status = 0
         self.body = b""
         self._connection = connection
+
+    def response_whole(self, response: WholeResponse) -> None:
+        """Takes the status, and the body as far as it is looked at."""
+        self.status, self.body = response.head.status, response.body
+        self._connection.transport.close()
+        self._done()
 
     def response_head(self, head: ResponseHead) -> None:
         """Takes the status; that of an interim response is replaced by the next."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from functools import partial
 from typing import Final, Protocol
 
 from twisted.internet.defer import Deferred
@@ -16,7 +17,7 @@ from agwtwisted.backends.failure_log import ConnectionFailureLog
 from agwtwisted.backends.resolver import resolver_of
 from agwtwisted.backends.targets import Target
 from agwtwisted.core.backends.health import HealthState
-from agwtwisted.core.http.heads import MAX_HEADER_LINES
+from agwtwisted.core.exchange.response_parser import ResponseParser
 from agwtwisted.core.http.host_names import bracketed
 from agwtwisted.core.http.messages import END, ResponseHead, UnfitResponse
 from agwtwisted.core.http.response_reader import ResponseReader, events_of
@@ -48,6 +49,13 @@ class UpstreamConnection:
     log = Logger()
 
     read_size = 0
+    used = False  # whether a request went over it before the one in progress
+    begun = False  # whether a byte of the response came
+    _parser: ResponseParser  # of the request in progress, as the following are
+    _user: UpstreamUser | None = None
+    _reader: ResponseReader | None = None  # of a response that does not come whole
+    _timeout, _turn = 0.0, 0  # the latter is when it began
+    _to_head_request = _request_whole = _tunnel = False
 
     def __init__(
         self,
@@ -60,18 +68,11 @@ class UpstreamConnection:
         """`transport` is open, `identity` proven, if one is required; between requests `idle` or the server has it."""
         self.transport = transport
         self.identity = identity
-        self.used = False  # whether a request went over it before the one in progress
-        self.begun = False  # whether a byte of the response came
         self.local_port = transport.host().port  # of the gateway's end
         transport.receiver = self
         self.server = server
         self._idle: IdleConnections = idle or server
         self._deadline = Deadline(clock, self._too_late)
-        self._user: UpstreamUser | None = None
-        self._reader: ResponseReader | None = None
-        self._timeout = 0.0
-        self._turn = 0  # in which the request began
-        self._request_whole = self._tunnel = False
 
     @property
     def full(self) -> bool:
@@ -80,24 +81,14 @@ class UpstreamConnection:
 
     # -- what its user may ask
 
-    def start(
-        self,
-        user: UpstreamUser,
-        *,
-        timeout: float,
-        to_head_request: bool,
-        max_header_bytes: int,
-        max_header_lines: int = MAX_HEADER_LINES,
-    ) -> None:
+    def start(self, user: UpstreamUser, parser: ResponseParser, *, timeout: float, to_head_request: bool) -> None:
         """Takes the connection for one request; `timeout` bounds every silence of the backend, in seconds."""
         self.server.used(self)
         self._user = user
         self._turn = self.transport.turn
-        self._timeout = timeout
-        self._reader = ResponseReader(
-            to_head_request=to_head_request, max_header_bytes=max_header_bytes, max_header_lines=max_header_lines
-        )
+        self._timeout, self._parser, self._to_head_request = timeout, parser, to_head_request
         self._request_whole = self.begun = False
+        self._reader = None
         self._deadline.clear()
 
     def write(self, data: bytes) -> None:
@@ -144,10 +135,7 @@ class UpstreamConnection:
         """The response is no longer needed."""
         self._user = None
         self._deadline.stop()
-        if self._tunnel:
-            self.transport.close()
-        else:
-            self.transport.abort()
+        (self.transport.close if self._tunnel else self.transport.abort)()
 
     def cut(self, reason: str) -> None:
         """Ends the request in progress, and the connection."""
@@ -157,26 +145,25 @@ class UpstreamConnection:
 
     def received(self, data: bytes) -> None:
         """Bytes of the backend; while the connection is idle they mean that it cannot be used again."""
-        user, reader = self._user, self._reader
-        if user is None or reader is None:
+        user = self._user
+        if user is None:
             self._idle.forget(self)
             self.transport.abort()
             return
         try:
-            if self._tunnel:
-                self._watch()
-                user.response_body(data)
-            elif not self.begun and self.transport.holds and self.transport.turn == self._turn:
+            if self.begun:
+                self._read(user, data)
+            elif self.transport.holds and self.transport.turn == self._turn:
                 # It was read before the request was sent: as if it had come while the connection was idle.
                 self._lose("the backend sent bytes before the request", timed_out=False)
-                return
             else:
                 self.begun = True
-                reader.feed(data)
-                self._hand_on(user, reader)
-                if self._reader is reader:
-                    self._watch()
-            user.response_flush()
+                response = None if self._to_head_request else self._parser.whole(data)
+                if response is None:
+                    self._read(user, data)
+                else:
+                    self._finish(clean=True)
+                    user.response_whole(response)
         except Exception:
             self._broken(user)
 
@@ -199,8 +186,8 @@ class UpstreamConnection:
         self._deadline.end()
         self._idle.forget(self)
         self.server.ended(self)
-        user, reader = self._user, self._reader
-        if user is None or reader is None:
+        user = self._user
+        if user is None:
             return
         try:
             if self._tunnel:
@@ -209,6 +196,7 @@ class UpstreamConnection:
             elif self.transport.cut:  # it is unknown whether the response is complete
                 self._lose(reason, timed_out=False)
             else:
+                reader = self._reading()
                 reader.end()
                 self._hand_on(user, reader)
             user.response_flush()
@@ -226,33 +214,50 @@ class UpstreamConnection:
         else:
             self._deadline.clear()
 
+    def _reading(self) -> ResponseReader:
+        """The reader of the response."""
+        self._reader = self._reader or self._parser.reader(to_head_request=self._to_head_request)
+        return self._reader
+
+    def _read(self, user: UpstreamUser, data: bytes) -> None:
+        """Takes a piece of the response, or of what a tunnel carries."""
+        if self._tunnel:
+            self._watch()
+            user.response_body(data)
+        else:
+            reader = self._reading()
+            reader.feed(data)
+            self._hand_on(user, reader)
+            if self._reader is reader:
+                self._watch()
+        user.response_flush()
+
     def _hand_on(self, user: UpstreamUser, reader: ResponseReader) -> None:
         """Gives the user what the reader makes of what came."""
         for event in events_of(reader):
             if self._user is not user:
                 return
             if event is END:
-                self._finished(user, reader)
+                if not self._tunnel:
+                    self._finish(clean=reader.clean)
+                    user.response_end()
             elif isinstance(event, bytes):
                 user.response_body(event)
-            elif isinstance(event, ResponseHead):
-                user.response_head(event)
             elif isinstance(event, UnfitResponse):
                 self._lose(event.problem, timed_out=False)
+            elif isinstance(event, ResponseHead):
+                user.response_head(event)
 
-    def _finished(self, user: UpstreamUser, reader: ResponseReader) -> None:
+    def _finish(self, *, clean: bool) -> None:
         """The response is whole: the connection may serve again if nothing is left over on either side."""
-        if self._tunnel:
-            return
         self._user = self._reader = None
-        if reader.clean and self._request_whole and not self.transport.busy:
+        if clean and self._request_whole and not self.transport.busy:
             self.used = True
             self._deadline.set(IDLE_TIMEOUT)
             self._idle.give_back(self)
         else:
             self._deadline.stop()
             self.transport.abort()
-        user.response_end()
 
     def _too_late(self) -> None:
         if self._user is None:
@@ -268,10 +273,7 @@ class UpstreamConnection:
         if user is None:
             return
         try:
-            if self._tunnel:
-                user.response_end()
-            else:
-                user.response_lost(reason, timed_out=timed_out)
+            user.response_end() if self._tunnel else user.response_lost(reason, timed_out=timed_out)
             user.response_flush()
         except Exception:
             self._broken(user)
@@ -320,10 +322,8 @@ class Server(Target):
     def take(self, requested: str = "") -> UpstreamConnection | None:
         """An idle connection for a request to the host `requested`, None when there is none."""
         idle = self._idle
-        if not idle:
-            return None
-        identity = self._dialer.identity(requested)
-        if idle[-1].identity == identity and not idle[-1].transport.closing:
+        identity = self._dialer.identity(requested) if idle else None
+        if idle and idle[-1].identity == identity and not idle[-1].transport.closing:
             return idle.pop()
         for connection in reversed(idle):
             # One that is closing has got close_notify or FIN of its server: its end comes with the next turn.
@@ -392,8 +392,8 @@ class Server(Target):
     def _connect(
         self, timeout: float, identity: ServerIdentity | None, idle: IdleConnections | None = None
     ) -> Deferred[UpstreamConnection]:
-        dialed = self._dialer.dial(timeout, identity)
-        return dialed.addCallback(lambda transport: UpstreamConnection(self, self._reactor, transport, identity, idle))
+        made = partial(UpstreamConnection, self, self._reactor, identity=identity, idle=idle)
+        return self._dialer.dial(timeout, identity).addCallback(made)
 
     def complain(self, failure: Failure) -> None:
         """Logs why there is no connection."""

@@ -1,25 +1,33 @@
 """What an exchange does: the actions of `core.exchange.states`, each with what its event brought.
 
-Called by the driver, `exchange.exchange`, alone. An action that asks a question returns the answer, an event and what
-that brings, where it is known at once. Attributes without a value in the class exist in the states that use them.
+Called by the driver alone, the subclass in `exchange.exchange`. An action that asks a question returns the answer, an
+event and what that brings, where it is known at once. Attributes without a value in the class exist in the states that
+use them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from agwtwisted.backends.upstream import Server
 from agwtwisted.core.exchange import states as on
 from agwtwisted.core.exchange.attempts import KEPT_BODY
 from agwtwisted.core.exchange.decisions import Forwarded
 from agwtwisted.core.exchange.states import Event, ExchangeAction
-from agwtwisted.core.http.messages import Framing, RequestHead, ResponseHead, UnfitRequest, asks_for, is_event_stream
+from agwtwisted.core.http.messages import (
+    Framing,
+    RequestHead,
+    ResponseHead,
+    UnfitRequest,
+    WholeResponse,
+    asks_for,
+    is_event_stream,
+)
 from agwtwisted.core.http.pages import ErrorInfo
 from agwtwisted.core.identity.clients import Admitted, Client
 from agwtwisted.core.rules.rewriting import Bad
@@ -28,7 +36,7 @@ from agwtwisted.exchange.context import ExchangeContext, Lost, OwnAnswer
 from agwtwisted.exchange.deciding import Decide
 from agwtwisted.exchange.forwarding import ForwardedRequest
 from agwtwisted.exchange.record import ExchangeRecord
-from agwtwisted.interfaces import AttemptsUser, BackendConnection, ResponseWriter, Session
+from agwtwisted.interfaces import BackendConnection, ExchangeDriver, ResponseWriter, Session
 from agwtwisted.transport.deferreds import log_failure
 
 HEAD_TIMEOUT: Final = 0.1
@@ -43,21 +51,8 @@ NextEvent: TypeAlias = tuple[Event, Any]
 """To a question: an event, and what it brings."""
 
 
-class Driver(AttemptsUser, Protocol):
-    """What gets the answers that come later."""
-
-    def judged(self, strict: Client) -> None:
-        """The client as a Strict profile takes it."""
-
-    def not_judged(self, failure: Failure) -> None:
-        """An error while the client was judged."""
-
-    def no_chunk(self) -> None:
-        """A held head has waited long enough."""
-
-
-class ExchangeActions:
-    """The actions of one exchange, and what it holds meanwhile.
+class ExchangeActions(ExchangeDriver):
+    """The actions of one exchange, and what it holds meanwhile. A subclass is the driver.
 
     Args:
         context: what all exchanges of a configuration share.
@@ -65,7 +60,6 @@ class ExchangeActions:
         writer: the way back to the client.
         session: what all requests of the connection share.
         decide: says what becomes of the request.
-        driver: gets later answers; forgotten with the end.
     """
 
     log = Logger()
@@ -74,7 +68,6 @@ class ExchangeActions:
     _attempts: Attempts = NO_ATTEMPTS
     _judging: Deferred[Client] | None = None
     _head_timer: IDelayedCall | None = None
-    _driver: Driver
     _connection: BackendConnection
     _forwarded: ForwardedRequest
     _held_body: bytearray  # while the client is judged
@@ -88,7 +81,6 @@ class ExchangeActions:
         writer: ResponseWriter,
         session: Session,
         decide: Decide,
-        driver: Driver,
     ) -> None:
         self.record = ExchangeRecord(context, request, session.client, session.listener)
         self._context = context
@@ -96,7 +88,6 @@ class ExchangeActions:
         self._writer = writer
         self._session = session
         self._decide = decide
-        self._driver = driver
 
     @property
     def backend(self) -> bytes:
@@ -111,21 +102,19 @@ class ExchangeActions:
         outcome = self._decide(self._request, self.record, strict)
         if isinstance(outcome, Forwarded):
             return on.FORWARD, outcome
-        if isinstance(outcome, OwnAnswer):
-            return on.OWN_ANSWER, outcome
-        return on.ASK_CLIENT, None
+        return (on.OWN_ANSWER, outcome) if isinstance(outcome, OwnAnswer) else (on.ASK_CLIENT, None)
 
     def judge_client(self, _: None) -> None:
         """JUDGE_CLIENT."""
         self._held_body = bytearray()
         judging = self._judging = self._session.strict_client()
-        log_failure(judging.addCallbacks(self._judged, self._driver.not_judged), self.log, "judging a client")
+        log_failure(judging.addCallbacks(self._judged, self.not_judged), self.log, "judging a client")
 
     def _judged(self, strict: Client) -> None:
         if self._judging is not None:  # else the client left
             self._judging = None
             current = self._session.client  # turned away meanwhile, it is turned away here, too
-            self._driver.judged(strict if isinstance(current, Admitted) else current)
+            self.judged(strict if isinstance(current, Admitted) else current)
 
     def hold_body(self, data: bytes) -> None:
         """HOLD_BODY: stops the client late, or it would not be noticed that it has left."""
@@ -158,7 +147,7 @@ class ExchangeActions:
         forwarded = self._forwarded = ForwardedRequest(
             self._context, self._request, self._session, self.record, decision
         )
-        attempts = self._attempts = forwarded.attempts(self._driver)
+        attempts = self._attempts = forwarded.attempts(self)
         connection = attempts.start()
         return None if connection is None else (on.CONNECTED, connection)
 
@@ -194,15 +183,19 @@ class ExchangeActions:
         """TRY_AGAIN."""
         self.record.upstream_port = self._connection.local_port
         server = self._attempts.again(timed_out=lost.timed_out)
-        if server is not None:
-            return on.REPEATED, server
-        return on.GIVEN_UP, self._answer_to(lost)
+        return (on.GIVEN_UP, self._answer_to(lost)) if server is None else (on.REPEATED, server)
 
     # -- the answer
 
     def send_interim(self, head: ResponseHead) -> None:
         """SEND_INTERIM."""
         self._writer.informational(head.status, head.reason, head.headers)
+
+    def read_whole(self, response: WholeResponse) -> NextEvent:
+        """READ_WHOLE."""
+        self._release_connection()
+        event, head = self.read_head(response.head)
+        return (on.WHOLE_ANSWER, (head, response)) if event is on.ANSWER_HEAD else (event, head)
 
     def read_head(self, head: ResponseHead) -> NextEvent:
         """READ_HEAD."""
@@ -240,7 +233,7 @@ class ExchangeActions:
     def await_chunk(self, _: None) -> None:
         """AWAIT_CHUNK."""
         if self._head_timer is None:
-            self._head_timer = self._context.clock.callLater(HEAD_TIMEOUT, self._driver.no_chunk)
+            self._head_timer = self._context.clock.callLater(HEAD_TIMEOUT, self.no_chunk)
 
     def send_held_head(self, _: object) -> None:
         """SEND_HELD_HEAD."""
@@ -294,16 +287,15 @@ class ExchangeActions:
             writer.body(page.body)
         self._end_answer()
 
+    def answer_lost(self, lost: Lost) -> None:
+        """ANSWER_LOST."""
+        self._release_connection()
+        self.answer(self._answer_to(lost))
+
     def _answer_to(self, lost: Lost) -> OwnAnswer:
         status = 504 if lost.timed_out else 502
         self._complain(lost, f"the client gets {status}")
         return OwnAnswer(status, lost.error_info)
-
-    def answer_lost(self, lost: Lost) -> None:
-        """ANSWER_LOST."""
-        self.record.upstream_port = self._connection.local_port
-        self._attempts.connection = None
-        self.answer(self._answer_to(lost))
 
     def answer_defect(self, _: None) -> None:
         """ANSWER_DEFECT."""
@@ -313,11 +305,21 @@ class ExchangeActions:
         else:
             self.cut(answer)
 
+    def send_whole(self, answer: tuple[ResponseHead, WholeResponse]) -> None:
+        """SEND_WHOLE."""
+        self._writer.whole(*answer)
+        self.record.answer_begun(answer[0])
+        self._end_answer()
+
     def complete(self, _: None) -> None:
         """COMPLETE."""
+        self._release_connection()
+        self._end_answer()
+
+    def _release_connection(self) -> None:
+        """The response is whole, or lost: its connection is another's."""
         self.record.upstream_port = self._connection.local_port
         self._attempts.connection = None
-        self._end_answer()
 
     def _end_answer(self) -> None:
         self._writer.end()
@@ -336,8 +338,7 @@ class ExchangeActions:
 
     def cut_lost(self, lost: Lost) -> None:
         """CUT_LOST."""
-        self.record.upstream_port = self._connection.local_port
-        self._attempts.connection = None
+        self._release_connection()
         self._complain(lost, "the answer is cut")
         self.cut(lost)
 
@@ -369,7 +370,6 @@ class ExchangeActions:
             return
         self.ended = True
         attempts, self._attempts = self._attempts, NO_ATTEMPTS
-        del self._driver
         try:
             attempts.cancel()
             if self._head_timer is not None or self._judging is not None:

@@ -18,7 +18,7 @@ from agwtwisted.backends.upstream import Server, UpstreamConnection
 from agwtwisted.core.backends.balancing import Order
 from agwtwisted.core.backends.health import HealthState
 from agwtwisted.core.exchange.attempts import NO_BODY, KeptBody, ServerChoice
-from agwtwisted.core.http.heads import MAX_HEADER_LINES
+from agwtwisted.core.exchange.response_parser import ResponseParser
 from agwtwisted.core.http.messages import Framing, RequestHead
 from agwtwisted.core.http.pages import ErrorInfo
 from agwtwisted.interfaces import AttemptsUser
@@ -43,7 +43,7 @@ class Attempts:
         servers: the servers to ask, in this order; closed at the end.
         head_for: renders the head that a server gets.
         timeout: for connecting, and for every silence of a backend, in seconds.
-        max_header_bytes, max_header_lines: of a response.
+        parser: of the response.
         stays: whether another attempt stays at its server, as long as that can be connected to.
         dedicated: the connections that the request may use, and then nothing else does; None: any idle one.
         counting: has the counters of the pool; None: nothing is counted.
@@ -64,8 +64,7 @@ class Attempts:
         head_for: Callable[[Server], bytes],
         *,
         timeout: float,
-        max_header_bytes: int,
-        max_header_lines: int = MAX_HEADER_LINES,
+        parser: ResponseParser,
         stays: bool = False,
         dedicated: DedicatedConnections | None = None,
         counting: Counting | None = None,
@@ -78,8 +77,7 @@ class Attempts:
         self._body = NO_BODY if request.framing is _NO_BODY else KeptBody(request.framing)
         self._head_for = head_for
         self._timeout = timeout
-        self._max_header_bytes = max_header_bytes
-        self._max_header_lines = max_header_lines
+        self._parser = parser
         self._user = user
         self._counting = counting
         self._unsent: list[bytes] = []
@@ -214,10 +212,9 @@ class Attempts:
         self.connection = connection
         connection.start(
             self._user,
+            self._parser,
             timeout=self._timeout,
             to_head_request=self._request.method == b"HEAD",
-            max_header_bytes=self._max_header_bytes,
-            max_header_lines=self._max_header_lines,
         )
         self._unsent = [self._head_for(server)]
         if self._body is not NO_BODY:

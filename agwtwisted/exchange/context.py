@@ -13,6 +13,7 @@ from twisted.logger import Logger
 from agwtwisted.backends.pools import Backends
 from agwtwisted.core.base.errors import printable
 from agwtwisted.core.base.log_rate_limiter import LogRateLimiter
+from agwtwisted.core.exchange.response_parser import ResponseParser
 from agwtwisted.core.http import pages
 from agwtwisted.core.http.header_lines import Header
 from agwtwisted.core.http.messages import Framing, ResponseHead
@@ -94,6 +95,9 @@ class ExchangeContext:
         self.metrics = Metrics() if metrics is None else metrics
         self._refusals = Refusals() if refusals is None else refusals
         self.gateway = gateway
+        self.responses = ResponseParser(
+            max_header_bytes=gateway.max_header_bytes, max_header_lines=gateway.max_header_lines
+        )
         self.error_pages = error_pages
         self.backends = backends
         self.clock = clock

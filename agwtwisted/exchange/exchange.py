@@ -15,12 +15,12 @@ from twisted.python.failure import Failure
 
 from agwtwisted.core.exchange import states as on
 from agwtwisted.core.exchange.states import Event, StateRow, rows
-from agwtwisted.core.http.messages import RequestHead, ResponseHead, UnfitRequest
+from agwtwisted.core.http.messages import RequestHead, ResponseHead, UnfitRequest, WholeResponse
 from agwtwisted.core.http.pages import ErrorInfo
 from agwtwisted.core.identity.clients import Client, TurnedAway
 from agwtwisted.exchange.actions import PERFORM, ExchangeActions, Perform
 from agwtwisted.exchange.context import ExchangeContext, Lost, OwnAnswer
-from agwtwisted.exchange.deciding import Decide, plain_http, route, turn_away, unauthenticated
+from agwtwisted.exchange.deciding import plain_http, route, turn_away, unauthenticated
 from agwtwisted.interfaces import BackendConnection, ResponseWriter, Session
 
 _ROWS: Final = rows(PERFORM)
@@ -52,51 +52,26 @@ class PlainHttpExchanges:
         return HttpExchange(self.context, request, writer, session, turn_away(plain_http(self.context)))
 
 
-class HttpExchange:
-    """One exchange: the `Exchange` of a client protocol, and the `AttemptsUser` of its way to a backend.
-
-    Args:
-        context: what all exchanges of a configuration share.
-        request: may be an unfit one.
-        writer: the way back to the client.
-        session: what all requests of the connection share.
-        decide: says what becomes of the request.
-    """
+class HttpExchange(ExchangeActions):
+    """One exchange: the `Exchange` of a client protocol, and the `AttemptsUser` of its way to a backend."""
 
     log = Logger()
 
-    __slots__ = ("__weakref__", "_actions", "_row")
-
-    def __init__(
-        self,
-        context: ExchangeContext,
-        request: RequestHead | UnfitRequest,
-        writer: ResponseWriter,
-        session: Session,
-        decide: Decide,
-    ) -> None:
-        self._row: StateRow[Perform] = _DECIDING
-        self._actions = ExchangeActions(context, request, writer, session, decide, self)
+    _row: StateRow[Perform] = _DECIDING
 
     @property
     def is_over(self) -> bool:
         """Whether it was answered, cut or given up."""
         return self._row is _OVER
 
-    @property
-    def backend(self) -> bytes:
-        """The server that is asked, as host:port; empty: none is."""
-        return self._actions.backend
-
     def _on(self, event: Event, what: Any = None) -> None:
         """Handles an event, and those that answer the questions of its actions; nothing is raised."""
-        actions = self._actions
         try:
             while True:
                 self._row, steps = self._row[event]
                 answer = None
                 for perform in steps:
-                    answer = perform(actions, what)
+                    answer = perform(self, what)
                 if answer is None:
                     return
                 event, what = answer
@@ -106,14 +81,14 @@ class HttpExchange:
     def _fail(self) -> None:
         """A defect of the gateway: 500, or a cut where the answer has begun, and a line in the access log."""
         self.log.failure("Unexpected error while serving a request")
-        if self._actions.ended:
+        if self.ended:
             return
         self._row = _OVER
         try:
-            self._actions.answer_defect(None)
+            self.answer_defect(None)
         except Exception:
             self.log.failure("Unexpected error while answering a request with 500")
-            self._actions.abandon()
+            self.abandon()
 
     # -- from the client protocol, as interfaces.Exchange says
 
@@ -158,6 +133,10 @@ class HttpExchange:
     def failed(self, status: int, error_info: ErrorInfo) -> None:
         """No server can be connected to."""
         self._on(on.NO_SERVER, OwnAnswer(status, error_info))
+
+    def response_whole(self, response: WholeResponse) -> None:
+        """The response came whole."""
+        self._on(on.RESPONSE_WHOLE, response)
 
     def response_head(self, head: ResponseHead) -> None:
         """A head came: of an interim response, or of the response."""

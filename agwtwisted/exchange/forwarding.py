@@ -89,7 +89,7 @@ class ForwardedRequest:
 
     def attempts(self, user: AttemptsUser) -> Attempts:
         """The attempts to get it to a server, to be started."""
-        request, servers, gateway = self._request, self._servers, self._context.gateway
+        request, servers = self._request, self._servers
         dedicated = _dedicated(self._session) if self._settings.dedicated_backend_connection else None
         kept = None if dedicated is None else dedicated.server(servers)
         return Attempts(
@@ -97,8 +97,7 @@ class ForwardedRequest:
             servers.order(self._decision.client, request.headers, kept),
             self._head_for,
             timeout=self._settings.request_timeout,
-            max_header_bytes=gateway.max_header_bytes,
-            max_header_lines=gateway.max_header_lines,
+            parser=self._context.responses,
             stays=servers.affinity is not None or dedicated is not None,
             dedicated=dedicated,
             counting=self._record,

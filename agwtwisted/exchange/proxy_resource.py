@@ -27,7 +27,7 @@ from agwtwisted.core.http.framing import request_head as checked_head
 from agwtwisted.core.http.header_lines import Header
 from agwtwisted.core.http.header_names import HeaderNames
 from agwtwisted.core.http.host_names import host_and_port
-from agwtwisted.core.http.messages import BadRequest, Framing, RequestHead, ResponseHead, UnfitRequest
+from agwtwisted.core.http.messages import BadRequest, Framing, RequestHead, ResponseHead, UnfitRequest, WholeResponse
 from agwtwisted.core.identity.clients import (
     NO_PROOF,
     NOT_CHECKED,
@@ -292,6 +292,11 @@ class _WebWriter:
         self.bytes_sent += len(data)
         self._request.write(data)
 
+    def whole(self, head: ResponseHead, response: WholeResponse) -> None:
+        """Sends this head, and the body of the response."""
+        self.head(head)
+        self.body(response.body)
+
     def flush(self) -> None:
         """Nothing is kept back."""
 
@@ -343,9 +348,8 @@ def _request_head(request: Request, names: HeaderNames) -> RequestHead | UnfitRe
     content.seek(0)
     if length or request.method in (b"POST", b"PUT", b"PATCH"):
         lines.append((b"Content-Length", b"%d" % length))
-    version = request.clientproto.rpartition(b"/")[2]
     size = sum(len(name) + len(value) + 4 for name, value in lines) + len(request.uri) + 16
-    head = checked_head(request.method, request.uri, version, lines, names, size)
+    head = checked_head(request.method, request.uri, request.clientproto.rpartition(b"/")[2], lines, names, size)
     if isinstance(head, BadRequest):
         return UnfitRequest(
             status=head.status, error_info=head.error_info, method=request.method, target=request.uri, size=size

@@ -17,11 +17,11 @@ from agwtwisted.core.exchange.forwarding import (
     response_bytes,
 )
 from agwtwisted.core.http.header_lines import Header
-from agwtwisted.core.http.messages import Framing, RequestHead, ResponseHead, UnfitRequest
+from agwtwisted.core.http.messages import Framing, RequestHead, ResponseHead, UnfitRequest, WholeResponse
 from agwtwisted.transport.connection import Connection
 
 # Before Python 3.12 each look at a member of an Enum costs a call.
-_NONE, _CHUNKED, _CLOSE = Framing.NONE, Framing.CHUNKED, Framing.CLOSE
+_NONE, _LENGTH, _CHUNKED, _CLOSE = Framing.NONE, Framing.LENGTH, Framing.CHUNKED, Framing.CLOSE
 
 
 class WriterOwner(Protocol):
@@ -110,6 +110,17 @@ class Http1ResponseWriter:
         if self._framing is _CHUNKED:
             data = chunk(data)
         self._out.append(data)
+
+    def whole(self, head: ResponseHead, response: WholeResponse) -> None:
+        """Sends this head, and the body of the response: as they came, where nothing has to be changed."""
+        request = self._request
+        stays = self.keep_alive and request is not None and request.version == b"1.1"
+        if stays and head is response.head and self._owner.may_continue():
+            self._framing, self.head_sent = _LENGTH, head
+            self._out.append(response.message)
+        else:
+            self.head(head)
+            self._out.append(response.body)
 
     def flush(self) -> None:
         """Sends what was given since the last flush."""

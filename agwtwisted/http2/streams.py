@@ -12,7 +12,14 @@ from enum import Enum
 from typing import Final, Protocol
 
 from agwtwisted.core.http.header_lines import Header, value_of
-from agwtwisted.core.http.messages import Framing, RequestHead, ResponseHead, UnfitRequest, is_event_stream
+from agwtwisted.core.http.messages import (
+    Framing,
+    RequestHead,
+    ResponseHead,
+    UnfitRequest,
+    WholeResponse,
+    is_event_stream,
+)
 from agwtwisted.core.http2.codes import INTERNAL_ERROR, NO_ERROR, ErrorCode
 from agwtwisted.core.http2.frame_values import DataFrame
 from agwtwisted.core.http2.header_codec import FieldList
@@ -275,6 +282,12 @@ class Http2Stream:
     def body(self, data: bytes) -> None:
         """Sends a piece of the body, or of what a tunnel carries."""
         self._out.append(data)
+
+    def whole(self, head: ResponseHead, response: WholeResponse) -> None:
+        """Sends this head, and the body of the response."""
+        self.head(head)
+        if body := response.body:
+            self._out.append(body)
 
     def flush(self) -> None:
         """Sends what was given since the last flush."""

@@ -14,7 +14,7 @@ from agwtwisted.core.plan.descriptors import DEDICATED
 from agwtwisted.core.plan.server_identity import ServerIdentity
 from agwtwisted.core.resources.backend_pools import BackendAddress, BackendAddressPool
 from agwtwisted.core.resources.resources import BackendHttpSettings
-from tests.http_backends import OK, TIMEOUT, User
+from tests.http_backends import OK, PARSER, TIMEOUT, User
 from tests.identities import admitted
 from tests.wires import Network
 
@@ -53,7 +53,7 @@ class DedicatedTests(SynchronousTestCase):
 
     def begin(self, connection: UpstreamConnection) -> None:
         """A request that is under way."""
-        connection.start(User(), timeout=TIMEOUT, to_head_request=False, max_header_bytes=1000)
+        connection.start(User(), PARSER, timeout=TIMEOUT, to_head_request=False)
         connection.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         connection.request_complete()
 

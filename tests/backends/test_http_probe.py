@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from agwtwisted.backends.http_probe import MAX_HEAD_BYTES, ask
 from agwtwisted.backends.upstream import Server
 from agwtwisted.core.backends.health import LOOKED_AT, ConnectionRefused, ProbeFinding, ProbeMatch
-from agwtwisted.core.http.response_reader import ResponseReader
+from agwtwisted.core.exchange.response_parser import ResponseParser
 from agwtwisted.core.plan.probing import HttpProbe
 from tests.wires import Backend, Network
 
@@ -105,7 +105,7 @@ class AskTests(SynchronousTestCase):
 
     def test_defect(self) -> None:
         """An error of the gateway's own while an answer is read is logged, and counts as a problem."""
-        self.patch(ResponseReader, "feed", lambda *_: 1 / 0)
+        self.patch(ResponseParser, "whole", lambda *_: 1 / 0)
         self.assertEqual(self.answered(ANSWER), "internal error of the gateway")
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 

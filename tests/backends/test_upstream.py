@@ -20,7 +20,7 @@ from agwtwisted.core.resources.resources import BackendHttpSettings
 from agwtwisted.tls.backend_contexts import ClientCertificateError
 from agwtwisted.transport.outbox import Outbox
 from tests import pki, servers
-from tests.http_backends import OK, SWITCH, TIMEOUT, User
+from tests.http_backends import OK, PARSER, SWITCH, TIMEOUT, User
 from tests.servers import https, own
 from tests.wires import READ, Backend, Line, Network
 
@@ -49,7 +49,7 @@ class _Case(SynchronousTestCase):
 
     def ask(self, connection: UpstreamConnection, *, whole: bool = True, head: bool = False) -> None:
         """Sends a request over a connection."""
-        connection.start(self.user, timeout=TIMEOUT, to_head_request=head, max_header_bytes=1000)
+        connection.start(self.user, PARSER, timeout=TIMEOUT, to_head_request=head)
         connection.write(REQUEST)
         if whole:
             connection.request_complete()
@@ -164,12 +164,16 @@ class ResponseTests(_Case):
     """The events that the user gets."""
 
     def test_whole(self) -> None:
-        """Head, body, end, and a flush after each read."""
-        self.begun()
+        """A response in one read is one event, and one in several has a flush after each."""
+        connection = self.begun()
         self.assertEqual(self.line.take(), REQUEST)
         self.line.send(OK)
         self.assertEqual((self.user.heads[0].status, self.user.data, self.user.ended), (200, b"ok", 1))
-        self.assertEqual((self.user.flushes, self.user.lost), (1, []))
+        self.assertEqual((self.user.flushes, self.user.lost), (0, []))
+        self.ask(connection)
+        self.line.send(OK[:-1])
+        self.line.send(OK[-1:])
+        self.assertEqual((self.user.data, self.user.ended, self.user.flushes), (b"okok", 2, 2))
 
     def test_byte_by_byte(self) -> None:
         """However it comes."""
@@ -215,7 +219,7 @@ class ResponseTests(_Case):
         """A user that cancels on the head gets no other event of the same read."""
         connection = self.begun()
         self.user.response_head = lambda head: connection.cancel()  # type: ignore[method-assign]
-        self.line.send(OK)
+        self.line.send(OK[:-1])
         self.assertEqual((self.user.data, self.user.ended), (b"", 0))
 
 

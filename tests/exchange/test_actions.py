@@ -35,6 +35,18 @@ class Writer:
         return lambda *_, **__: self.told.append(name)
 
 
+class _Actions(ExchangeActions):
+    """Notes how a client was judged."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.verdicts: list[Client] = []
+
+    def judged(self, strict: Client) -> None:
+        """The client as a Strict profile takes it."""
+        self.verdicts.append(strict)
+
+
 class ExchangeActionsTests(SynchronousTestCase):
     """Those of one exchange."""
 
@@ -46,13 +58,11 @@ class ExchangeActionsTests(SynchronousTestCase):
         self.session = SimpleNamespace(
             client=identities.client(NotAsked()), listener="public", strict_client=lambda: self.judging
         )
-        self.judged: list[Client] = []
-        driver: Any = SimpleNamespace(judged=self.judged.append, not_judged=lambda failure: None)
         writer: Any = self.writer
         session: Any = self.session
         self.answer = OwnAnswer(404, ErrorInfo.INVALID_HOST)
-        self.actions = ExchangeActions(
-            self.stand.exchanges, HEAD, writer, session, lambda request, record, strict: self.answer, driver
+        self.actions = _Actions(
+            self.stand.exchanges, HEAD, writer, session, lambda request, record, strict: self.answer
         )
 
     def test_names(self) -> None:
@@ -82,7 +92,7 @@ class ExchangeActionsTests(SynchronousTestCase):
             self.session.client = identities.client(now)
             strict = identities.client(NotAsked())
             self.judging.callback(strict)
-            self.assertEqual(self.judged, [strict if isinstance(now, NotAsked) else self.session.client])
+            self.assertEqual(self.actions.verdicts, [strict if isinstance(now, NotAsked) else self.session.client])
 
     def test_answer(self) -> None:
         """An answer of our own ends the exchange: page, line, and the next request."""
@@ -102,7 +112,7 @@ class ExchangeActionsTests(SynchronousTestCase):
         self.actions.judge_client(None)
         self.actions.leave(None)
         self.assertTrue(self.judging.called)
-        self.assertEqual(self.judged, [])
+        self.assertEqual(self.actions.verdicts, [])
 
     def test_lost(self) -> None:
         """Why a response was lost has its code in the log."""

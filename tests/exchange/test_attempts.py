@@ -16,7 +16,7 @@ from agwtwisted.core.resources.backend_pools import BackendAddress, BackendAddre
 from agwtwisted.core.resources.resources import BackendHttpSettings
 from agwtwisted.exchange.attempts import Attempts
 from agwtwisted.interfaces import BackendConnection
-from tests.http_backends import OK, TIMEOUT, User
+from tests.http_backends import OK, PARSER, TIMEOUT, User
 from tests.wires import Backend, Network
 
 GET = RequestHead(method=b"GET", target=b"/", version=b"1.1", host="a", authority=b"a", headers=())
@@ -80,7 +80,7 @@ class _Case(SynchronousTestCase):
             in_turn(*self.servers(*(ports or (1, 2)))),
             lambda server: b"head for %b\r\n" % server.name,
             timeout=TIMEOUT,
-            max_header_bytes=1000,
+            parser=PARSER,
             user=self.user,
             **options,
         )
@@ -194,7 +194,7 @@ class WayTests(_Case):
             in_turn(),
             lambda server: b"",
             timeout=TIMEOUT,
-            max_header_bytes=1000,
+            parser=PARSER,
             user=self.user,
         ).start()
         self.assertEqual(self.failures, [(502, ErrorInfo.UPSTREAM_NO_LIVE)])
@@ -210,7 +210,7 @@ class WayTests(_Case):
             in_turn(*self.servers(1)),
             broken,
             timeout=TIMEOUT,
-            max_header_bytes=1000,
+            parser=PARSER,
             user=self.user,
         ).start()
         self.network.advance(0)
@@ -235,7 +235,7 @@ class WayTests(_Case):
             balancer.order(),
             lambda server: b"",
             timeout=TIMEOUT,
-            max_header_bytes=1000,
+            parser=PARSER,
             user=self.user,
         )
         attempts.start()

@@ -22,6 +22,7 @@ from agwtwisted.backends.upstream import Server
 from agwtwisted.core.backends.health import Health
 from agwtwisted.core.certificates.variables import certificate_variables
 from agwtwisted.core.exchange.attempts import KEPT_BODY
+from agwtwisted.core.exchange.response_parser import ResponseParser
 from agwtwisted.core.exchange.states import UnexpectedEventError
 from agwtwisted.core.http.header_names import HeaderNames
 from agwtwisted.core.http.heads import RequestParser
@@ -1475,19 +1476,24 @@ class DefectTests(_Case):
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_answer(self) -> None:
-        """While the answer's head is handled: 500, and the server's connection is not used again."""
-        for owner, name in (
-            (ResponseReader, "feed"),
-            (HttpExchange, "response_head"),
-            (writer_module, "client_framing"),
+        """While the answer's head is handled: 500; of a whole answer the server's connection may be used again."""
+        for owner, name, came, kept in (
+            (ResponseReader, "feed", OK[:-1], False),
+            (HttpExchange, "response_head", OK[:-1], False),
+            (writer_module, "client_framing", OK[:-1], False),
+            (ResponseParser, "whole", OK, False),
+            (HttpExchange, "response_whole", OK, False),
+            (ExchangeActions, "read_head", OK, True),
+            (Http1ResponseWriter, "whole", OK, True),
         ):
             with self.subTest(place=name):
                 self.make()
                 line = self.asked()
                 self.break_(owner, name)
-                self.backend.line.send(OK)
+                self.backend.line.send(came)
+                self.network.advance(0)
+                self.assertIs(bool(self.backend.line.connected), kept)
                 self.assert_500(line)
-                self.assertFalse(self.backend.line.connected)
 
     def test_no_answer(self) -> None:
         """When a server is lost the client still hears of the gateway's error."""
@@ -1709,7 +1715,7 @@ class PathTests(_Case):
         for _ in range(5):
             line.send(b"x" * READ)
         [exchange] = self.stand.exchanges.running
-        self.assertLess(len(exchange._actions._held_body), KEPT_BODY + READ)
+        self.assertLess(len(exchange._held_body), KEPT_BODY + READ)
         self.answer(Trusted())
         self.assertGreater(len(self.backend.line.take()), READ)
 
@@ -1840,13 +1846,13 @@ class RewriteTests(_Case):
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_response_that_cannot_be_sent(self) -> None:
-        """A value that is too large for a head makes it a 502, and its connection is not kept; the log has both."""
+        """A value that is too large for a head makes it a 502; its connection serves on, and the log has both."""
         self.rule(response={"X-A": 4 * "{http_resp_x}"})
         line = self.asked()
         self.backend.line.send(OK.replace(b"\r\n\r\n", b"\r\nX: %b\r\n\r\n" % (b"a" * 20000)))
         self.assert_page(line, 502, "UPSTREAM_CLOSED_CONNECTION")
         self.assertEqual(self.log["serverStatus"], "200")
-        self.assertTrue(self.backend.line.reset)
+        self.assertFalse(self.backend.line.reset)
 
     def test_own_pages_are_not_rewritten(self) -> None:
         """The gateway's own answers are as they are."""

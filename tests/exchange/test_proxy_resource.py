@@ -184,7 +184,7 @@ class ProxyResourceTests(TestCase):
 
     async def test_defect(self) -> None:
         """An error of the gateway's own means 500, on the way there and while the answer comes."""
-        for owner, name in ((deciding, "decide"), (HttpExchange, "response_head")):
+        for owner, name in ((deciding, "decide"), (HttpExchange, "response_whole")):
             patch = self.patch(owner, name, lambda *_: 1 / 0)
             code, body, _ = await self._ask(self._proxy())
             patch.restore()

@@ -7,6 +7,7 @@ from typing import Any
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
+from agwtwisted.core.exchange.response_parser import ResponseParser
 from agwtwisted.core.http.messages import Framing, RequestHead, ResponseHead
 from agwtwisted.http1.response_writer import Http1ResponseWriter
 
@@ -93,6 +94,33 @@ class Http1ResponseWriterTests(SynchronousTestCase):
             self.assertEqual(self.writer.keep_alive, keep_alive)
             self.writer.flush()
             self.assertEqual(b"Connection: close" in self.connection.written[0], not keep_alive)
+
+    def test_whole(self) -> None:
+        """A whole response passes as it came unless its head, the request or the connection is against it."""
+        octets = b"HTTP/1.1 200 OK\r\nX: y\r\nContent-Length: 2\r\n\r\nok"
+        came = ResponseParser(max_header_bytes=1000).whole(octets)
+        assert came is not None
+        changed = attrs.evolve(came.head, headers=((b"X", b"z"),))
+        for request, head, continues, line in (
+            (GET, changed, True, b""),
+            (attrs.evolve(GET, version=b"1.0"), came.head, True, b"Connection: keep-alive\r\n"),
+            (attrs.evolve(GET, keep_alive=False), came.head, True, b"Connection: close\r\n"),
+            (GET, came.head, False, b"Connection: close\r\n"),
+        ):
+            self.setUp()
+            self.owner.continues = continues
+            self.writer.begin(request)
+            self.writer.whole(head, came)
+            self.writer.end()
+            value = b"z" if head is changed else b"y"
+            self.assert_written(b"HTTP/1.1 200 OK\r\nX: %b\r\nContent-Length: 2\r\n%b\r\nok" % (value, line))
+            self.assertIs(self.writer.head_sent, head)
+        self.setUp()
+        self.writer.whole(came.head, came)
+        self.assert_written()
+        self.writer.end()
+        self.assertIs(self.connection.written[0], octets)
+        self.assertEqual((self.writer.bytes_sent, self.writer.head_sent), (len(octets), came.head))
 
     def test_informational(self) -> None:
         """An interim response leaves at once, and not to HTTP/1.0."""

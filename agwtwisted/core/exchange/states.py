@@ -14,8 +14,8 @@ How one state leads to another:
     DECIDING         CONNECTING on FORWARD; AWAITING_CLIENT on ASK_CLIENT; OVER on OWN_ANSWER, DEFECT
     AWAITING_CLIENT  DECIDING on CLIENT_JUDGED; OVER on UNFIT, CLIENT_LOST, DEFECT
     CONNECTING       REQUESTING on CONNECTED; OVER on NO_SERVER, UNFIT, CLIENT_LOST, DEFECT
-    REQUESTING       ANSWERING on ANSWER_HEAD; HEAD_HELD on CHUNKED_HEAD; TUNNELLING on SWITCHED; OVER on BAD_HEAD,
-                     GIVEN_UP, UNFIT, CLIENT_LOST, DEFECT; CONNECTING on REPEATED
+    REQUESTING       OVER on WHOLE_ANSWER, BAD_HEAD, GIVEN_UP, UNFIT, CLIENT_LOST, DEFECT; ANSWERING on ANSWER_HEAD;
+                     HEAD_HELD on CHUNKED_HEAD; TUNNELLING on SWITCHED; CONNECTING on REPEATED
     HEAD_HELD        ANSWERING on RESPONSE_BODY, NO_CHUNK; OVER on RESPONSE_END, RESPONSE_LOST, UNFIT, CLIENT_LOST,
                      DEFECT
     ANSWERING        OVER on RESPONSE_END, RESPONSE_LOST, UNFIT, CLIENT_LOST, DEFECT
@@ -110,6 +110,7 @@ CONNECTED: Final = Event("CONNECTED", "a server has the request's head: the conn
 NO_SERVER: Final = Event("NO_SERVER", "no server can be connected to: our answer to it")
 REPEATED: Final = Event("REPEATED", "a failed request is tried again: the server that gets it")
 GIVEN_UP: Final = Event("GIVEN_UP", "a failed request is not tried again: our answer to it")
+WHOLE_ANSWER: Final = Event("WHOLE_ANSWER", "the response as the client gets it: its head, and what came")
 ANSWER_HEAD: Final = Event("ANSWER_HEAD", "the head of the response as the client gets it")
 CHUNKED_HEAD: Final = Event("CHUNKED_HEAD", "the same, of a body whose length is not known before")
 BAD_HEAD: Final = Event("BAD_HEAD", "the response cannot be passed on: our answer to it")
@@ -125,6 +126,7 @@ DEFECT: Final = Event("DEFECT", "a defect of the gateway, which is in its log")
 # Events of the backend
 
 INTERIM: Final = Event("INTERIM", "the head of a 1xx response other than 101")
+RESPONSE_WHOLE: Final = Event("RESPONSE_WHOLE", "the response, head and body in one read, and nothing before it")
 RESPONSE_HEAD: Final = Event("RESPONSE_HEAD", "the head of the response, or of a 101, as it came")
 RESPONSE_BODY: Final = Event("RESPONSE_BODY", "bytes of the response's body, or of the backend's side of a tunnel")
 RESPONSE_FLUSH: Final = Event("RESPONSE_FLUSH", "nothing else came with this read of the backend")
@@ -135,9 +137,18 @@ BACKEND_DRAINED: Final = Event("BACKEND_DRAINED", "the backend takes bytes again
 EVENTS: Final = (
     *(BEGUN, BODY, BODY_END, FLUSH, UNFIT, CLIENT_DRAINED, CLIENT_LOST),
     *(ASK_CLIENT, FORWARD, OWN_ANSWER, CONNECTED, NO_SERVER, REPEATED, GIVEN_UP),
-    *(ANSWER_HEAD, CHUNKED_HEAD, BAD_HEAD, SWITCHED),
+    *(WHOLE_ANSWER, ANSWER_HEAD, CHUNKED_HEAD, BAD_HEAD, SWITCHED),
     *(CLIENT_JUDGED, HELD_BODY, NO_CHUNK, DEFECT),
-    *(INTERIM, RESPONSE_HEAD, RESPONSE_BODY, RESPONSE_FLUSH, RESPONSE_END, RESPONSE_LOST, BACKEND_DRAINED),
+    *(
+        INTERIM,
+        RESPONSE_WHOLE,
+        RESPONSE_HEAD,
+        RESPONSE_BODY,
+        RESPONSE_FLUSH,
+        RESPONSE_END,
+        RESPONSE_LOST,
+        BACKEND_DRAINED,
+    ),
 )
 
 # Actions before there is an answer
@@ -161,6 +172,7 @@ TRY_AGAIN: Final = ExchangeAction("TRY_AGAIN", "asks whether the request may be 
 # Actions of the answer
 
 SEND_INTERIM: Final = ExchangeAction("SEND_INTERIM", "sends a 1xx response")
+READ_WHOLE: Final = ExchangeAction("READ_WHOLE", "asks the rules: WHOLE_ANSWER or BAD_HEAD")
 READ_HEAD: Final = ExchangeAction("READ_HEAD", "asks the rules: ANSWER_HEAD, CHUNKED_HEAD, SWITCHED or BAD_HEAD")
 SEND_HEAD: Final = ExchangeAction("SEND_HEAD", "sends the head of the response")
 HOLD_HEAD: Final = ExchangeAction("HOLD_HEAD", "keeps the head until a chunk comes")
@@ -176,6 +188,7 @@ SEND_TUNNELLED: Final = ExchangeAction("SEND_TUNNELLED", "sends the client's byt
 
 ANSWER: Final = ExchangeAction("ANSWER", "sends an answer of the gateway's own")
 ANSWER_LOST: Final = ExchangeAction("ANSWER_LOST", "answers 502 or 504, and says in the log why")
+SEND_WHOLE: Final = ExchangeAction("SEND_WHOLE", "sends the response, which is whole")
 COMPLETE: Final = ExchangeAction("COMPLETE", "ends the response")
 CUT: Final = ExchangeAction("CUT", "ends the client's connection, so that it sees that the response is not whole")
 CUT_LOST: Final = ExchangeAction("CUT_LOST", "the same, and says in the log why")
@@ -185,12 +198,12 @@ ANSWER_DEFECT: Final = ExchangeAction("ANSWER_DEFECT", "answers 500, or cuts a r
 ACTIONS: Final = (
     *(DECIDE, JUDGE_CLIENT, HOLD_BODY, HOLD_END, SEND_HELD_BODY, DIAL, DIAL_AGAIN, TAKE_CONNECTION),
     *(SEND_BODY, SEND_END, FLUSH_REQUEST, RESUME_BODY, TRY_AGAIN),
-    *(SEND_INTERIM, READ_HEAD, SEND_HEAD, HOLD_HEAD, AWAIT_CHUNK, SEND_HELD_HEAD),
+    *(SEND_INTERIM, READ_WHOLE, READ_HEAD, SEND_HEAD, HOLD_HEAD, AWAIT_CHUNK, SEND_HELD_HEAD),
     *(SEND_RESPONSE, FLUSH_RESPONSE, RESUME_RESPONSE, SWITCH, SEND_TUNNELLED),
-    *(ANSWER, ANSWER_LOST, COMPLETE, CUT, CUT_LOST, LEAVE, ANSWER_DEFECT),
+    *(ANSWER, ANSWER_LOST, SEND_WHOLE, COMPLETE, CUT, CUT_LOST, LEAVE, ANSWER_DEFECT),
 )
 
-ENDING: Final = frozenset((ANSWER, ANSWER_LOST, COMPLETE, CUT, CUT_LOST, LEAVE, ANSWER_DEFECT))
+ENDING: Final = frozenset((ANSWER, ANSWER_LOST, SEND_WHOLE, COMPLETE, CUT, CUT_LOST, LEAVE, ANSWER_DEFECT))
 
 _BEFORE_THE_ANSWER: Final = {
     UNFIT: _to(OVER, ANSWER),
@@ -233,6 +246,8 @@ TABLE: Final[Mapping[State, Mapping[Event, Step]]] = {
         BACKEND_DRAINED: _to(REQUESTING, RESUME_BODY),
         CLIENT_DRAINED: _to(REQUESTING, RESUME_RESPONSE),
         INTERIM: _to(REQUESTING, SEND_INTERIM),
+        RESPONSE_WHOLE: _to(REQUESTING, READ_WHOLE),
+        WHOLE_ANSWER: _to(OVER, SEND_WHOLE),
         RESPONSE_HEAD: _to(REQUESTING, READ_HEAD),
         ANSWER_HEAD: _to(ANSWERING, SEND_HEAD),
         CHUNKED_HEAD: _to(HEAD_HELD, HOLD_HEAD),

@@ -105,6 +105,29 @@ class ResponseHead:
     keep_alive: bool = True
 
 
+@value
+class WholeResponse:
+    """A response whose head and body came together, with nothing behind them; the body has a length, and may be empty.
+
+    Its connection is as it was before the request: neither side has said that it ends.
+    """
+
+    head: ResponseHead
+    octets: bytes  # head and body as they came
+    begin: int  # of the body among them
+    rendered: bytes  # the head as a client of HTTP/1.1 gets it whose connection stays; empty: as it came
+
+    @property
+    def body(self) -> bytes:
+        """The body alone."""
+        return self.octets[self.begin :]
+
+    @property
+    def message(self) -> bytes:
+        """Head and body as a client of HTTP/1.1 gets them whose connection stays, and for which no head was changed."""
+        return self.rendered + self.octets[self.begin :] if self.rendered else self.octets
+
+
 @attrs.frozen
 class UnfitResponse:
     """A response that is not passed on, or not to its end."""
