@@ -42,17 +42,17 @@ class TlsCodec:
     def decrypt(self, records: bytes) -> bytes:
         """The data in these records, and in the attributes what follows from them."""
         data, end = self._records.decrypt(records)
-        self._control += len(records) - len(data)
-        unearned = self._unearned + len(records) - _EARNED * len(data)
+        came, size = len(records), len(data)
+        control = self._control + came - size
+        unearned = self._unearned + came - _EARNED * size
         self._unearned = unearned if unearned > 0 else 0
         if end is not None:
             self._end(end)
         elif unearned > MAX_CONTROL:
             self.over = True
             self.failure = "TLS: too many records without data"
-        self.answers_due = not data or self._control > RECORD or bool(self.failure)
-        if self.answers_due:
-            self._control = 0
+        due = self.answers_due = not size or control > RECORD or self.failure != ""
+        self._control = 0 if due else control
         return data
 
     def encrypt(self, data: bytes, send: Send) -> bool:

@@ -247,6 +247,7 @@ def verified_chain(
 
 
 _TYPES: Final = {
+    "BIO_get_mem_data": "long(*)(BIO *, char * *)",
     "BIO_free": "int(*)(BIO *)",
     "BIO_new": "BIO *(*)(BIO_METHOD *)",
     "BIO_s_mem": "BIO_METHOD *(*)()",
@@ -279,6 +280,7 @@ def _is_known() -> bool:
         connection: Any = SSL.Connection(SSL.Context(SSL.TLS_METHOD), None)
         connection.bio_write(b"\x16in")
         connection.set_connect_state()
+        held = lib.BIO_get_mem_data(connection._into_ssl, ffi.new("char **"))
         came = ffi.buffer(_SCRATCH, lib.BIO_read(connection._into_ssl, _SCRATCH, _SCRATCH_SIZE))[:]
         size = lib.BIO_write(connection._from_ssl, b"out", 3)
         result = lib.SSL_read(connection._ssl, _SCRATCH, _SCRATCH_SIZE)  # begins a handshake
@@ -290,7 +292,7 @@ def _is_known() -> bool:
         words = lib.X509_V_OK == GO_ON and lib.SSL_ERROR_ZERO_RETURN > 0 and _has_words()
     except Exception:
         return False
-    does = came == b"\x16in" and size == 3 and waits and left.startswith(b"out\x16")
+    does = held == 3 and came == b"\x16in" and size == 3 and waits and left.startswith(b"out\x16")
     return bool(does and raises and found and typed and words)
 
 

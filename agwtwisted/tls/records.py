@@ -23,6 +23,10 @@ REST: Final = 1024
 """Bytes that go with the piece before them: heads of HTTP/2's frames between full reads leave so many over, and each
 call to the kernel costs more than these."""
 
+_COPIED: Final = RECORD - 1024
+"""Bytes of data whose record is copied at once: it is as short as to wait for the end of the reactor's turn, and a copy
+of it is made for that in any case. One costs less than a view, which has to be released."""
+
 _SEALED: Final = PIECE + (PIECE >> 7) + 2 * RECORD
 """Room for a piece in records, their headers and tags, and for what OpenSSL had to say by itself."""
 
@@ -130,9 +134,18 @@ class PublicRecords:
 # Shared by all connections, since one thread alone runs them. Data is copied out of the first before `decrypt` returns.
 # Of the second, which holds nothing but records that are sent in any case, there is a view while `send` runs.
 _OPENED: Final = ffi.new("unsigned char[]", PIECE + RECORD)
+_OPENED_BYTES: Final = ffi.buffer(_OPENED)  # whose slices are bytes
 _CLOSED: Final = ffi.new("unsigned char[]", _SEALED)
-_CLOSED_VIEW: Final = memoryview(ffi.buffer(_CLOSED)).toreadonly()
+_CLOSED_BYTES: Final = ffi.buffer(_CLOSED)
+_CLOSED_VIEW: Final = memoryview(_CLOSED_BYTES).toreadonly()
+_UNREAD: Final = ffi.new("char **")
 _WANT_READ: Final[int] = lib.SSL_ERROR_WANT_READ
+_NO_MEMORY: Final = "no memory for a record"
+_bio_read: Final = lib.BIO_read
+_bio_write: Final = lib.BIO_write
+_ssl_read: Final = lib.SSL_read
+_ssl_write: Final = lib.SSL_write
+_unread: Final = lib.BIO_get_mem_data  # bytes that lie in a BIO
 
 
 class DirectRecords:
@@ -150,7 +163,7 @@ class DirectRecords:
     def shake_hands(self, records: bytes) -> bool:
         """As `Records` says."""
         if records and lib.BIO_write(self._into_ssl, records, len(records)) != len(records):
-            raise SSL.Error("no memory for a record")
+            raise SSL.Error(_NO_MEMORY)
         result = lib.SSL_do_handshake(self._ssl)
         if result == 1:
             return True
@@ -166,30 +179,43 @@ class DirectRecords:
 
     def decrypt(self, records: bytes) -> tuple[bytes, SSL.Error | None]:
         """As `Records` says."""
-        if len(records) <= PIECE:
-            return self._decrypt(records, len(records))
+        length = len(records)
+        unread = self._into_ssl
+        if length > PIECE:
+            return self._decrypt_in_pieces(records)
+        if length and _bio_write(unread, records, length) != length:
+            return b"", SSL.Error(_NO_MEMORY)
+        size = _ssl_read(self._ssl, _OPENED, RECORD)
+        if size > 0 and not _unread(unread, _UNREAD):  # it was one record: no call that says "no more" is needed
+            return _OPENED_BYTES[:size], None
+        return self._read_on(size)
+
+    def _decrypt_in_pieces(self, records: bytes) -> tuple[bytes, SSL.Error | None]:
+        octets = ffi.from_buffer(records)
         pieces: list[bytes] = []
-        end = None
+        end: SSL.Error | None = None
         for start in range(0, len(records), PIECE):
             size = min(PIECE, len(records) - start)
-            data, end = self._decrypt(ffi.from_buffer(records) + start, size)
+            if _bio_write(self._into_ssl, octets + start, size) != size:
+                end = SSL.Error(_NO_MEMORY)
+                break
+            data, end = self._read_on(_ssl_read(self._ssl, _OPENED, RECORD))
             pieces.append(data)
             if end is not None:
                 break
         return b"".join(pieces), end
 
-    def _decrypt(self, records: Any, length: int) -> tuple[bytes, SSL.Error | None]:
-        """A piece at most, of which there may be the beginning of a record from before."""
-        if length and lib.BIO_write(self._into_ssl, records, length) != length:
-            return b"", SSL.Error("no memory for a record")
-        ssl, read = self._ssl, lib.SSL_read
+    def _read_on(self, size: int) -> tuple[bytes, SSL.Error | None]:
+        """Reads what else there is; `size`: what the first call has returned, whose data lies in `_OPENED`."""
+        ssl = self._ssl
         before = b""
         count = 0
-        while (size := read(ssl, _OPENED + count, RECORD)) > 0:
+        while size > 0:
             count += size
             if count > PIECE:  # the end of a handshake may have left more than a piece
-                before, count = before + ffi.buffer(_OPENED, count)[:], 0
-        data = ffi.buffer(_OPENED, count)[:]
+                before, count = before + _OPENED_BYTES[:count], 0
+            size = _ssl_read(ssl, _OPENED + count, RECORD)
+        data = _OPENED_BYTES[:count]
         error = lib.SSL_get_error(ssl, size)
         end = None if error == _WANT_READ else self._end(error, size)
         return before + data if before else data, end
@@ -203,11 +229,15 @@ class DirectRecords:
         while start < size:
             end = start + PIECE if size - start > PIECE + REST else size
             while start < end:  # a call takes one record
-                sealed = lib.SSL_write(self._ssl, ffi.from_buffer(data) + start if start else data, end - start)
+                sealed = _ssl_write(self._ssl, ffi.from_buffer(data) + start if start else data, end - start)
                 if sealed <= 0:
                     raise self._error(sealed)
                 start += sealed
-            with _CLOSED_VIEW[: max(lib.BIO_read(self._from_ssl, _CLOSED, _SEALED), 0)] as records:
+            length = max(_bio_read(self._from_ssl, _CLOSED, _SEALED), 0)
+            if size <= _COPIED:
+                send(_CLOSED_BYTES[:length])
+                return
+            with _CLOSED_VIEW[:length] as records:
                 send(records)
 
     def close_notify(self, send: Send) -> None:

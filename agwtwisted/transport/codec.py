@@ -9,7 +9,7 @@ from typing import Final, Protocol
 class Codec(Protocol):
     """The records of a TLS connection after its handshake."""
 
-    answers_due: bool  # the records of the last `decrypt` have had OpenSSL say something
+    answers_due: bool  # the records of the last `decrypt` may have had OpenSSL say something; always with a failure
     over: bool  # they were the last: by close_notify, or for `failure`
     failure: str  # why they cannot go on, in words; empty while they can
     close_notify_received: bool

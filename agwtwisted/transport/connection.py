@@ -94,11 +94,19 @@ class Connection:
         """Bytes from the socket; those that come while the connection closes are discarded."""
         if self.closing or self.input_ended:
             return
-        if self.codec is not None:
-            self._decrypt(self.codec, data)
-        else:
+        codec = self.codec
+        if codec is None:
             self.bytes_in += len(data)
             self.receiver.received(data)
+            return
+        data = codec.decrypt(data)
+        if codec.answers_due:
+            self._answer(codec)
+        if data and not self.closing:
+            self.bytes_in += len(data)
+            self.receiver.received(data)
+        if codec.over:
+            self._end_input(codec)
 
     def writable(self) -> None:
         """The kernel takes bytes again."""
@@ -179,7 +187,7 @@ class Connection:
     def decrypt(self, records: bytes) -> None:
         """Records that came with the end of the handshake, if any did."""
         if self.codec is not None:
-            self._decrypt(self.codec, records)
+            self.dataReceived(records)
 
     # -- what a receiver may ask
 
@@ -349,23 +357,12 @@ class Connection:
 
     # -- how
 
-    def _decrypt(self, codec: Codec, records: bytes) -> None:
-        data = codec.decrypt(records)
-        if codec.failure:
-            self.end_reason = self.end_reason or codec.failure
-        if codec.answers_due:
-            self._send_answers(codec)
-        if data and not self.closing:
-            self.bytes_in += len(data)
-            self.receiver.received(data)
-        if codec.over:
-            self._end_input(codec)
-
-    def _send_answers(self, codec: Codec) -> None:
+    def _answer(self, codec: Codec) -> None:
         """Sends what OpenSSL answers by itself, to a KeyUpdate for instance, before much of it has gathered.
 
         A peer that asks for such answers and does not read them is cut off.
         """
+        self.end_reason = self.end_reason or codec.failure
         queue = self._queue
         before = len(queue)
         codec.flush(queue.send)

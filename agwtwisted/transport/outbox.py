@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from twisted.internet.posixbase import PosixReactorBase
 from twisted.python import log
 from zope.interface import Attribute, Interface
+
+
+class Held(Protocol):
+    """What waits for the end of the turn."""
+
+    def flush(self) -> None:
+        """Sends it."""
 
 
 class Outbox:
@@ -18,10 +25,10 @@ class Outbox:
     def __init__(self) -> None:
         self.open = False
         self.turn = 0  # counts them
-        self._senders: list[Callable[[], None]] = []
+        self._held: list[Held] = []
         self._writers: list[Callable[[], None]] = []
-        self.add: Final[Callable[[Callable[[], None]], None]] = self._senders.append
-        """Has what it is given called at the end of the turn."""
+        self.add: Final[Callable[[Held], None]] = self._held.append
+        """Has what it is given sent at the end of the turn."""
 
     def gather(self, write: Callable[[], None]) -> None:
         """Has everything that `write` writes sent at its end, where that happens outside the handling of events."""
@@ -49,11 +56,11 @@ class Outbox:
             self._write()
         self.open = False
         self.turn += 1
-        senders = self._senders.copy()
-        self._senders.clear()
-        for send in senders:
+        held = self._held.copy()
+        self._held.clear()
+        for each in held:
             try:
-                send()
+                each.flush()
             except Exception:
                 log.err()
 

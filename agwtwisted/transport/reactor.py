@@ -65,18 +65,27 @@ class LeanEPollReactor(EPollReactor):
         finally:
             self._woke = time.monotonic()
         done = 0
+        selectables: dict[int, Any] = self._selectables
         while done < len(events):
             group = self._read_ahead(events[done : done + GROUP])
             done += len(group)
             self.outbox.open = True
             for descriptor, event, selectable, data in group:
                 try:
+                    why: object = None
                     if data is not None:
-                        self._hand_on(selectable, data)
-                    elif selectable is not None and self._selectables.get(descriptor) is selectable:  # not gone since
-                        self._handle(descriptor, event, selectable)
-                except BaseException:  # at the end of a connection: what was read of the others must not be lost
+                        why = selectable.hand_on(data)
+                    elif selectable is None or selectable is not selectables.get(descriptor):
+                        continue  # it is gone since
+                    elif event == EPOLLIN:
+                        why = selectable.doRead()
+                    else:
+                        self._handle(selectable, descriptor, event)
+                except BaseException:  # as the stock reactor: the connection is lost, the reactor goes on
+                    why = sys.exc_info()[1]
                     log.err()
+                if why:
+                    self._lose(selectable, why)
             self.outbox.close()
 
     doIteration = doPoll  # noqa: N815 - Twisted's name
@@ -102,28 +111,18 @@ class LeanEPollReactor(EPollReactor):
                 break
         return group
 
-    def _hand_on(self, stream: StreamSocket, data: Any) -> None:
-        """What was read ahead, by its connection."""
+    def _handle(self, selectable: Any, descriptor: int, event: int) -> None:
+        """An event that is not only for reading."""
         try:
-            why: Any = stream.hand_on(data)
-        except BaseException:  # as the stock reactor: the connection is lost, the reactor goes on
-            why = sys.exc_info()[1]
-            log.err()
-        if why:
-            self._disconnectSelectable(stream, why, True)
-
-    def _handle(self, descriptor: int, event: int, selectable: Any) -> None:
-        """Any other event."""
-        if event != EPOLLIN:
             self._doReadOrWrite(selectable, descriptor, event)
-            return
-        try:
-            why = selectable.doRead()
-        except BaseException:  # the same
-            why = sys.exc_info()[1]
+        except BaseException:  # at the end of its connection, which is lost
             log.err()
-        if why:
+
+    def _lose(self, selectable: Any, why: Any) -> None:
+        try:
             self._disconnectSelectable(selectable, why, True)
+        except BaseException:  # what was read of the others must not be lost
+            log.err()
 
 
 class _Probe:

@@ -112,21 +112,27 @@ class SendQueue:
         """Takes bytes; a view only until this returns."""
         if self.sending:
             self._append(data)
-        elif self._outbox.open and self._held_size + len(data) <= HELD:
-            if not self._held:
-                self._outbox.add(self.flush)
-            self._held.append(bytes(data))
-            self._held_size += len(data)
-        else:
+            return
+        held, outbox = self._held, self._outbox
+        if outbox.open and (size := self._held_size + len(data)) <= HELD:
+            if not held:
+                outbox.add(self)
+            held.append(bytes(data))
+            self._held_size = size
+            return
+        if held:
             self.flush()
-            self._send_now(data)
+        self._send_now(data)
 
     def flush(self) -> None:
         """Sends what has waited for the end of the turn."""
         held = self._held
         if held:
             self._held, self._held_size = [], 0
-            self._send_now(held[0] if len(held) == 1 else b"".join(held))
+            data = held[0] if len(held) == 1 else b"".join(held)
+            sent = self._send(data)
+            if sent < len(data):
+                self._wait(data[sent:])
 
     def bound(self, seconds: float, min_rate: int, unsent: int = 0) -> None:
         """The peer has to read, as `bounds` has it.
@@ -169,13 +175,19 @@ class SendQueue:
             self._append(data)
             return
         sent = self._send(data)
-        if sent < len(data) and self._socket is not None:
-            self.sending = True
-            self.full = self.full or not self.limit
-            self._sending = memoryview(bytes(data[sent:]))
-            if self.bounds is not None:
-                self.start_timeout(*self.bounds)
-            self._socket.start_writing()
+        if sent < len(data):
+            self._wait(data[sent:])
+
+    def _wait(self, rest: bytes | memoryview) -> None:
+        """For the kernel, which has refused this."""
+        if self._socket is None:
+            return
+        self.sending = True
+        self.full = self.full or not self.limit
+        self._sending = memoryview(bytes(rest))
+        if self.bounds is not None:
+            self.start_timeout(*self.bounds)
+        self._socket.start_writing()
 
     def _append(self, data: bytes | memoryview) -> None:
         self._behind += data

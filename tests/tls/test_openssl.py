@@ -180,7 +180,12 @@ class ChoiceTests(SynchronousTestCase):
     def test_unknown(self) -> None:
         """A library where one is missing or does something else is not taken for one that is known."""
         self.assertTrue(openssl._is_known())
-        for name, other in (("BIO_read", None), ("BIO_write", lambda *_: 0), ("SSL_get_error", lambda *_: 0)):
+        for name, other in (
+            ("BIO_read", None),
+            ("BIO_write", lambda *_: 0),
+            ("BIO_get_mem_data", lambda *_: 0),
+            ("SSL_get_error", lambda *_: 0),
+        ):
             library = mock.Mock(wraps=openssl.lib)
             setattr(library, name, other)
             self.patch(openssl, "lib", library)

@@ -82,6 +82,17 @@ class RecordsTests(SynchronousTestCase):
             self.assertEqual(records.decrypt(b""), (b"", None))
             self.assertEqual(records.decrypt(sealed[7:]), (b"data", None))
 
+    def test_some_of_the_next(self) -> None:
+        """Whole records may come with a part of the next one: nothing is left unread."""
+        for records, _, client in self.each():
+            peer = PublicRecords(client)
+            first, second, third = (sealed_by(peer, data) for data in (b"first", b"second", b"third"))
+            for cut in (1, 5, 6):
+                self.assertEqual(records.decrypt(first + second[:cut]), (b"first", None))
+                self.assertEqual(records.decrypt(second[cut:] + third[:cut]), (b"second", None))
+                self.assertEqual(records.decrypt(third[cut:]), (b"third", None))
+                first, second, third = (sealed_by(peer, data) for data in (b"first", b"second", b"third"))
+
     def test_much(self) -> None:
         """More than a piece may come at once."""
         for records, _, client in self.each():
@@ -176,7 +187,7 @@ class RecordsTests(SynchronousTestCase):
         """Who keeps what it was given to send finds nothing in it later: neither its own bytes nor another client's."""
         for records, _, _ in self.each():
             kept: list[bytes | memoryview] = []
-            for way in (partial(records.encrypt, b"of one client"), records.close_notify):
+            for way in (partial(records.encrypt, noise(RECORD)), records.close_notify):
                 way(kept.append)
             self.assertEqual(len(kept), 2)
             for view in kept:
@@ -190,7 +201,7 @@ class RecordsTests(SynchronousTestCase):
         """
         (records, _, _), (others, _, client) = (each for each in self.each() if isinstance(each[0], DirectRecords))
         kept: list[memoryview] = []
-        records.encrypt(noise(1000), lambda view: kept.append(view[:]))  # type: ignore[arg-type]
+        records.encrypt(noise(RECORD), lambda view: kept.append(view[:]))  # type: ignore[arg-type]
         sealed = sealed_by(PublicRecords(client), b"another client's data")
         self.assertEqual(others.decrypt(sealed), (b"another client's data", None))
         sealed_by(others, b"another client's answer")

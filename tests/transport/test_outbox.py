@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.transport.outbox import NO_OUTBOX, Outbox
+
+
+class _Held:
+    """What is called at the end of the turn."""
+
+    def __init__(self, flush: Callable[[], object]) -> None:
+        self._flush = flush
+
+    def flush(self) -> None:
+        """Does so."""
+        self._flush()
 
 
 class OutboxTests(SynchronousTestCase):
@@ -14,8 +27,8 @@ class OutboxTests(SynchronousTestCase):
         """Closing calls all of them once, in order, with the outbox closed already."""
         outbox, sent = Outbox(), list[tuple[str, bool]]()
         outbox.open = True
-        outbox.add(lambda: sent.append(("a", outbox.open)))
-        outbox.add(lambda: sent.append(("b", outbox.open)))
+        outbox.add(_Held(lambda: sent.append(("a", outbox.open))))
+        outbox.add(_Held(lambda: sent.append(("b", outbox.open))))
         self.assertEqual(sent, [])
         outbox.close()
         outbox.close()
@@ -28,8 +41,8 @@ class OutboxTests(SynchronousTestCase):
         def fail() -> None:
             raise KeyError("a defect")
 
-        outbox.add(fail)
-        outbox.add(lambda: sent.append("b"))
+        outbox.add(_Held(fail))
+        outbox.add(_Held(lambda: sent.append("b")))
         outbox.close()
         self.assertEqual((sent, len(self.flushLoggedErrors(KeyError))), (["b"], 1))
 
@@ -38,7 +51,7 @@ class OutboxTests(SynchronousTestCase):
         outbox, sent = Outbox(), list[str]()
 
         def write() -> None:
-            outbox.add(lambda: sent.append("a"))
+            outbox.add(_Held(lambda: sent.append("a")))
             self.assertEqual((outbox.open, sent), (True, []))
             raise KeyError("a defect")
 
@@ -53,7 +66,7 @@ class OutboxTests(SynchronousTestCase):
 
         def write(name: str) -> None:
             seen.append((name, outbox.open))
-            outbox.add(lambda: seen.append((f"send {name}", outbox.open)))
+            outbox.add(_Held(lambda: seen.append((f"send {name}", outbox.open))))
 
         def fail() -> None:
             outbox.before_sending(lambda: write("caused"))

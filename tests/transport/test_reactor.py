@@ -100,10 +100,14 @@ class _Ahead(StreamSocket):
     def dataReceived(self, data: bytes) -> None:
         """Bytes, as an owner gets them."""
         self._story.append(f"{self._name} {data.strip().decode()}, written")
-        self._turns.outbox.add(lambda: self._story.append(f"{self._name} sent"))
+        self._turns.outbox.add(self)
         self.told_of()
         if self._failure is not None:
             raise self._failure
+
+    def flush(self) -> None:
+        """What was written leaves."""
+        self._story.append(f"{self._name} sent")
 
     def readConnectionLost(self, *_: Any) -> None:
         """FIN."""
