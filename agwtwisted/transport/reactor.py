@@ -65,7 +65,7 @@ class LeanEPollReactor(EPollReactor):
         finally:
             self._woke = time.monotonic()
         done = 0
-        selectables: dict[int, Any] = self._selectables
+        selectables = self._selectables
         while done < len(events):
             group = self._read_ahead(events[done : done + GROUP])
             done += len(group)
@@ -75,7 +75,7 @@ class LeanEPollReactor(EPollReactor):
                     why: object = None
                     if data is not None:
                         why = selectable.hand_on(data)
-                    elif selectable is None or selectable is not selectables.get(descriptor):
+                    elif descriptor not in selectables or selectables[descriptor] is not selectable:
                         continue  # it is gone since
                     elif event == EPOLLIN:
                         why = selectable.doRead()
