@@ -30,7 +30,7 @@ from benchmarks import (
 from benchmarks import workloads as plans
 from benchmarks.load import Generator, Load, require_success
 from benchmarks.measure import Finding, Memory, Sample, memory, sample
-from benchmarks.peers import HTTP2, MUTUAL, OCSP, OPEN, RELAY, RETURNING, Growth, Peer, RunningPeer
+from benchmarks.peers import HTTP2, HTTP2_RETURNING, MUTUAL, OCSP, OPEN, RELAY, RETURNING, Growth, Peer, RunningPeer
 from benchmarks.pki import Pki, make_pki
 from benchmarks.programs import BenchmarkError
 from benchmarks.workloads import Plan, Workload
@@ -156,7 +156,7 @@ class Bench:
                 heads[peer.name] = checks.check_headers(peer)
             if peer.scene == HTTP2:
                 checks.check_http2(self._generator, peer)
-            if peer.scene == RETURNING:
+            if peer.scene in (RETURNING, HTTP2_RETURNING):
                 checks.check_resumed_headers(peer)
             if peer.scene == RELAY:
                 checks.check_relay_log(peer)
@@ -172,7 +172,7 @@ class Bench:
         Every round has new processes: two of the same code may differ in speed as long as they live.
         """
         samples: dict[str, dict[str, list[Sample]]] = {
-            workload.name: {peer.name: [] for peer in self._peers if _carries(peer, workload)} for workload in chosen
+            workload.name: {peer.name: [] for peer in self._peers if workload.is_for(peer)} for workload in chosen
         }
         scenes = sorted({(workload.algorithm, workload.scene) for workload in chosen})
         with ExitStack() as stack:
@@ -213,7 +213,7 @@ class Bench:
         samples: dict[str, list[Sample]],
     ) -> None:
         """One workload's turn: all peers are warm before the first is measured."""
-        ones = [one for one in running[workload.algorithm, workload.scene] if _carries(one.peer, workload)]
+        ones = [one for one in running[workload.algorithm, workload.scene] if workload.is_for(one.peer)]
         for one in ones:
             load = workload.warm_up(one.peer.share)
             if load is not None:
@@ -265,10 +265,6 @@ class Bench:
         directory = self._directory / "operation"
         stand = operation.Stand(self._generator, backend_program, self._backend_port, pki, directory)
         return {peer.name: operation.measure(stand, peer, plan.operation) for peer in gateways}
-
-
-def _carries(peer: Peer, workload: Workload) -> bool:
-    return workload.scene in peer.scenes and workload.name not in peer.leaves_out
 
 
 def run(options: argparse.Namespace, arguments: list[str]) -> report.Report:

@@ -18,8 +18,8 @@
    --rate 0                   operations a second, begun on schedule whether answered or not; latency counts from the schedule. 0: as fast as it goes
    --tls 1 --cert F --key F --ca F --host NAME --min 1.2|1.3 --max 1.2|1.3
    --timeline FILE            at the end: a line for each operation that went well, when it began (CLOCK_MONOTONIC) and how long it took, in microseconds
-   --http 1                   or 2, over TLS: the count is of requests on --streams 1 to 100 streams of each connection, which goes for
-                              keepalive, download, upload, idle and waiting
+   --http 1                   or 2, over TLS: the count is of requests on --streams 1 to 100 streams of each connection; with handshake,
+                              resume and return there is one
    --identities 0 --first 0   with N, handshakes take turns with N certificates: files F.<n>, n from --first, all with the same key
 
    Except for handshake, resume and return the connections are opened first, each with a GET of /1k. Then the program prints "ready" and waits for a line
@@ -439,7 +439,7 @@ static void begin_due_streams(uint64_t now) {
 /* Starts what is due; `scan` remembers where the last free connection was found. */
 static void begin_due(uint64_t now) {
     static long long scan;
-    if (options.http == 2) {
+    if (options.http == 2 && !handshakes) {
         begin_due_streams(now);
         return;
     }
@@ -448,7 +448,7 @@ static void begin_due(uint64_t now) {
         if (when > now || (idle && begun - finished >= OPENING)) return;
         scan = (scan + 1) % options.concurrency;
         struct connection *c = &connections[scan];
-        if (c->state == FREE || (c->state == CLOSED && handshakes)) begin_operation(c, when);
+        if (c->state == (handshakes ? CLOSED : FREE)) begin_operation(c, when);
     }
 }
 
@@ -675,9 +675,10 @@ static void parse(int argc, char **argv) {
     idle = !strcmp(options.mode, "idle");
     if (idle) options.count = options.concurrency;
     if (options.http != 1 && options.http != 2) usage("--http is 1 or 2");
-    if (options.http == 2 && (handshakes || !options.tls)) usage("--http 2 needs --tls, and a mode whose connections stay open");
+    if (options.http == 2 && !options.tls) usage("--http 2 needs --tls");
     if (options.streams < 1 || options.streams > MAX_STREAMS) usage("--streams is 1 to 100");
     if (options.http == 1 && (options.streams > 1 || waiting)) usage("--streams and waiting need --http 2");
+    if (handshakes && options.streams > 1) usage("a connection that is closed after a request has no more --streams than 1");
     if (waiting) options.count = options.concurrency * options.streams;
     if (strlen(options.host) > 126 || strlen(options.path) > 126) usage("--path or --host is too long");
     if (options.count < 1 || options.count > MAX_COUNT) usage("--count is 1 to 10000000");

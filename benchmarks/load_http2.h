@@ -168,9 +168,8 @@ static int end_stream(struct connection *c, struct stream *s) {
     char number[32];
     if (s->received != expected_of(s, number)) return LENGTH;
     if (!s->warming) {
-        if (beginnings) beginnings[measured] = s->began;
-        latencies[measured++] = (uint32_t)((nanoseconds() - s->began) / 1000);
-        statuses[200]++;
+        if (beginnings && !learning) beginnings[measured] = s->began;
+        if (!learning) latencies[measured++] = (uint32_t)((nanoseconds() - s->began) / 1000), statuses[200]++;
         finished++;
     } else {
         standing++;
@@ -300,7 +299,8 @@ static void read_http2(struct connection *c) {
         memmove(h->in, h->in + at, h->held -= at);
     }
     send_bodies(c);
-    if (h->queued) flush_http2(c);
+    if (h->queued && flush_http2(c) < 0) return;
+    if (handshakes && !h->busy) close_connection(c);
 }
 
 static void drive_http2(struct connection *c, uint32_t events) {
@@ -312,7 +312,7 @@ static void drive_http2(struct connection *c, uint32_t events) {
     if (c->state == FREE) read_http2(c);
 }
 
-/* Begins the first GET of a connection. */
+/* Begins the first GET of a connection, which is the only one where each operation has a connection. */
 static void begin_http2(struct connection *c) {
     const unsigned char *chosen;
     unsigned length;
@@ -323,7 +323,7 @@ static void begin_http2(struct connection *c) {
     }
     greet(c);
     c->state = FREE;
-    begin_stream(c, &c->h2->streams[0], 0, 1, 0);
+    begin_stream(c, &c->h2->streams[0], c->began, !handshakes, 0);
     want(c, EPOLLIN);
     flush_http2(c);
 }

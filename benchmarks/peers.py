@@ -3,8 +3,8 @@
 The job (``mutual``): TLS 1.2 and 1.3 without resumption, a client certificate verified against root and intermediate,
 the eight values of the certificate and X-Forwarded-* as request headers, connections to the backend kept open, and
 one JSON line of access log for each request. Further scenes: ``returning`` is the same with resumption, tickets and
-session ids. ``http2`` is ``mutual`` with HTTP/2 offered beside HTTP/1.1. ``open`` asks for no certificate and resumes
-sessions.
+session ids. ``http2`` is ``mutual`` with HTTP/2 offered beside HTTP/1.1, and ``http2-returning`` ``returning`` with it.
+``open`` asks for no certificate and resumes sessions.
 ``ocsp`` is ``mutual`` with every certificate of the chain asked about at the OCSP responders that they name. ``relay``
 is L4: the same client authentication, then bytes to a backend over TCP and back, and a line of log for each session.
 To a relay, an HTTP request is bytes like others.
@@ -29,6 +29,8 @@ from benchmarks.programs import BenchmarkError
 TEMPLATES = programs.HERE / "templates"
 
 MUTUAL, RETURNING, OPEN, OCSP, RELAY, HTTP2 = "mutual", "returning", "open", "ocsp", "relay", "http2"
+HTTP2_RETURNING = "http2-returning"
+OVER_HTTP2 = (HTTP2, HTTP2_RETURNING)
 CRL = "crl"
 """Of the gateway alone: `mutual` with certificates looked up in the list that `list_of` says."""
 
@@ -71,6 +73,11 @@ class Peer:
     share: float = 1.0  # of each load, for one that is slow
     log_backlog: int = 0  # lines of the access log that it may keep for as long as it likes
 
+    @property
+    def kind(self) -> str:
+        """Which program it is, of whatever release: ``nginx`` of ``nginx-trixie``."""
+        return self.name.partition("-")[0]
+
 
 @attrs.frozen(kw_only=True)
 class RunningPeer:
@@ -104,7 +111,7 @@ def configure(settings: Settings, template: str, **more: object) -> str:
         "port": settings.port,
         "backend_port": settings.backend_port,
         "access_log": settings.access_log,
-        "version": " http2" if settings.scene == HTTP2 else "",
+        "version": " http2" if settings.scene in OVER_HTTP2 else "",
         "directory": settings.directory,
         "revocation_list": list_of(settings.pki),
         "responder_ports": ", ".join(str(authority.port) for authority in settings.pki.authorities),

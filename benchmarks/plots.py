@@ -9,7 +9,7 @@ import json
 import math
 import statistics
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
@@ -26,6 +26,10 @@ COLOURS = {
     "aiohttp": "#e67700",
     "mitmproxy": "#868e96",
     "against": "#f783ac",
+    "nginx-trixie": "#8ce99a",
+    "haproxy-trixie": "#74c0fc",
+    "nginx-sid": "#c0eb75",
+    "haproxy-sid": "#99e9f2",
 }
 INK, FAINT = "#212529", "#dee2e6"
 WIDTH, MARGIN, LABELS = 1080, 30, 240
@@ -155,8 +159,27 @@ def _axis(page: Page, axis: Axis, top: float, bottom: float, words: Callable[[fl
         page.text(axis(tick), bottom + 13, words(tick), size=10, anchor="middle", fill="#495057")
 
 
+Dots = Mapping[str, tuple[float, float]]
+"""By peer: the ratio to nginx, and the value itself."""
+
+
+def _ratio_rows(workloads: Mapping[str, Any]) -> Iterator[tuple[str, float | None, Dots]]:
+    """A row's name, its target and its dots; of a load whose latency has a target there are two."""
+    for name, each in workloads.items():
+        peers = {peer: one for peer, one in each["peers"].items() if one["ratio"]}
+        if peers:
+            dots = {peer: (one["ratio"]["median"], one["cpu_us"]["median"]) for peer, one in peers.items()}
+            yield name, each["target"], dots
+        if peers and each.get("latency_target"):
+            dots = {
+                peer: (one["p99_ratio"]["median"], statistics.median(sample["p99_us"] for sample in one["samples"]))
+                for peer, one in peers.items()
+            }
+            yield f"{name} (p99)", each["latency_target"], dots
+
+
 def _ratios(page: Page, workloads: Mapping[str, Any]) -> None:
-    rows = {name: each for name, each in workloads.items() if any(one["ratio"] for one in each["peers"].values())}
+    rows = list(_ratio_rows(workloads))
     if not rows:
         return
     _title(
@@ -164,23 +187,21 @@ def _ratios(page: Page, workloads: Mapping[str, Any]) -> None:
         "CPU time of the proxy per operation, nginx = 1",
         "further left is cheaper; the black mark is the gateway's target; point at a dot for its figure",
     )
-    values = [one["ratio"]["median"] for each in rows.values() for one in each["peers"].values() if one["ratio"]]
-    axis = Axis.around([*values, 0.5, 2], MARGIN + LABELS, WIDTH - MARGIN)
+    axis = Axis.around(
+        [*(ratio for _, _, dots in rows for ratio, _ in dots.values()), 0.5, 2], MARGIN + LABELS, WIDTH - MARGIN
+    )
     top, bottom = page.height, page.height + 26 * len(rows)
     _axis(page, axis, top, bottom, lambda tick: f"{tick:g}")
     page.line(axis(1), top, axis(1), bottom, colour(BASE), 2)
-    for place, (name, each) in enumerate(rows.items()):
+    for place, (name, target, dots) in enumerate(rows):
         y = top + 26 * place + 13
-        page.text(MARGIN + LABELS - 12, y + 4, name + (" (p99)" if each.get("judged_by_latency") else ""), anchor="end")
+        page.text(MARGIN + LABELS - 12, y + 4, name, anchor="end")
         page.line(MARGIN + LABELS, y, WIDTH - MARGIN, y)
-        if each["target"]:
-            page.line(axis(each["target"]), y - 9, axis(each["target"]), y + 9, INK, 2)
-        for peer, one in sorted(each["peers"].items(), key=lambda item: item[0] == GATEWAY):
-            if one["ratio"]:
-                ratio, cpu = one["ratio"]["median"], one["cpu_us"]["median"]
-                page.dot(
-                    axis(ratio), y, colour(peer), 7 if peer == GATEWAY else 5, f"{peer}: {ratio:.2f}, {cpu:,.0f} us"
-                )
+        if target:
+            page.line(axis(target), y - 9, axis(target), y + 9, INK, 2)
+        for peer, (ratio, value) in sorted(dots.items(), key=lambda item: item[0] == GATEWAY):
+            words = f"{peer}: {ratio:.2f}, {value:,.0f} us"
+            page.dot(axis(ratio), y, colour(peer), 7 if peer == GATEWAY else 5, words)
     page.height = bottom + 18
 
 

@@ -9,9 +9,11 @@ from pathlib import Path
 from benchmarks.peers import (
     CRL,
     HTTP2,
+    HTTP2_RETURNING,
     MUTUAL,
     OCSP,
     OPEN,
+    OVER_HTTP2,
     RELAY,
     RETURNING,
     Peer,
@@ -22,7 +24,7 @@ from benchmarks.peers import (
 )
 from benchmarks.programs import BenchmarkError
 
-ALL_SCENES = frozenset({MUTUAL, RETURNING, OPEN, OCSP, RELAY, HTTP2})
+ALL_SCENES = frozenset({MUTUAL, RETURNING, OPEN, OCSP, RELAY, HTTP2, HTTP2_RETURNING})
 
 STREAM_MODULES = ("/usr/lib/nginx/modules/ngx_stream_module.so", "/usr/lib64/nginx/modules/ngx_stream_module.so")
 
@@ -42,7 +44,7 @@ def nginx(binary: str) -> Peer:
     return Peer(
         name="nginx",
         versions={"nginx": search(r"nginx/(\S+)", about), "openssl": search(r"built with (.*)", about)},
-        scenes=(ALL_SCENES if module else ALL_SCENES - {RELAY}) - (set() if "http_v2" in about else {HTTP2}),
+        scenes=(ALL_SCENES if module else ALL_SCENES - {RELAY}) - (set() if "http_v2" in about else {*OVER_HTTP2}),
         command=command,
     )
 
@@ -111,7 +113,7 @@ def gateway(name: str, checkout: Path, python: str, options: list[str]) -> Peer:
     return Peer(
         name=name,
         versions={"commit": commit, **dict(zip(names, values, strict=True))},
-        scenes=ALL_SCENES if (checkout / "agwtwisted" / "http2").is_dir() else ALL_SCENES - {HTTP2},
+        scenes=ALL_SCENES if (checkout / "agwtwisted" / "http2").is_dir() else ALL_SCENES - {*OVER_HTTP2},
         command=lambda settings: [
             *(python, "-c", "from twisted.scripts.twistd import run; run()"),
             *(*options, "-n", "--pidfile=", f"--logfile={settings.directory / 'twistd.log'}"),
@@ -126,7 +128,7 @@ def _gateway_file(settings: Settings, resumption: str) -> str:
         return configure(settings, "relay/gw.ini", resumption=resumption)
     workers = settings.growth.workers
     keys = [f"workers = {workers}"] if workers > 1 else []  # earlier checkouts do not know the keys
-    if settings.scene == HTTP2:
+    if settings.scene in OVER_HTTP2:
         keys += ["enable_http2 = true", f"http2_max_requests = {MANY}"]
     if settings.scene == CRL:
         keys.append("watch_files = on")
@@ -187,7 +189,7 @@ def apache(binary: str) -> Peer:
         name="apache2",
         log_backlog=16,  # a block of 4 KB
         versions={"apache": search(r"Apache/(\S+)", about), "openssl": _openssl_of(library)},
-        scenes=ALL_SCENES - {RELAY, HTTP2},
+        scenes=ALL_SCENES - {RELAY, *OVER_HTTP2},
         command=lambda settings: [
             *(binary, "-D", "FOREGROUND", "-f", configure(settings, "apache2.conf", account=account)),
         ],

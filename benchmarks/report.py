@@ -6,7 +6,7 @@ import datetime
 import json
 import os
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import attrs
@@ -18,6 +18,11 @@ from benchmarks.workloads import Workload
 
 BASE = "nginx"
 GATEWAY = "agwtwisted"
+
+AGAINST = "against"
+"""The gateway of another checkout."""
+
+Value = Callable[[Sample], float]
 
 Samples = Mapping[str, Mapping[str, list[Sample]]]  # by workload, by peer; one a round
 
@@ -60,18 +65,23 @@ def _spread(spread: Spread, digits: int) -> str:
     return f"{spread.median:,.{digits}f} ({spread.least:,.{digits}f}..{spread.most:,.{digits}f})"
 
 
-def _ratio(workload: Workload, samples: Mapping[str, list[Sample]], peer: str) -> Spread | None:
-    """CPU, or for paced loads p99, in terms of nginx; None: nginx was not there."""
-    if BASE not in samples:
-        return None
-    by_latency = workload.judged_by_latency
-    return ratios(samples[peer], samples[BASE], lambda one: one.p99_us if by_latency else one.cpu_us)
+def _ratio(samples: Mapping[str, list[Sample]], peer: str, value: Value, base: str = BASE) -> Spread | None:
+    """In terms of nginx, or of another base; None: that was not there."""
+    return ratios(samples[peer], samples[base], value) if base in samples else None
 
 
-def _judgement(workload: Workload, peer: str, ratio: Spread | None) -> str:
-    if peer != GATEWAY or ratio is None or workload.target is None:
+def _cpu(one: Sample) -> float:
+    return one.cpu_us
+
+
+def _p99(one: Sample) -> float:
+    return one.p99_us
+
+
+def _judgement(peer: str, ratio: Spread | None, target: float | None) -> str:
+    if peer != GATEWAY or ratio is None or target is None:
         return ""
-    return _verdict(ratio, workload.target)
+    return _verdict(ratio, target)
 
 
 def _like_ratio(report: Report, workload: Workload, peer: str) -> Spread | None:
@@ -97,13 +107,13 @@ def _rows(report: Report) -> Iterator[tuple[str, ...]]:
     for workload in report.workloads:
         samples = report.samples[workload.name]
         for peer, ones in samples.items():
-            ratio = _ratio(workload, samples, peer)
+            ratio = _ratio(samples, peer, _cpu)
             yield (
-                f"{workload.name}, p99" if workload.judged_by_latency else workload.name,
+                workload.name,
                 peer,
                 _spread(Spread.of(one.cpu_us for one in ones), 0),
                 _spread(ratio, 2) if ratio else "",
-                _judgement(workload, peer, ratio),
+                _judgement(peer, ratio, workload.target),
                 _like_judgement(report, workload, peer),
                 f"{1e6 / Spread.of(one.cpu_us for one in ones).median:,.0f}",
                 f"{Spread.of(one.per_second for one in ones).median:,.0f}",
@@ -111,6 +121,30 @@ def _rows(report: Report) -> Iterator[tuple[str, ...]]:
                 f"{Spread.of(one.p99_us for one in ones).median:,.0f}",
                 f"{Spread.of(one.p999_us for one in ones).median:,.0f}",
             )
+
+
+def _latency_rows(report: Report) -> Iterator[tuple[str, ...]]:
+    for workload in report.workloads:
+        samples = report.samples[workload.name]
+        for peer, ones in samples.items():
+            if workload.latency_target is not None:
+                ratio = _ratio(samples, peer, _p99)
+                judgement = _judgement(peer, ratio, workload.latency_target)
+                p99 = _spread(Spread.of(one.p99_us for one in ones), 0)
+                yield workload.name, peer, p99, _spread(ratio, 2) if ratio else "", judgement
+
+
+def _against_rows(report: Report) -> Iterator[tuple[str, ...]]:
+    """What is different to the other checkout."""
+    for workload in report.workloads:
+        samples = report.samples[workload.name]
+        if GATEWAY in samples and AGAINST in samples:
+            cells = []
+            for value in (_cpu, _p99):
+                ratio = _ratio(samples, GATEWAY, value, AGAINST)
+                medians = (Spread.of(map(value, samples[peer])).median for peer in (AGAINST, GATEWAY))
+                cells += [*(f"{median:,.0f}" for median in medians), _spread(ratio, 3) if ratio else ""]
+            yield workload.name, *cells
 
 
 def _growth_rows(report: Report) -> Iterator[tuple[str, ...]]:
@@ -186,8 +220,14 @@ def table(report: Report) -> str:
         "p99 us",
         "p99.9 us",
     )
+    latency_head = ("latency", "peer", "p99 us", f"ratio to {BASE}", "target")
+    against_head = ("before and after", "CPU us/op", "after", "after/before", "p99 us", "after", "after/before")
     memory_head = ("memory", "started MB", "download peak MB", "upload peak MB", *_IDLE, "target")
     parts = [_table(head, list(_rows(report)), 2)]
+    if latencies := list(_latency_rows(report)):
+        parts.append(_table(latency_head, latencies, 2))
+    if against := list(_against_rows(report)):
+        parts.append(_table(against_head, against, 1))
     if report.memory:
         parts.append(_table(memory_head, list(_memory_rows(report)), 1))
     if report.growth:
@@ -215,11 +255,13 @@ def _workload_fields(report: Report, workload: Workload) -> dict[str, object]:
     samples = report.samples[workload.name]
     peers = {}
     for peer, ones in samples.items():
-        ratio, like = _ratio(workload, samples, peer), _like_ratio(report, workload, peer)
+        like = _like_ratio(report, workload, peer)
+        ratio, p99_ratio = (_ratio(samples, peer, value) for value in (_cpu, _p99))
         peers[peer] = {
             "samples": [attrs.asdict(one) for one in ones],
             "cpu_us": attrs.asdict(Spread.of(one.cpu_us for one in ones)),
             "ratio": attrs.asdict(ratio) if ratio else None,
+            "p99_ratio": attrs.asdict(p99_ratio) if p99_ratio else None,
             "like_ratio": attrs.asdict(like) if like else None,
         }
     return {
@@ -228,7 +270,7 @@ def _workload_fields(report: Report, workload: Workload) -> dict[str, object]:
         "target": workload.target,
         "like": workload.like,
         "like_target": workload.like_target,
-        "judged_by_latency": workload.judged_by_latency,
+        "latency_target": workload.latency_target,
         "peers": peers,
     }
 

@@ -33,21 +33,26 @@ def _workloads(run: Mapping[str, Any]) -> str:
     others = [peer for peer in run["versions"] if peer not in (BASE, GATEWAY, "load")]
     rows = []
     for name, each in run["workloads"].items():
-        peers = each["peers"]
-        base = peers.get(BASE, {}).get("cpu_us", {}).get("median")
+        base = each["peers"].get(BASE, {}).get("cpu_us", {}).get("median")
+        title = f"{name}: {each['title']}"
         rows.append(
-            (
-                f"{name}: {each['title']}" + (", p99" if each["judged_by_latency"] else ""),
-                f"{base:,.0f}" if base else "",
-                f"**{_ratio(peers[GATEWAY])}**" if GATEWAY in peers else "",
-                f"{each['target']:.2f}" if each["target"] else "",
-                _like(each),
-                *(f"{peers[peer]['ratio']['median']:.2f}" if _has(peers, peer) else "" for peer in others),
-            )
+            (title, f"{base:,.0f}" if base else "", *_ratios(each, "ratio", "target", _like(each), others)),
         )
+        if each.get("latency_target"):
+            rows.append((f"{title}, p99", "", *_ratios(each, "p99_ratio", "latency_target", "", others)))
     return _table(
         "work", "nginx, CPU us", "gateway / nginx", "target", LIKE, *(f"{peer} / nginx" for peer in others), rows=rows
     )
+
+
+def _ratios(each: Mapping[str, Any], ratio: str, target: str, like: str, others: list[str]) -> Iterator[str]:
+    """The cells of a workload's row behind that of nginx."""
+    peers = each["peers"]
+    yield f"**{_ratio(peers[GATEWAY], ratio)}**" if GATEWAY in peers else ""
+    yield f"{each[target]:.2f}" if each[target] else ""
+    yield like
+    for peer in others:
+        yield f"{peers[peer][ratio]['median']:.2f}" if _has(peers, peer) else ""
 
 
 LIKE = "gateway, HTTP/2 / HTTP/1.1 (target)"

@@ -7,14 +7,18 @@ from collections.abc import Callable
 import attrs
 
 from benchmarks.load import Load
-from benchmarks.peers import HTTP2, MUTUAL, OCSP, OPEN, RELAY, RETURNING
+from benchmarks.peers import HTTP2, HTTP2_RETURNING, MUTUAL, OCSP, OPEN, RELAY, RETURNING, Peer
 
-MEBIBYTE = 1 << 20
+KIBIBYTE, MEBIBYTE = 1 << 10, 1 << 20
+
+FEW = frozenset({"nginx", "haproxy", "agwtwisted", "against"})
+"""Kinds of peers that carry the variants of a load, too."""
 
 
 @attrs.frozen(kw_only=True)
 class Workload:
-    """A load that every peer carries; ``target`` is the ratio to nginx that the gateway shall not exceed.
+    """A load that every peer carries, or some; ``target`` is the ratio to nginx's CPU time that the gateway shall not
+    exceed, and ``latency_target`` that to its 99th percentile.
 
     One of HTTP/2 is ``like`` one of HTTP/1.1, and ``like_target`` the ratio to that, which it shall not exceed, either.
     """
@@ -25,9 +29,16 @@ class Workload:
     algorithm: str = "ecdsa"
     scene: str = MUTUAL
     target: float | None = None
-    judged_by_latency: bool = False  # the target is about p99, not about CPU
+    latency_target: float | None = None
+    among: frozenset[str] | None = None  # kinds of peers that carry it; None: all
     like: str = ""
     like_target: float | None = None
+
+    def is_for(self, peer: Peer) -> bool:
+        """Whether the peer carries it."""
+        if self.among is not None and peer.kind not in self.among:
+            return False
+        return self.scene in peer.scenes and self.name not in peer.leaves_out
 
     def in_round(self, number: int, share: float) -> Load:
         """The load of one round: a part of it for a slow peer, and clients that did not come in a round before."""
@@ -82,6 +93,7 @@ def _handshakes(scaled: Callable[[int], int]) -> tuple[Workload, ...]:
             name="handshake-fresh",
             title="the same, every client for the first time",
             load=fresh,
+            target=1.10,
         ),
         Workload(
             name="handshake-tls12",
@@ -93,6 +105,7 @@ def _handshakes(scaled: Callable[[int], int]) -> tuple[Workload, ...]:
             title="full mTLS handshake + GET, RSA 2048, TLS 1.3",
             load=attrs.evolve(load, count=scaled(300)),
             algorithm="rsa",
+            target=1.10,
         ),
         Workload(
             name="resume",
@@ -135,25 +148,38 @@ def _requests(scaled: Callable[[int], int]) -> tuple[Workload, ...]:
             name="keepalive",
             title="keep-alive GET 1 KB, 64 connections",
             load=Load(mode="keepalive", count=scaled(16000), concurrency=64),
-            target=1.40,
+            target=1.25,
+        ),
+        *(
+            Workload(
+                name=f"keepalive-{connections}",
+                title=f"keep-alive GET 1 KB, {connections} connection{'s' if connections > 1 else ''}",
+                load=Load(mode="keepalive", count=scaled(6000), concurrency=connections),
+                among=FEW,
+            )
+            for connections in (1, 8)
         ),
         Workload(
             name="upload-1k",
             title="keep-alive POST 1 KB, 64 connections",
             load=Load(mode="upload", count=scaled(8000), concurrency=64, path="/upload", size=1024),
+            target=1.25,
         ),
         Workload(
             name="paced",
             title="keep-alive GET 1 KB, 1,000 requests a second",
             load=Load(mode="keepalive", count=scaled(4000), concurrency=64, rate=1000),
-            target=2.0,
-            judged_by_latency=True,
+            target=1.40,
+            latency_target=2.0,
         ),
     )
 
 
 def _bodies(scaled: Callable[[int], int]) -> tuple[Workload, ...]:
     return (
+        *(_download(scaled(2000), "256k", "256 KB", 256 * KIBIBYTE, connections) for connections in (4, 16, 64)),
+        *(_upload_256k(scaled(2000), connections) for connections in (4, 16, 64)),
+        *(_download(scaled(400), "1m", "1 MB", MEBIBYTE, connections) for connections in (4, 64)),
         Workload(
             name="download-1m",
             title="download 1 MB, 8 connections",
@@ -175,12 +201,47 @@ def _bodies(scaled: Callable[[int], int]) -> tuple[Workload, ...]:
     )
 
 
+def _download(count: int, path: str, title: str, size: int, connections: int) -> Workload:
+    return Workload(
+        name=f"download-{path}-{connections}",
+        title=f"download {title}, {connections} connections",
+        load=Load(mode="download", count=count, concurrency=connections, path=f"/{path}", expect=size),
+        target=1.20,
+        among=FEW,
+    )
+
+
+def _upload_256k(count: int, connections: int) -> Workload:
+    return Workload(
+        name=f"upload-256k-{connections}",
+        title=f"upload 256 KB, {connections} connections",
+        load=Load(mode="upload", count=count, concurrency=connections, path="/upload", size=256 * KIBIBYTE),
+        target=1.20,
+        among=FEW,
+    )
+
+
 def _http2(scaled: Callable[[int], int]) -> tuple[Workload, ...]:
     requests = Load(mode="keepalive", count=scaled(16000), concurrency=64, http=2)
     download = Load(mode="download", count=scaled(400), concurrency=8, path="/1m", expect=MEBIBYTE, http=2)
     upload = Load(mode="upload", count=scaled(8000), concurrency=64, path="/upload", size=1024, http=2)
     hundred = attrs.evolve(download, count=scaled(6), concurrency=2, path="/100m", expect=100 * MEBIBYTE)
+    handshake = Load(mode="handshake", count=scaled(500), concurrency=16, http=2)
     return (
+        Workload(
+            name="http2-handshake",
+            title="HTTP/2: full mTLS handshake + GET, ECDSA, TLS 1.3",
+            load=handshake,
+            scene=HTTP2,
+            like="handshake",
+        ),
+        Workload(
+            name="http2-resumed",
+            title="HTTP/2: resumed mTLS handshake + GET, ECDSA, TLS 1.3",
+            load=attrs.evolve(handshake, mode="resume"),
+            scene=HTTP2_RETURNING,
+            like="handshake-resumed",
+        ),
         Workload(
             name="http2-64x1",
             title="HTTP/2: GET 1 KB, 64 connections",
@@ -233,13 +294,14 @@ def _relays(scaled: Callable[[int], int]) -> tuple[Workload, ...]:
             title="L4: full mTLS handshake, connection to the backend, 1 KB echoed, the end of both",
             load=Load(mode="handshake", count=scaled(500), concurrency=16),
             scene=RELAY,
-            target=0.80,
+            target=1.10,
         ),
         Workload(
             name="relay-1k",
             title="L4: 1 KB echoed on one of 64 sessions that stay open",
             load=Load(mode="keepalive", count=scaled(16000), concurrency=64),
             scene=RELAY,
+            target=1.10,
         ),
         Workload(
             name="relay-download",

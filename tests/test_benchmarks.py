@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from pathlib import Path
 from xml.etree import ElementTree
 
+import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.certificates.pem import read_certificates
@@ -16,7 +18,7 @@ from benchmarks import instructions, plots, reloads, report, summary, tail, trac
 from benchmarks.growth import Point
 from benchmarks.load import Load, Result, require_success
 from benchmarks.measure import Finding, Memory, Sample, Spread, ratios
-from benchmarks.peers import Peer
+from benchmarks.peers import RELAY, Peer
 from benchmarks.pki import make_pki
 from benchmarks.plots import Axis
 from benchmarks.programs import BenchmarkError
@@ -46,7 +48,8 @@ WORKLOAD = Workload(name="handshake", title="a handshake", load=Load(mode="hands
 OVER_HTTP2 = Workload(
     name="http2", title="over HTTP/2", load=Load(mode="keepalive", http=2), like="handshake", like_target=1.10
 )
-PACED = Workload(name="paced", title="paced", load=Load(mode="keepalive"), target=2.0, judged_by_latency=True)
+OVER_RELAY = Workload(name="relay", title="a relay", load=Load(mode="keepalive"), scene=RELAY)
+PACED = Workload(name="paced", title="paced", load=Load(mode="keepalive"), target=1.40, latency_target=2.0)
 
 
 def made(ours: float, p99_us: int = 20) -> report.Report:
@@ -103,6 +106,13 @@ class FigureTests(SynchronousTestCase):
         warming = known.warm_up(1.0)
         assert warming is not None
         self.assertEqual((warming.count, fresh.warm_up(1.0)), (known.load.count // 8, None))
+
+    def test_who_carries_a_variant(self) -> None:
+        """Variants of a load are for a few kinds of peers, of whatever release, and for scenes that a peer has."""
+        variant = next(each for each in FULL.workloads if each.among)
+        self.assertEqual([variant.is_for(peer(name)) for name in ("nginx-trixie", "aiohttp")], [True, False])
+        self.assertEqual([OVER_RELAY.is_for(peer(name)) for name in ("nginx", "aiohttp")], [False, False])
+        self.assertTrue(WORKLOAD.is_for(peer("aiohttp")))
 
     def test_plans(self) -> None:
         """Names of workloads are unique, and the quick plan is a part of the full one."""
@@ -165,6 +175,14 @@ class ReportTests(SynchronousTestCase):
         self.assertIn("MISSED (<= 2.00)", report.table(made(1, p99_us=41)))
         self.assertIn("MISSED (<= 45)", report.table(made(1)))
         self.assertIn("REMARK noise", report.table(made(1)))
+
+    def test_before_and_after(self) -> None:
+        """Another checkout of the gateway stands beside it, round by round, with CPU time and 99th percentile."""
+        run = made(75, p99_us=30)
+        samples = {**run.samples["paced"], "against": [sample(50, 15), sample(100, 60)]}
+        words = report.table(attrs.evolve(run, workloads=[PACED], samples={"paced": samples}))
+        spreads = ("75", "75", "1.125 (0.750..1.500)", "38", "30", "1.250 (0.500..2.000)")
+        self.assertRegex(words, "paced +" + " +".join(map(re.escape, spreads)))
 
     def test_http2(self) -> None:
         """A workload of HTTP/2 is held against the same of HTTP/1.1 in the same run, round by round."""
