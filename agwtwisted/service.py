@@ -30,6 +30,7 @@ from agwtwisted.operations.followed_files import FollowedFiles
 from agwtwisted.reload import ConfigurationSource, Prepared, ReloadOutcome, Reloads
 from agwtwisted.replacement import Replacement
 from agwtwisted.shared import ALONE, Shared, WorkerPlace
+from agwtwisted.tls.grown_buffers import GrownBuffers
 from agwtwisted.tls.port_contexts import PortContexts
 from agwtwisted.transport.clocks import system_time
 
@@ -100,6 +101,7 @@ class GatewayService(MultiService):
         self._drains_without_limit = False
         self._leaves_sockets = False
         self.followed = FollowedFiles(shared.reactor, self._followed_files, self.reloads.reload_files)
+        self._grown_buffers = GrownBuffers(shared.reactor)
         self.stops = False
         """Whether it has been asked to stop."""
         # In this order they start.
@@ -107,6 +109,7 @@ class GatewayService(MultiService):
         for child in (*stages, *listeners.values()):
             child.setServiceParent(self)
         self.followed.setServiceParent(self)
+        self._grown_buffers.setServiceParent(self)
         if shared.place.is_alone:
             self._happenings.setServiceParent(self)
 
@@ -188,6 +191,7 @@ class GatewayService(MultiService):
         """Drains: no new connections, exchanges in progress finish, the log is flushed last; fires when all is done."""
         self.running = 0
         self.followed.stopService()
+        self._grown_buffers.stopService()
         self._happenings.stopService()
         self.stops = True
         self.reloads.stop()

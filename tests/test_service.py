@@ -329,7 +329,7 @@ class BuildTests(TestCase):
         service = self.build(*ports)
         listeners = [f"listener 127.0.0.1:{port}" for port in ports]
         stages = ["wall clock", "access log", "revocation", "stapling", "probes"]
-        names = [*stages, *listeners, "followed files", "happenings"]
+        names = [*stages, *listeners, "followed files", "grown buffers", "happenings"]
         self.assertEqual([each.name for each in service], names)
         service.startService()
         for port in ports:

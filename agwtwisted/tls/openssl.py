@@ -247,12 +247,13 @@ def verified_chain(
 
 
 _TYPES: Final = {
-    "BIO_get_mem_data": "long(*)(BIO *, char * *)",
     "BIO_free": "int(*)(BIO *)",
+    "BIO_get_mem_data": "long(*)(BIO *, char * *)",
     "BIO_new": "BIO *(*)(BIO_METHOD *)",
     "BIO_s_mem": "BIO_METHOD *(*)()",
     "SSL_CTX_set_verify": "void(*)(SSL_CTX *, int, int(*)(int, X509_STORE_CTX *))",
     "SSL_do_handshake": "int(*)(SSL *)",
+    "SSL_set_bio": "void(*)(SSL *, BIO *, BIO *)",
     "SSL_get_session": "SSL_SESSION *(*)(SSL *)",
     "SSL_session_reused": "int(*)(SSL *)",
     "SSL_get_ex_data_X509_STORE_CTX_idx": "int(*)()",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, Final, Protocol, TypeAlias
+from weakref import WeakSet
 
 from OpenSSL import SSL, crypto
 
@@ -26,6 +27,9 @@ call to the kernel costs more than these."""
 _COPIED: Final = RECORD - 1024
 """Bytes of data whose record is copied at once: it is as short as to wait for the end of the reactor's turn, and a copy
 of it is made for that in any case. One costs less than a view, which has to be released."""
+
+LARGE: Final = 4096
+"""Bytes at once from which the memory that they leave behind is worth being given back: `grown_buffers`."""
 
 _SEALED: Final = PIECE + (PIECE >> 7) + 2 * RECORD
 """Room for a piece in records, their headers and tags, and for what OpenSSL had to say by itself."""
@@ -59,6 +63,12 @@ class Records(Protocol):
 
     def close_notify(self, send: Send) -> None:
         """Gives close_notify, and whatever else was to be sent; nothing where the connection is broken."""
+
+    def release(self) -> bool:
+        """Frees what records took that have passed, of which OpenSSL keeps as much as there once was: whether it did.
+
+        It does not where some are not read yet.
+        """
 
     def presented(self) -> tuple[bytes, ...]:
         """The certificates that the peer has sent in the handshake, in DER, its own first; none where it sent none."""
@@ -126,6 +136,10 @@ class PublicRecords:
             return
         self.flush(send)
 
+    def release(self) -> bool:
+        """No method does."""
+        return False
+
     def presented(self) -> tuple[bytes, ...]:
         """As `Records` says."""
         return presented_certificates(self._connection)
@@ -151,7 +165,7 @@ _unread: Final = lib.BIO_get_mem_data  # bytes that lie in a BIO
 class DirectRecords:
     """By the functions."""
 
-    __slots__ = ("_connection", "_from_ssl", "_into_ssl", "_ssl")
+    __slots__ = ("__weakref__", "_connection", "_from_ssl", "_into_ssl", "_is_grown", "_ssl")
 
     def __init__(self, connection: SSL.Connection) -> None:
         inside: Any = connection
@@ -159,6 +173,7 @@ class DirectRecords:
         self._ssl = inside._ssl
         self._into_ssl = inside._into_ssl
         self._from_ssl = inside._from_ssl
+        self._is_grown = False  # since the last look
 
     def shake_hands(self, records: bytes) -> bool:
         """As `Records` says."""
@@ -226,6 +241,8 @@ class DirectRecords:
     def encrypt(self, data: bytes, send: Send) -> None:
         """As `Records` says."""
         start, size = 0, len(data)
+        if size > LARGE and not self._is_grown:
+            self._grow()
         while start < size:
             end = start + PIECE if size - start > PIECE + REST else size
             while start < end:  # a call takes one record
@@ -248,6 +265,34 @@ class DirectRecords:
             return
         self.flush(send)
 
+    def _grow(self) -> None:
+        self._is_grown = True
+        GROWN.add(self)
+
+    def rests(self) -> bool:
+        """Whether nothing large has passed since this was asked last."""
+        has_grown, self._is_grown = self._is_grown, False
+        return not has_grown
+
+    def release(self) -> bool:
+        """As `Records` says; not within a handshake, in which OpenSSL has one more BIO."""
+        if _unread(self._into_ssl, _UNREAD) > 0:
+            return False
+        into_ssl, from_ssl = lib.BIO_new(lib.BIO_s_mem()), lib.BIO_new(lib.BIO_s_mem())
+        size = _unread(self._from_ssl, _UNREAD)  # mostly session tickets, which go with the first answer
+        if (
+            into_ssl == ffi.NULL
+            or from_ssl == ffi.NULL
+            or (size > 0 and lib.BIO_write(from_ssl, _UNREAD[0], size) != size)
+        ):
+            lib.BIO_free(into_ssl)
+            lib.BIO_free(from_ssl)
+            return False
+        lib.SSL_set_bio(self._ssl, into_ssl, from_ssl)  # frees those before
+        self._into_ssl = self._connection._into_ssl = into_ssl
+        self._from_ssl = self._connection._from_ssl = from_ssl
+        return True
+
     def presented(self) -> tuple[bytes, ...]:
         """As `Records` says."""
         return presented_certificates(self._connection)
@@ -259,6 +304,9 @@ class DirectRecords:
             return error
         return SSL.Error("OpenSSL reported no error")
 
+
+GROWN: Final[WeakSet[DirectRecords]] = WeakSet()
+"""Those that something large has passed, until `grown_buffers` has had them release it."""
 
 records_of: Final[Callable[[SSL.Connection], Records]] = DirectRecords if KNOWN else PublicRecords
 """The records of a connection, in the way that is at hand."""

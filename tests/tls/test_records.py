@@ -9,7 +9,7 @@ from OpenSSL import SSL
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.tls import records as records_module
-from agwtwisted.tls.records import PIECE, RECORD, REST, DirectRecords, PublicRecords, Records
+from agwtwisted.tls.records import GROWN, LARGE, PIECE, RECORD, REST, DirectRecords, PublicRecords, Records
 from tests import pki
 from tests.clients import TLS_1_2, TLS_1_3, client_context, device, partners
 from tests.configurations import site
@@ -182,6 +182,56 @@ class RecordsTests(SynchronousTestCase):
                 self.assertEqual(way(connections(version)[0]).presented(), ())
                 leaf, *others = way(connections(version, shown)[0]).presented()
                 self.assertEqual((leaf, {*others} <= authorities, len(others) > 0), (shown.der, True, True))
+
+    def test_release(self) -> None:
+        """A connection whose memory was released goes on in both directions, with what waited to be sent."""
+        for records, server, client in self.each():
+            peer = PublicRecords(client)
+            self.assertIs(records.release(), isinstance(records, DirectRecords))
+            server.sendall(b"waits")  # in the BIO
+            records.release()
+            for size in SIZES:
+                data = noise(size)
+                self.assertEqual(records.decrypt(sealed_by(peer, data)), (data, None))
+                sealed = sealed_by(records, data)
+                self.assertEqual(peer.decrypt(sealed), (b"waits" * (size == SIZES[0]) + data, None))
+                records.release()
+            self.assertTrue(sealed_by(records, b"end"))
+            client.shutdown()
+            self.assertIsInstance(records.decrypt(client.bio_read(RECORD))[1], SSL.ZeroReturnError)
+
+    def test_release_of_what_is_unread(self) -> None:
+        """Data that came with the end of the handshake, and is not read yet, is not given up."""
+        for records, server, client in self.each():
+            PublicRecords(client).encrypt(b"early", server.bio_write)  # type: ignore[arg-type]
+            self.assertFalse(records.release())
+            self.assertEqual(records.decrypt(b""), (b"early", None))
+
+    def test_release_in_a_record(self) -> None:
+        """The first half of a record outlives it: OpenSSL has taken that out of the BIO."""
+        for records, _, client in self.each():
+            sealed = sealed_by(PublicRecords(client), b"in two halves")
+            self.assertEqual(records.decrypt(sealed[:9]), (b"", None))
+            records.release()
+            self.assertEqual(records.decrypt(sealed[9:]), (b"in two halves", None))
+
+    def test_grown(self) -> None:
+        """What something large has passed, in either direction, is known until it ends, and rests after a look."""
+        for records, _, client in self.each():
+            if not isinstance(records, DirectRecords):
+                continue
+            peer = PublicRecords(client)
+            for small in (sealed_by(records, noise(LARGE)), records.decrypt(sealed_by(peer, noise(LARGE - 99)))):
+                self.assertTrue(small)
+                self.assertNotIn(records, GROWN)
+            for large in (
+                partial(sealed_by, records),
+                lambda data, to=records, by=peer: to.decrypt(sealed_by(by, data)),
+            ):
+                large(noise(LARGE + 1))
+                self.assertIn(records, GROWN)
+                self.assertEqual((records.rests(), records.rests()), (False, True))
+                GROWN.discard(records)
 
     def test_no_view_outlives_its_call(self) -> None:
         """Who keeps what it was given to send finds nothing in it later: neither its own bytes nor another client's."""
