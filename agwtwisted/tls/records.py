@@ -195,6 +195,8 @@ class DirectRecords:
     def decrypt(self, records: bytes) -> tuple[bytes, SSL.Error | None]:
         """As `Records` says."""
         length = len(records)
+        if length > LARGE and not self._is_grown:
+            self._grow()
         unread = self._into_ssl
         if length > PIECE:
             return self._decrypt_in_pieces(records)
