@@ -13,7 +13,10 @@ hardly depends on who else uses the machine, as rate and latency do.
 ``proxies.py``       those in C, and the gateway
 ``python_peers.py``  those in Python, in the environments of ``environments.py``
 ``installing.py``    brings what Debian packages
+``releases.py``      nginx and HAProxy of other releases of Debian, with their OpenSSL, in a folder
 ``templates/``       their configurations
+``options.py``       the command line
+``worktrees.py``     working copies of commits that are compared
 ``load.py``          runs the generator
 ``checks.py``        shows, before anything is measured, that wrong answers are found and that all do the same job
 ``workloads.py``     what is measured

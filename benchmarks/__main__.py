@@ -8,7 +8,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -22,11 +22,11 @@ from benchmarks import (
     peers,
     plots,
     programs,
-    proxies,
-    python_peers,
     report,
     responders,
+    worktrees,
 )
+from benchmarks import options as command_line
 from benchmarks import workloads as plans
 from benchmarks.load import Generator, Load, require_success
 from benchmarks.measure import Finding, Memory, Sample, memory, sample
@@ -36,91 +36,24 @@ from benchmarks.programs import BenchmarkError
 from benchmarks.workloads import Plan, Workload
 
 
-def parse(arguments: list[str]) -> argparse.Namespace:
-    """Reads the command line."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="fewer workloads and operations: less than two minutes")
-    parser.add_argument("--rounds", type=int, help="how often everything is measured")
-    parser.add_argument("--checkout", type=Path, default=Path(), help="the gateway to measure (default: here)")
-    parser.add_argument("--against", type=Path, help="another checkout, measured in the same rounds: before and after")
-    parser.add_argument(
-        *("--peer", "--peers"),
-        help="nginx, haproxy, apache2, stunnel4, aiohttp, mitmproxy, agwtwisted: which proxies (default: all)",
-    )
-    parser.add_argument("--install", action="store_true", help="install missing peers first (apt-get, as root)")
-    parser.add_argument("--workloads", help="their names, with commas (default: all)")
-    parser.add_argument("--no-memory", action="store_true", help="leave the memory out")
-    parser.add_argument("--no-growth", action="store_true", help="leave out how the cost grows")
-    parser.add_argument("--growth", action="store_true", help="only how the cost grows")
-    parser.add_argument("--no-operation", action="store_true", help="leave out reloads and workers")
-    parser.add_argument("--operation", action="store_true", help="only reloads and workers")
-    parser.add_argument("--nginx", default="nginx", help="another nginx program")
-    parser.add_argument("--haproxy", default="haproxy", help="another HAProxy program")
-    parser.add_argument("--apache", default="apache2", help="another Apache program")
-    parser.add_argument("--stunnel", default="stunnel4", help="another stunnel program")
-    parser.add_argument("--python", default=sys.executable, help="another interpreter for the gateway")
-    parser.add_argument("--twistd-options", default="", help="more options for twistd, such as --reactor=…")
-    parser.add_argument("--out", type=Path, default=programs.HERE / "out", help="where the JSON file goes")
-    return parser.parse_args(arguments)
-
-
-def chosen_peers(options: argparse.Namespace, plan: Plan, remarks: list[str]) -> list[Peer]:
-    """The peers of the command line, nginx first; those of the plan that cannot be had are left out, with a word."""
-
-    def gateway(name: str, checkout: Path) -> Peer:
-        if not (checkout / "agwtwisted" / "service.py").is_file():  # the interpreter would find another one
-            raise BenchmarkError(f"{checkout} is no working copy of the gateway")
-        return proxies.gateway(name, checkout.resolve(), options.python, options.twistd_options.split())
-
-    known: dict[str, Callable[[], Peer]] = {
-        "nginx": lambda: proxies.nginx(options.nginx),
-        "haproxy": lambda: proxies.haproxy(options.haproxy),
-        "apache2": lambda: proxies.apache(options.apache),
-        "stunnel4": lambda: proxies.stunnel(options.stunnel),
-        "aiohttp": python_peers.aiohttp,
-        "mitmproxy": python_peers.mitmproxy,
-        "agwtwisted": lambda: gateway(report.GATEWAY, options.checkout),
-    }
-    names = options.peer.split(",") if options.peer else plan.peers
-    if unknown := set(names) - set(known):
-        raise BenchmarkError(f"unknown peers: {', '.join(sorted(unknown))}; there are {', '.join(known)}")
-    found = []
-    for name in names:
-        try:
-            found.append(known[name]())
-        except BenchmarkError as error:
-            if options.peer or name == report.GATEWAY:
-                raise
-            remarks.append(f"without {name}: {error}")
-    if options.against:
-        found.append(gateway("against", options.against))
-    return sorted(found, key=lambda peer: peer.name != report.BASE)
-
-
-def chosen_workloads(options: argparse.Namespace, plan: Plan) -> list[Workload]:
-    """The workloads of the command line; those that the plan leaves out can be named, too."""
-    if options.growth or options.operation:
-        return []
-    if options.workloads is None:
-        return list(plan.workloads)
-    known = {workload.name: workload for workload in (*plans.FULL.workloads, *plan.workloads)}
-    names = options.workloads.split(",")
-    if unknown := set(names) - set(known):
-        raise BenchmarkError(f"unknown workloads: {', '.join(sorted(unknown))}; there are {', '.join(known)}")
-    return [known[name] for name in names]
-
-
 class Bench:
     """One run: where things are, and what is running."""
 
     def __init__(
-        self, directory: Path, peers: list[Peer], generator: Generator, backend_port: int, clients: int
+        self,
+        directory: Path,
+        peers: list[Peer],
+        generator: Generator,
+        backend_port: int,
+        clients: int,
+        cores: int = 1,  # and workers, of each peer
     ) -> None:
         self._directory = directory
         self._peers = peers
         self._generator = generator
         self._backend_port = backend_port
         self._clients = clients
+        self._cores = cores
         self._pki: dict[tuple[str, str], Pki] = {}
         self._starts = 0
         self.remarks: list[str] = []
@@ -140,7 +73,8 @@ class Bench:
         """A new process of the peer."""
         self._starts += 1
         directory = self._directory / f"{peer.name}-{self._starts}"
-        return peers.started(peer, directory, self._pki_of(algorithm, scene), self._backend_port, scene, growth)
+        pki, more = self._pki_of(algorithm, scene), growth or Growth(workers=self._cores)
+        return peers.started(peer, directory, pki, self._backend_port, scene, more, cores=self._cores)
 
     def _start_in(self, peer: Peer, scene: str) -> AbstractContextManager[RunningPeer]:
         return self.start(peer, scene=scene)
@@ -224,17 +158,18 @@ class Bench:
 
     @contextmanager
     def _watch(self, pids: list[int]) -> Iterator[None]:
-        """Remarks afterwards on others who used the proxies' core."""
+        """Remarks afterwards on others who used the proxies' cores, which the generator may have to."""
+        cores = programs.cores_of_proxy(self._cores)
         began = time.monotonic()
-        busy, steal = programs.core_seconds(programs.core_of_proxy())
+        busy, steal = programs.core_seconds(cores)
         ours = sum(map(programs.cpu_seconds, pids))
         yield
-        elapsed = time.monotonic() - began
-        busy_after, steal_after = programs.core_seconds(programs.core_of_proxy())
+        elapsed = (time.monotonic() - began) * len(cores)
+        busy_after, steal_after = programs.core_seconds(cores)
         foreign = busy_after - busy - (sum(map(programs.cpu_seconds, pids)) - ours)
         for share, who in ((foreign, "other processes"), (steal_after - steal, "other machines")):
             if share > 0.03 * elapsed:
-                self.remarks.append(f"{who} had {share / elapsed:.0%} of the proxies' core: repeat this in quiet")
+                self.remarks.append(f"{who} had {share / elapsed:.0%} of the proxies' cores: repeat this in quiet")
 
     def _remark_on_ciphers(self, samples: report.Samples) -> None:
         for workload, by_peer in samples.items():
@@ -254,13 +189,13 @@ class Bench:
 
     def measure_growth(self) -> dict[str, dict[str, list[growth.Point]]]:
         """How the cost grows, of nginx and the gateway."""
-        compared = [peer for peer in self._peers if peer.name in (report.BASE, report.GATEWAY, "against")]
+        compared = [peer for peer in self._peers if peer.name in (report.BASE, report.GATEWAY, report.AGAINST)]
         directory = self._directory / "growth"
         return growth.measure(self._generator, compared, lambda peer, more: self.start(peer, growth=more), directory)
 
     def measure_operation(self, plan: Plan, backend_program: Path) -> dict[str, list[Finding]]:
         """Reloads and workers, of the gateways."""
-        gateways = [peer for peer in self._peers if peer.name in (report.GATEWAY, "against")]
+        gateways = [peer for peer in self._peers if peer.name in (report.GATEWAY, report.AGAINST)]
         pki = self._pki_of("ecdsa", RETURNING)
         directory = self._directory / "operation"
         stand = operation.Stand(self._generator, backend_program, self._backend_port, pki, directory)
@@ -268,23 +203,34 @@ class Bench:
 
 
 def run(options: argparse.Namespace, arguments: list[str]) -> report.Report:
-    """Does the whole run."""
+    """Does the whole run, with working copies of the commits that are to be compared."""
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="benchmarks-")))
+        if options.compare:
+            options.against, options.checkout = (
+                stack.enter_context(worktrees.checked_out(which, directory / name))
+                for which, name in zip(options.compare, ("before", "after"), strict=True)
+            )
+        return _run(options, arguments, directory)
+
+
+def _run(options: argparse.Namespace, arguments: list[str], directory: Path) -> report.Report:
     began = time.monotonic()
     plan = plans.QUICK if options.quick else plans.FULL
     remarks = installing.install(plan.peers) if options.install else []
-    chosen, peers_of_run = chosen_workloads(options, plan), chosen_peers(options, plan, remarks)
+    chosen = command_line.chosen_workloads(options, plan)
+    peers_of_run = command_line.chosen_peers(options, plan, remarks)
+    parts = command_line.parts(options, plan)
     rounds = options.rounds or plan.rounds
     clients = max((workload.load.identities for workload in chosen), default=0) * rounds
-    with ExitStack() as stack:
-        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="benchmarks-")))
-        generator = Generator(program=programs.compile_c("load", directory, "-lssl", "-lcrypto"))
-        backend_program = programs.compile_c("backend", directory)
-        pages = stack.enter_context(backend.started(backend_program))
-        bench = Bench(directory, peers_of_run, generator, pages.port, clients)
-        if programs.core_of_proxy() == programs.core_of_others():
-            bench.remarks.append("one core for proxy, backend and load generator: rates and latencies mean little")
+    program = programs.compile_c("load", directory, "-lssl", "-lcrypto")
+    generator = Generator(program=program, beside=options.cores)
+    backend_program = programs.compile_c("backend", directory)
+    with backend.started(backend_program, beside=options.cores) as pages:
+        bench = Bench(directory, peers_of_run, generator, pages.port, clients, options.cores)
+        if programs.cores_of_proxy(options.cores) & programs.cores_of_others(options.cores):
+            bench.remarks.append("proxy, backend and load generator share a core: rates and latencies mean little")
         samples = bench.measure(chosen, rounds) if chosen else {}
-        parts = _parts(options, plan)
         memory_of_peers = bench.measure_memory(plan) if "memory" in parts else {}
         grown = bench.measure_growth() if "growth" in parts else {}
         operating = bench.measure_operation(plan, backend_program) if "operation" in parts else {}
@@ -302,14 +248,6 @@ def run(options: argparse.Namespace, arguments: list[str]) -> report.Report:
     )
 
 
-def _parts(options: argparse.Namespace, plan: Plan) -> set[str]:
-    """What is measured beside the workloads."""
-    if options.growth or options.operation:
-        return {name for name in ("growth", "operation") if getattr(options, name)}
-    left_out = {name for name in ("memory", "growth", "operation") if getattr(options, f"no_{name}")}
-    return {"memory", *({"growth", "operation"} if plan.growth else ())} - left_out
-
-
 def _about_python(peers: list[Peer]) -> list[str]:
     if any(peer.versions.get("build") == "unoptimised" for peer in peers):
         return ["the gateway's Python was built without --enable-optimizations, unlike those of distributions: slower"]
@@ -318,7 +256,7 @@ def _about_python(peers: list[Peer]) -> list[str]:
 
 def main(arguments: list[str]) -> int:
     """Returns the exit status: 0 measured, 1 something answered wrongly or could not be run."""
-    options = parse(arguments)
+    options = command_line.parse(arguments)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 20000)), hard))
     # A request to end is an exception, so that everything started is ended and the keys are deleted.

@@ -21,9 +21,10 @@ class RunningBackend:
 
 
 @contextmanager
-def started(program: Path, *, pinned: bool = True) -> Iterator[RunningBackend]:
-    """Starts the compiled backend on the core of the others, or on any."""
-    process = programs.start([str(program)], programs.core_of_others() if pinned else None, stdin=subprocess.PIPE)
+def started(program: Path, *, pinned: bool = True, beside: int = 1) -> Iterator[RunningBackend]:
+    """Starts the compiled backend on the cores of the others, beside so many of the proxy's, or on any."""
+    cores = programs.cores_of_others(beside) if pinned else None
+    process = programs.start([str(program)], cores, stdin=subprocess.PIPE)
     with programs.running(process):
         assert process.stdout is not None
         yield RunningBackend(pid=process.pid, port=int(process.stdout.readline()))

@@ -91,7 +91,8 @@ class Generator:
     """The compiled load generator."""
 
     program: Path
-    pinned: bool = True  # to the core of the others
+    pinned: bool = True  # to the cores of the others
+    beside: int = 1  # cores of the proxy's
 
     @contextmanager
     def prepared(
@@ -109,7 +110,7 @@ class Generator:
             command += ["--min", load.tls, "--max", load.tls]
         process = programs.start(
             command,
-            programs.core_of_others() if self.pinned else None,
+            programs.cores_of_others(self.beside) if self.pinned else None,
             stdin=subprocess.PIPE,
             stderr=subprocess.DEVNULL if quiet else None,
         )

@@ -155,8 +155,9 @@ def started(
     growth: Growth | None = None,
     *,
     pinned: bool = True,
+    cores: int = 1,
 ) -> Iterator[RunningPeer]:
-    """Starts the peer on the proxy's core, or on any, in a new ``directory``; ends it when the block is left."""
+    """Starts the peer on the proxy's cores, or on any, in a new ``directory``; ends it when the block is left."""
     directory.mkdir(mode=0o700)
     settings = Settings(
         scene=scene,
@@ -171,7 +172,7 @@ def started(
     with output.open("wb") as out, (directory / "errors.log").open("wb") as errors:
         process = programs.start(
             peer.command(settings),
-            programs.core_of_proxy() if pinned else None,
+            programs.cores_of_proxy(cores) if pinned else None,
             stdout=out,
             stderr=errors,
             directory=directory,

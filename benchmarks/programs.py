@@ -24,14 +24,23 @@ class BenchmarkError(Exception):
     """The benchmark cannot be run, or what it measured is wrong; the message says why."""
 
 
-def core_of_proxy() -> int:
-    """The core that the measured process has for itself."""
-    return min(os.sched_getaffinity(0))
+def number_of_cores() -> int:
+    """How many there are for all."""
+    return len(os.sched_getaffinity(0))
 
 
-def core_of_others() -> int:
-    """The core of load generator and backend; the proxy's where there is only one."""
-    return max(os.sched_getaffinity(0))
+def cores_of_proxy(count: int = 1) -> frozenset[int]:
+    """The cores that the measured process has for itself."""
+    return frozenset(sorted(os.sched_getaffinity(0))[:count])
+
+
+def cores_of_others(count: int = 1) -> frozenset[int]:
+    """The cores of load generator and backend: one beside a proxy of one, else all but its ``count``.
+
+    Where none is left they share one with the proxy.
+    """
+    every = sorted(os.sched_getaffinity(0))
+    return frozenset(every[count:] if count > 1 else ()) or frozenset(every[-1:])
 
 
 def compile_c(source: str, directory: Path, *libraries: str) -> Path:
@@ -48,12 +57,12 @@ def compile_c(source: str, directory: Path, *libraries: str) -> Path:
     return program
 
 
-def _in_child(core: int | None) -> Callable[[], None]:
+def _in_child(cores: frozenset[int] | None) -> Callable[[], None]:
     """Run between fork and exec: pins the process, and has it end with us even if we are killed."""
 
     def prepare() -> None:
-        if core is not None:
-            os.sched_setaffinity(0, {core})
+        if cores is not None:
+            os.sched_setaffinity(0, cores)
         _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
     return prepare
@@ -61,7 +70,7 @@ def _in_child(core: int | None) -> Callable[[], None]:
 
 def start(
     command: Sequence[str],
-    core: int | None,
+    cores: frozenset[int] | None,
     *,
     stdin: int = subprocess.DEVNULL,
     stdout: int | IO[bytes] = subprocess.PIPE,
@@ -69,7 +78,7 @@ def start(
     directory: Path | None = None,
     environment: dict[str, str] | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Starts a process on ``core``, or on any where that is None."""
+    """Starts a process on some cores, or on any where that is None."""
     return subprocess.Popen(
         command,
         stdin=stdin,
@@ -77,7 +86,7 @@ def start(
         stderr=stderr,
         cwd=directory,
         env=environment,
-        preexec_fn=_in_child(core),
+        preexec_fn=_in_child(cores),
     )
 
 
@@ -176,16 +185,18 @@ def cpu_seconds(pid: int) -> float:
     return total
 
 
-def core_seconds(core: int) -> tuple[float, float]:
-    """How long the core has worked for all processes here, and how long it was taken by the machine underneath
+def core_seconds(cores: frozenset[int]) -> tuple[float, float]:
+    """How long the cores have worked for all processes here, and how long they were taken by the machine underneath
     (steal).
     """
+    busy = stolen = 0
     for line in Path("/proc/stat").read_text().splitlines():
-        if line.startswith(f"cpu{core} "):
+        if line.startswith(tuple(f"cpu{core} " for core in cores)):
             user, nice, system, _, _, irq, softirq, steal = (int(field) for field in line.split()[1:9])
-            ticks = os.sysconf("SC_CLK_TCK")
-            return (user + nice + system + irq + softirq) / ticks, steal / ticks
-    raise BenchmarkError(f"there is no core {core}")
+            busy += user + nice + system + irq + softirq
+            stolen += steal
+    ticks = os.sysconf("SC_CLK_TCK")
+    return busy / ticks, stolen / ticks
 
 
 def _memory(pid: int, field: str) -> int:

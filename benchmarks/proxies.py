@@ -26,27 +26,38 @@ from benchmarks.programs import BenchmarkError
 
 ALL_SCENES = frozenset({MUTUAL, RETURNING, OPEN, OCSP, RELAY, HTTP2, HTTP2_RETURNING})
 
-STREAM_MODULES = ("/usr/lib/nginx/modules/ngx_stream_module.so", "/usr/lib64/nginx/modules/ngx_stream_module.so")
+NGINX_MODULES = (Path("/usr/lib/nginx/modules"), Path("/usr/lib64/nginx/modules"))
 
 
-def nginx(binary: str) -> Peer:
-    """The nginx at ``binary``, one process."""
+def nginx(binary: str, name: str = "nginx", *modules: Path) -> Peer:
+    """The nginx at ``binary``: as many processes as workers are wanted; ``modules``: where its own are."""
     about = output_of(binary, "-V")
-    module = next((path for path in STREAM_MODULES if Path(path).exists()), None)
+    files = (directory / "ngx_stream_module.so" for directory in modules or NGINX_MODULES)
+    module = next((path for path in files if path.exists()), None)
 
     def command(settings: Settings) -> list[str]:
         if settings.scene == RELAY:
-            file = configure(settings, "relay/nginx.conf", stream_module=module)
+            file = configure(settings, "relay/nginx.conf", stream_module=module, processes=_processes(settings))
         else:
-            file = configure(settings, "nginx.conf", trusted=_trusted(settings), sites=_nginx_sites(settings))
+            more = {"trusted": _trusted(settings), "sites": _nginx_sites(settings), "processes": _processes(settings)}
+            file = configure(settings, "nginx.conf", **more)
         return [binary, "-p", str(settings.directory), "-e", str(settings.directory / "error.log"), "-c", file]
 
     return Peer(
-        name="nginx",
+        name=name,
         versions={"nginx": search(r"nginx/(\S+)", about), "openssl": search(r"built with (.*)", about)},
         scenes=(ALL_SCENES if module else ALL_SCENES - {RELAY}) - (set() if "http_v2" in about else {*OVER_HTTP2}),
         command=command,
     )
+
+
+def _processes(settings: Settings) -> str:
+    """One process without a master, or a master and the workers."""
+    count = settings.growth.workers
+    if count == 1:
+        return "master_process off;\nworker_processes 1;"
+    account = "user root;\n" if os.geteuid() == 0 else ""  # the run's directory is its own
+    return f"{account}worker_processes {count};"
 
 
 def _trusted(settings: Settings) -> Path:
@@ -72,22 +83,23 @@ def _nginx_sites(settings: Settings) -> str:
     return "".join(site.format(number=number, port=settings.port, pki=settings.pki) for number in numbers)
 
 
-def haproxy(binary: str) -> Peer:
-    """The HAProxy at ``binary``, one thread."""
+def haproxy(binary: str, name: str = "haproxy") -> Peer:
+    """The HAProxy at ``binary``: as many threads as workers are wanted."""
 
     def command(settings: Settings) -> list[str]:
         combined = settings.directory / "combined.pem"
         combined.touch(mode=0o600)
         combined.write_bytes(settings.pki.server.chain.read_bytes() + settings.pki.server.key.read_bytes())
+        threads = settings.growth.workers
         template = "relay/haproxy.cfg" if settings.scene == RELAY else "haproxy.cfg"
-        return [binary, "-db", "-f", configure(settings, template, combined=combined)]
+        return [binary, "-db", "-f", configure(settings, template, combined=combined, threads=threads)]
 
     about = output_of(binary, "-vv")
     versions = {
         "haproxy": search(r"version (\S+)", about),
-        "openssl": search(r"Running on OpenSSL version : (.*)", about),
+        "openssl": search(r"Running on (?:OpenSSL|SSL library) version : (.*)", about),
     }
-    return Peer(name="haproxy", versions=versions, scenes=ALL_SCENES - {OCSP}, command=command, logs_to_stdout=True)
+    return Peer(name=name, versions=versions, scenes=ALL_SCENES - {OCSP}, command=command, logs_to_stdout=True)
 
 
 GATEWAY_VERSIONS = """\

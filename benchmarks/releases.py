@@ -46,30 +46,30 @@ exec {loader} --library-path {libraries} --argv0 {name} {program} "$@"
 """
 
 
-def program(name: str, release: str, directory: Path = RELEASES) -> Path:
+def program(name: str, release: str) -> Path:
     """The program of a release that was brought.
 
     Raises:
         BenchmarkError: it was not.
     """
-    path = directory / release / "bin" / name
+    path = RELEASES / release / "bin" / name
     if not path.exists():
         raise BenchmarkError(f"there is no {path}: python -m benchmarks.releases {release}")
     return path
 
 
-def modules(release: str, directory: Path = RELEASES) -> Path:
+def modules(release: str) -> Path:
     """Where the modules of a release's nginx are."""
-    return directory / release / "root" / MODULES
+    return RELEASES / release / "root" / MODULES
 
 
-def bring(release: str, directory: Path = RELEASES) -> list[Path]:
+def bring(release: str) -> list[Path]:
     """Unpacks a release's programs into a folder, in place of what was there; returns the programs.
 
     Raises:
         BenchmarkError: this is no Debian, or it does not have the release.
     """
-    folder = (directory / release).resolve()
+    folder = (RELEASES / release).resolve()
     shutil.rmtree(folder, ignore_errors=True)
     apt, root = folder / "apt", folder / "root"
     for each in (apt / "lists" / "partial", apt / "cache" / "archives" / "partial", root, folder / "bin"):

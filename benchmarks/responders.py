@@ -23,7 +23,7 @@ def _start(authority: Authority, directory: Path, stack: ExitStack) -> None:
         *("-CA", str(authority.certificate), "-rsigner", str(authority.certificate), "-rkey", str(authority.key)),
         *("-ndays", "1"),
     ]
-    process = programs.start(command, programs.core_of_others(), stdout=output, stderr=output)
+    process = programs.start(command, programs.cores_of_others(), stdout=output, stderr=output)
     stack.enter_context(programs.running(process))
     _wait(process, log)
 

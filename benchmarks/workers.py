@@ -47,7 +47,7 @@ class Shared:
 
 
 def _cores_seconds() -> float:
-    return sum(sum(programs.core_seconds(core)) for core in os.sched_getaffinity(0))
+    return sum(programs.core_seconds(frozenset(os.sched_getaffinity(0))))
 
 
 def shared(generator: Generator, peer: RunningPeer, backend: RunningBackend, load: Load) -> Shared:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import tempfile
 from pathlib import Path
+from unittest.mock import patch
 from xml.etree import ElementTree
 
 import attrs
@@ -14,7 +16,19 @@ from twisted.trial.unittest import SynchronousTestCase
 from agwtwisted.core.certificates.pem import read_certificates
 from agwtwisted.core.revocation.crl import ProvenCrl, prove
 from agwtwisted.core.revocation.crl_encodings import encoded_lists
-from benchmarks import instructions, plots, reloads, report, summary, tail, trace
+from benchmarks import (
+    instructions,
+    options,
+    plots,
+    programs,
+    releases,
+    reloads,
+    report,
+    summary,
+    tail,
+    trace,
+    worktrees,
+)
 from benchmarks.growth import Point
 from benchmarks.load import Load, Result, require_success
 from benchmarks.measure import Finding, Memory, Sample, Spread, ratios
@@ -24,6 +38,7 @@ from benchmarks.plots import Axis
 from benchmarks.programs import BenchmarkError
 from benchmarks.revocation_lists import in_pem, list_of, random_serials
 from benchmarks.workloads import FULL, QUICK, Workload, workloads
+from tests.programs import needs
 
 LINE = (
     b'{"mode": "handshake", "operations": 2, "resumed": 0, "errors": {}, "statuses": {"200": 2}, "seconds": 0.5, '
@@ -162,6 +177,54 @@ class InstructionTests(SynchronousTestCase):
         self.assertEqual(line.split(), ["request", "100", "2.0", "1.5", "200", "0.5000"])
         listed = instructions.details([ours, before], 1, 1).splitlines()
         self.assertIn(["50", "150", "f", "(a)"], [each.split() for each in listed])
+
+
+class OptionTests(SynchronousTestCase):
+    """The command line."""
+
+    def test_comparison(self) -> None:
+        """Two commits are compared by requests, handshakes and bodies, next to nginx, and by nothing else."""
+        chosen = options.parse(["--compare", "main", "."])
+        names = [workload.name for workload in options.chosen_workloads(chosen, FULL)]
+        self.assertEqual((names, options.parts(chosen, FULL)), (list(options.COMPARED), set()))
+        with self.assertRaises(SystemExit), patch("sys.stderr"):
+            options.parse(["--compare", "main", ".", "--growth"])
+
+    def test_cores(self) -> None:
+        """A proxy has the first cores, load and backend one or the rest, which is a shared one where none is left."""
+        with patch("os.sched_getaffinity", lambda pid: {0, 1, 2, 3}):
+            found = [(programs.cores_of_proxy(count), programs.cores_of_others(count)) for count in (1, 2, 4)]
+        self.assertEqual(found, [({0}, {3}), ({0, 1}, {2, 3}), ({0, 1, 2, 3}, {3})])
+
+    def test_release_that_is_not_there(self) -> None:
+        """A peer of a release that was not brought is an error that says how; a whole run leaves it out with a word."""
+        remarks: list[str] = []
+        with tempfile.TemporaryDirectory() as directory, patch.object(releases, "RELEASES", Path(directory)):
+            with self.assertRaisesRegex(BenchmarkError, "benchmarks.releases trixie"):
+                options.chosen_peers(options.parse(["--peer", "nginx-trixie"]), FULL, remarks)
+            plan = attrs.evolve(FULL, peers=("haproxy-sid",))
+            self.assertEqual(options.chosen_peers(options.parse([]), plan, remarks), [])
+        self.assertRegex(remarks[0], "^without haproxy-sid: ")
+
+
+@needs("git")
+class WorktreeTests(SynchronousTestCase):
+    """Working copies of commits."""
+
+    def test_commit(self) -> None:
+        """A commit has a working copy as long as it is needed; a directory is its own; another name is an error."""
+        with tempfile.TemporaryDirectory() as place, patch.object(worktrees, "REPOSITORY", Path(place)):
+            one = ("git", "-C", place, "-c", "user.name=a", "-c", "user.email=a@example.com")
+            for words in (("init", "--quiet"), ("commit", "--quiet", "--allow-empty", "--message=first")):
+                subprocess.run([*one, *words], check=True)
+            copy = Path(place, "copy")
+            with worktrees.checked_out("HEAD", copy) as found:
+                self.assertTrue((found / ".git").exists())
+            self.assertFalse(copy.exists())
+            with worktrees.checked_out(place, copy) as found:
+                self.assertEqual(found, Path(place).resolve())
+            with self.assertRaisesRegex(BenchmarkError, "other"), worktrees.checked_out("other", copy):
+                self.fail("there is no such commit")
 
 
 class ReportTests(SynchronousTestCase):
