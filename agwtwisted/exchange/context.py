@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
+from types import MappingProxyType
+from typing import Final
 from wsgiref.handlers import format_date_time
 
 import attrs
@@ -11,6 +13,8 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from agwtwisted.backends.pools import Backends
+from agwtwisted.backends.upstream import Server
+from agwtwisted.core.backends.balancing import Pool
 from agwtwisted.core.base.errors import printable
 from agwtwisted.core.base.log_rate_limiter import LogRateLimiter
 from agwtwisted.core.exchange.response_parser import ResponseParser
@@ -54,12 +58,20 @@ class Lost:
         return ErrorInfo.UPSTREAM_TIMED_OUT if self.timed_out else ErrorInfo.UPSTREAM_CLOSED_CONNECTION
 
 
-@attrs.frozen(eq=False)
-class RecordedRoute:
-    """What all exchanges with one action have in common once they are over: in the access log, and in the metrics."""
+@attrs.frozen(kw_only=True, eq=False)
+class ActionRoute:
+    """What all exchanges with one action have in common: their servers, and where they stand in log and metrics."""
 
     frame: RecordFrame
     counters: RouteCounters
+    servers: Pool[Server] | None  # None: of an action that leads to none
+    pools: Mapping[Server, str]  # of a load distribution policy: the pool that each of its servers counts for
+
+
+NO_POOLS: Final[Mapping[Server, str]] = MappingProxyType({})
+
+TRACE_IDS: Final = 64
+"""Trace ids that are made at once: one by one, each costs four times as much."""
 
 
 class ExchangeContext:
@@ -105,7 +117,9 @@ class ExchangeContext:
         self.access_log = access_log
         self._complaints = LogRateLimiter(clock.seconds)
         self._random = random
-        self._routes: dict[tuple[str, Action | None, str], RecordedRoute] = {}
+        self.trace_ids: list[bytes] = []  # as `trace_id` gives them; looked at for every request
+        self.routes: dict[Action, ActionRoute] = {}  # those of `route` that every request of an action has
+        self._routes: dict[tuple[str, Action | None, str], ActionRoute] = {}
 
     def complain(self, server: str, lost: Lost, outcome: str) -> None:
         """Logs what is wrong with a server: a few times a minute each, whatever its clients do."""
@@ -117,7 +131,11 @@ class ExchangeContext:
 
     def trace_id(self) -> bytes:
         """32 hex digits: the product's form of a transaction id."""
-        return b"%032x" % self._random.getrandbits(128)
+        ids = self.trace_ids
+        if not ids:
+            digits = self._random.randbytes(16 * TRACE_IDS).hex().encode()
+            ids += [digits[at : at + 32] for at in range(0, len(digits), 32)]
+        return ids.pop()
 
     def standard(self, status: int) -> Page:
         """The plain page of a status."""
@@ -160,23 +178,39 @@ class ExchangeContext:
             content_length=len(page.body),
         )
 
-    def route(self, listener: str, action: Action | None, pool: str = "") -> RecordedRoute:
+    def route(self, listener: str, action: Action | None, pool: str = "") -> ActionRoute:
         """What is the same for all requests to a listener with one action, and with a policy, to a server of `pool`."""
         route = self._routes.get((listener, action, pool))
         if route is None:
             route = self._routes[listener, action, pool] = self._route(listener, action, pool)
+            if action is not None and not pool:
+                self.routes[action] = route
         return route
 
-    def _route(self, listener: str, action: Action | None, pool: str) -> RecordedRoute:
+    def _route(self, listener: str, action: Action | None, pool: str) -> ActionRoute:
         rule = "" if action is None else action.rule
         pool = pool if action is None or action.pool is None else action.pool.name
         settings = "" if action is None or action.settings is None else action.settings.name
         metrics = self.metrics
-        return RecordedRoute(
-            RecordFrame.from_names(listener=listener, rule=rule, backend_pool=pool, backend_setting=settings),
-            RouteCounters(
+        servers, pools = self._servers(action)
+        return ActionRoute(
+            frame=RecordFrame.from_names(listener=listener, rule=rule, backend_pool=pool, backend_setting=settings),
+            counters=RouteCounters(
                 metrics.requests[listener, rule],
                 metrics.listeners[(listener,)],
                 metrics.backends[pool, settings] if pool else BackendCounters(),
             ),
+            servers=servers,
+            pools=pools,
         )
+
+    def _servers(self, action: Action | None) -> tuple[Pool[Server] | None, Mapping[Server, str]]:
+        """Those that an action leads to, and the pool that each of a policy's counts for."""
+        if action is None or action.settings is None:
+            return None, NO_POOLS
+        if action.pool is not None:
+            return self.backends.pool(action.pool, action.settings), NO_POOLS
+        if action.policy is None:
+            return None, NO_POOLS
+        found = self.backends.policy(action.policy, action.settings)
+        return found.pool, found.names

@@ -6,10 +6,16 @@ Two answers to it: `route` for clients that are admitted, and `turn_away` for al
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import TypeAlias
 
-from agwtwisted.core.exchange.decisions import CertificateRequired, Forwarded, Redirected, Unauthenticated, decide
+from agwtwisted.core.exchange.decisions import (
+    CertificateRequired,
+    Forwarded,
+    Redirected,
+    RequestRefused,
+    Unauthenticated,
+    decide,
+)
 from agwtwisted.core.http.messages import RequestHead, UnfitRequest
 from agwtwisted.core.http.pages import ErrorInfo, without_body
 from agwtwisted.core.identity.clients import Admitted, Client, TurnedAway
@@ -24,6 +30,8 @@ RequestOutcome: TypeAlias = Forwarded | OwnAnswer | CertificateRequired
 
 Decide: TypeAlias = Callable[[RequestHead | UnfitRequest, ExchangeRecord, Client | None], RequestOutcome]
 """Decides about a request and notes what was found in the record; the client is that of a Strict profile, if asked."""
+
+NotForwarded: TypeAlias = CertificateRequired | Redirected | RequestRefused | Unauthenticated
 
 
 def unauthenticated(context: ExchangeContext, client: TurnedAway, *, last: bool = False) -> OwnAnswer:
@@ -45,58 +53,83 @@ def turn_away(answer: OwnAnswer) -> Decide:
 
 def route(context: ExchangeContext, session: Session, client: Admitted) -> Decide:
     """The request of an admitted client goes where its host and path lead, by what the session has as it begins."""
-    return partial(_route, context, session.sites, session.profile, client)
+    found: Routing | None = client.remembered.get(context)
+    if found is None or found.sites is not session.sites or found.profile is not session.profile:
+        found = client.remembered[context] = Routing(context, session.sites, session.profile)
+    return found.decide
 
 
-def _route(
-    context: ExchangeContext,
-    sites: Sites,
-    profile: SslProfile | None,
-    client: Admitted,
-    request: RequestHead | UnfitRequest,
-    record: ExchangeRecord,
-    strict: Client | None,
-) -> RequestOutcome:
-    if isinstance(request, UnfitRequest):
-        page = None if request.page else without_body(request.status)
-        return OwnAnswer(request.status, request.error_info, page, headers=request.headers)
-    site = sites.select(request.host)
-    if site is None:
-        if request.host:
-            return OwnAnswer(404, ErrorInfo.INVALID_HOST)
-        return OwnAnswer(400, ErrorInfo.HTTP_NO_HOST_HEADER)
-    if site.profile is not profile:
-        # The connection was judged by another profile than this host asks for (RFC 9110 section 15.5.20).
-        return OwnAnswer(421, ErrorInfo.INVALID_HOST, last=True)
-    listener = site.listener
-    if listener.require_server_name_indication and not client.connection.server_name:
-        return OwnAnswer(421, ErrorInfo.INVALID_HOST, last=True)
-    if not listener.http2 and request.version == b"2.0" and listener.name != record.listener:
-        # The host is not to be reached by HTTP/2, be the connection that of another one. One of its own listener, which
-        # spoke it when that began, is on its end, and loses no request.
-        return OwnAnswer(421, ErrorInfo.INVALID_HOST)
-    record.site, record.listener = site, listener.name
-    return _for_site(context, site, request, client, record, strict)
+class Routing:
+    """Where the requests of a connection lead as long as it has these sites and this profile.
 
+    It does not know its client, which remembers it: the record of a request has that.
+    """
 
-def _for_site(
-    context: ExchangeContext,
-    site: Site,
-    request: RequestHead,
-    client: Admitted,
-    record: ExchangeRecord,
-    strict: Client | None,
-) -> RequestOutcome:
-    decision = decide(site, request, client, strict)
-    if isinstance(decision, CertificateRequired):
-        return decision
-    record.action, record.client = decision.action, decision.client
-    if isinstance(decision, Forwarded):
-        return decision
-    if isinstance(decision, Redirected):
-        location = [(b"Location", decision.location)]
-        return OwnAnswer(decision.status, ErrorInfo.NO_ERROR, headers=location)
-    if isinstance(decision, Unauthenticated):
-        context.refused("path", site.listener.name, decision.client)
-        return unauthenticated(context, decision.client)
-    return OwnAnswer(decision.status, decision.error_info)
+    __slots__ = ("_context", "_host", "_site", "profile", "sites")
+
+    def __init__(self, context: ExchangeContext, sites: Sites, profile: SslProfile | None) -> None:
+        self.sites = sites
+        self.profile = profile
+        self._context = context
+        self._host: str | None = None  # of the last request whose host was fit for the connection
+        self._site: Site | None = None  # of that
+
+    def decide(
+        self, request: RequestHead | UnfitRequest, record: ExchangeRecord, strict: Client | None
+    ) -> RequestOutcome:
+        """As `Decide` says."""
+        client = record.client
+        if isinstance(request, UnfitRequest):
+            page = None if request.page else without_body(request.status)
+            return OwnAnswer(request.status, request.error_info, page, headers=request.headers)
+        if not isinstance(client, Admitted):
+            raise AssertionError("a client that is turned away has no routes")
+        site = self._site
+        if site is None or request.host != self._host:
+            found = self._selected(request, client, record.listener)
+            if isinstance(found, OwnAnswer):
+                return found
+            self._host, self._site = request.host, (site := found)
+        record.site, record.listener = site, site.listener.name
+        decision = decide(site, request, client, strict)
+        if isinstance(decision, Forwarded):
+            action = record.action = decision.action
+            record.client = decision.client
+            record.route = self._context.routes.get(action) or self._context.route(record.listener, action)
+            return decision
+        return self._answered(decision, record)
+
+    def _selected(self, request: RequestHead, client: Admitted, connected: str) -> Site | OwnAnswer:
+        """The site of a request's host, if the connection, which selected this listener, may be used for it.
+
+        It depends on the host, and on what is the same for all requests of a connection.
+        """
+        site = self.sites.select(request.host)
+        if site is None:
+            if request.host:
+                return OwnAnswer(404, ErrorInfo.INVALID_HOST)
+            return OwnAnswer(400, ErrorInfo.HTTP_NO_HOST_HEADER)
+        if site.profile is not self.profile:
+            # The connection was judged by another profile than this host asks for (RFC 9110 section 15.5.20).
+            return OwnAnswer(421, ErrorInfo.INVALID_HOST, last=True)
+        listener = site.listener
+        if listener.require_server_name_indication and not client.connection.server_name:
+            return OwnAnswer(421, ErrorInfo.INVALID_HOST, last=True)
+        if not listener.http2 and request.version == b"2.0" and listener.name != connected:
+            # The host is not to be reached by HTTP/2, be the connection that of another one. One of its own listener,
+            # which spoke it when that began, is on its end, and loses no request.
+            return OwnAnswer(421, ErrorInfo.INVALID_HOST)
+        return site
+
+    def _answered(self, decision: NotForwarded, record: ExchangeRecord) -> OwnAnswer | CertificateRequired:
+        """What is done instead of forwarding."""
+        if isinstance(decision, CertificateRequired):
+            return decision
+        record.action, record.client = decision.action, decision.client
+        if isinstance(decision, Redirected):
+            location = [(b"Location", decision.location)]
+            return OwnAnswer(decision.status, ErrorInfo.NO_ERROR, headers=location)
+        if isinstance(decision, Unauthenticated):
+            self._context.refused("path", record.listener, decision.client)
+            return unauthenticated(self._context, decision.client)
+        return OwnAnswer(decision.status, decision.error_info)

@@ -10,12 +10,10 @@ import attrs
 from agwtwisted.backends.dedicated import DedicatedConnections
 from agwtwisted.backends.upstream import Server
 from agwtwisted.core.backends.affinity import Affinity
-from agwtwisted.core.backends.balancing import Pool
 from agwtwisted.core.exchange.decisions import Forwarded
 from agwtwisted.core.exchange.forwarding import host_for, request_bytes, rewritten_request_bytes
 from agwtwisted.core.http.messages import RequestHead, ResponseHead
-from agwtwisted.core.plan.actions import Action
-from agwtwisted.core.resources.resources import BackendHttpSettings, Protocol
+from agwtwisted.core.resources.resources import Protocol
 from agwtwisted.core.rules.rewriting import Bad, rewrite_response
 from agwtwisted.core.rules.variable_context import Context
 from agwtwisted.exchange.attempts import Attempts
@@ -59,8 +57,8 @@ class ForwardedRequest:
         record: ExchangeRecord,
         decision: Forwarded,
     ) -> None:
-        pool, settings = decision.action.pool, decision.action.settings
-        if settings is None:
+        settings, route = decision.action.settings, record.route
+        if settings is None or route is None or route.servers is None:
             raise AssertionError("an action without a redirect has a pool")
         self._context = context
         self._request = request
@@ -68,24 +66,12 @@ class ForwardedRequest:
         self._record = record
         self._decision = decision
         self._settings = settings
-        if pool is not None:
-            servers = context.backends.pool(pool, settings)
-        else:
-            servers = self._of_policy(decision.action, settings)
-        self._servers = servers
+        servers = self._servers = route.servers
         self.affinity = servers.affinity
         self.asks_upgrade = bool(request.upgrade)
         self.rules_saw_it = decision.request is not None
         if decision.request is not None:
             record.forwarded_target = decision.request.target
-
-    def _of_policy(self, action: Action, settings: BackendHttpSettings) -> Pool[Server]:
-        """The servers of a policy; the exchange counts for the pool of the one that is asked."""
-        if action.policy is None:
-            raise AssertionError("an action without a redirect has a pool")
-        found = self._context.backends.policy(action.policy, settings)
-        self._record.pools = found.names
-        return found.pool
 
     def attempts(self, user: AttemptsUser) -> Attempts:
         """The attempts to get it to a server, to be started."""

@@ -5,8 +5,6 @@ Filled by `exchange.deciding` and `exchange.actions` while the exchange lasts; a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Final
 
 from agwtwisted.backends.upstream import Server
@@ -17,7 +15,7 @@ from agwtwisted.core.identity.clients import Client
 from agwtwisted.core.operations.records import ClientMembers, RecordFrame, client_members, render
 from agwtwisted.core.plan.actions import Action
 from agwtwisted.core.plan.routing import Site
-from agwtwisted.exchange.context import ExchangeContext
+from agwtwisted.exchange.context import ActionRoute, ExchangeContext
 from agwtwisted.operations.counters import BackendCounters
 
 _NO_ERROR: Final = ErrorInfo.NO_ERROR  # before Python 3.12 each look at a member of an Enum costs a call
@@ -40,8 +38,8 @@ class ExchangeRecord:
     host = b""  # that the backend got
     head: ResponseHead | None = None  # that the client got
     server_name = b""  # of the backend server that was asked last
-    pools: Mapping[Server, str] = MappingProxyType({})  # of a load distribution policy, by their servers
-    pool = ""  # of these, that of the server that was asked last
+    route: ActionRoute | None = None  # of the action, where that forwards
+    pool = ""  # of a load distribution policy, that of the server that was asked last
     server_status: int | None = None  # of the backend's answer, whatever the client got
     upstream_port: int | None = None
     body_size = 0  # of the request, in bytes
@@ -64,7 +62,7 @@ class ExchangeRecord:
     ) -> None:
         self.client = client
         self.listener = listener
-        self.trace_id = context.trace_id()
+        self.trace_id = context.trace_ids.pop() if context.trace_ids else context.trace_id()
         self.request = request
         self._context = context
         self._began = self._answered = context.clock.seconds()
@@ -77,12 +75,13 @@ class ExchangeRecord:
     def asked(self, server: Server) -> None:
         """This server was asked last."""
         self.server_name = server.name
-        if self.pools:
-            self.pool = self.pools.get(server, "")
+        if self.route is not None and self.route.pools:
+            self.pool = self.route.pools.get(server, "")
 
     def backend(self, server: Server) -> BackendCounters:
         """What counts the servers of the pool that a server is asked for."""
-        return self._context.route(self.listener, self.action, self.pools.get(server, "")).counters.backend
+        pool = "" if self.route is None else self.route.pools.get(server, "")
+        return self._context.route(self.listener, self.action, pool).counters.backend
 
     def write(self, status: int | None, bytes_sent: int) -> None:
         """The exchange is over: it is counted, and has its line, soon; `status` is one that the client did not get."""
@@ -100,7 +99,9 @@ class ExchangeRecord:
         Both with those of others: the counters of all, touched between other work for each, cost thrice as much.
         """
         context, request, head = self._context, self.request, self.head
-        route = context.route(self.listener, self.action, self.pool)
+        route = self.route
+        if route is None or self.pool:
+            route = context.route(self.listener, self.action, self.pool)
         self.received_bytes = request.size + self.body_size
         if self.server_status is not None:
             self.server_response_latency = self._answered - self._began

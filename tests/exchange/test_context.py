@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.plan.error_pages import ErrorPages
 from agwtwisted.core.resources.resources import CustomError
 from agwtwisted.core.verification.verdicts import Missing, Refused
-from agwtwisted.exchange.context import ExchangeContext
+from agwtwisted.exchange.context import TRACE_IDS, ExchangeContext
 from tests.gateways import Stand, site
 from tests.wires import Network
 
@@ -26,8 +27,8 @@ class ContextTests(SynchronousTestCase):
     def test_trace_id(self) -> None:
         """32 hex digits, others each time."""
         context = self.context()
-        ids = {context.trace_id() for _ in range(100)}
-        self.assertEqual(len(ids), 100)
+        ids = {context.trace_id() for _ in range(3 * TRACE_IDS)}
+        self.assertEqual(len(ids), 3 * TRACE_IDS)
         self.assertTrue(all(len(each) == 32 and int(each, 16) >= 0 for each in ids))
 
     def test_pages(self) -> None:
@@ -65,6 +66,17 @@ class ContextTests(SynchronousTestCase):
         self.assertIs(context.route("listener", action), route)
         self.assertIn(b'"ruleName":"basic"', route.frame.text)
         self.assertIn(b'"ruleName":""', context.route("listener", None).frame.text)
+
+    def test_servers(self) -> None:
+        """A route has the servers of its action, once and for all; one that leads to none has none."""
+        context, action = self.context(), site().actions.default
+        assert action.pool is not None
+        assert action.settings is not None
+        servers = context.backends.pool(action.pool, action.settings)
+        self.assertIs(context.route("listener", action).servers, servers)
+        self.assertIs(context.routes[action].servers, servers)
+        self.assertIsNone(context.route("listener", None).servers)
+        self.assertIsNone(context.route("listener", attrs.evolve(action, settings=None)).servers)
 
     def test_counters_are_found_by_names(self) -> None:
         """Two configurations that name a route alike count on in the same counters."""

@@ -63,6 +63,40 @@ class RouteTests(SynchronousTestCase):
         session.sites, session.profile = Sites.of((site("b.example"),)), profile("p")
         self.assertIsInstance(decide(HEAD, ExchangeRecord(context, HEAD, client, "s"), None), Forwarded)
 
+    def test_following_requests(self) -> None:
+        """Each request of a connection goes by its own host, whatever the one before asked for."""
+        session: Any = SimpleNamespace(sites=Sites.of((site("a.example"), site("b.example"))), profile=None)
+        context, client = Stand(Network()).exchanges, identities.admitted(NotAsked())
+        found = []
+        for host in ("a.example", "a.example", "b.example", "c.example", "b.example", "a.example"):
+            request = attrs.evolve(HEAD, host=host)
+            record = ExchangeRecord(context, request, client, "connection's")
+            route(context, session, client)(request, record, None)
+            found.append(record.site and record.site.listener.host_names)
+        a, b = ("a.example",), ("b.example",)
+        self.assertEqual(found, [a, a, b, None, b, a])
+
+    def test_other_sites(self) -> None:
+        """What a connection remembers of its sites and its profile goes with them."""
+        session: Any = SimpleNamespace(sites=Sites.of((site(),)), profile=None)
+        context, client = Stand(Network()).exchanges, identities.admitted(NotAsked())
+        record = ExchangeRecord(context, HEAD, client, "connection's")
+        self.assertIsInstance(route(context, session, client)(HEAD, record, None), Forwarded)
+        before, session.sites = session.sites, Sites.of((site("b.example"),))
+        self.assert_answer(route(context, session, client)(HEAD, record, None), 404, ErrorInfo.INVALID_HOST)
+        session.sites = before
+        self.assertIsInstance(route(context, session, client)(HEAD, record, None), Forwarded)
+        session.profile = profile("strict")
+        self.assert_answer(route(context, session, client)(HEAD, record, None), 421, ErrorInfo.INVALID_HOST, last=True)
+
+    def test_turned_away(self) -> None:
+        """For a client that is turned away nothing is decided here: that would be a defect."""
+        session: Any = SimpleNamespace(sites=Sites.of((site(),)), profile=None)
+        context = Stand(Network()).exchanges
+        record = ExchangeRecord(context, HEAD, identities.turned_away(Missing()), "connection's")
+        with self.assertRaises(AssertionError):
+            route(context, session, identities.admitted(NotAsked()))(HEAD, record, None)
+
     def test_unfit(self) -> None:
         """An unfit request is answered as it says, for any client, and has no site."""
         unfit = UnfitRequest(status=414, error_info=ErrorInfo.REQUEST_URI_INVALID)

@@ -1370,7 +1370,7 @@ class DefectTests(_Case):
         (deciding_module, "decide", GET),
         (deciding_module, "decide", TWO),
         (deciding_module, "decide", POST + b"abc"),
-        (deciding_module, "_for_site", UPGRADE),
+        (deciding_module.Routing, "decide", UPGRADE),
         (HttpExchange, "body", POST + b"abc"),
         (HttpExchange, "body_complete", POST + b"abc"),
         (HttpExchange, "flush", GET),

@@ -40,6 +40,7 @@ class ForwardedRequestTests(SynchronousTestCase):
         self.action = where.actions.default
         self.record = ExchangeRecord(self.stand.exchanges, HEAD, client, "public")
         self.record.site = where
+        self.record.route = self.stand.exchanges.route("public", self.action)
         session: Any = SimpleNamespace(identity=lambda action, client: b"X-Identity: x\r\n", address=b"192.0.2.1:7")
         decision = Forwarded(self.action, client, request)
         self.forwarded = ForwardedRequest(self.stand.exchanges, HEAD, session, self.record, decision)
@@ -85,7 +86,8 @@ class ForwardedRequestTests(SynchronousTestCase):
         """What leads to no pool is not forwarded: that would be a defect."""
         client = identities.client(NotAsked())
         assert isinstance(client, Admitted)
-        nowhere = attrs.evolve(self.action, pool=None)
         session: Any = None
-        with self.assertRaises(AssertionError):
-            ForwardedRequest(self.stand.exchanges, HEAD, session, self.record, Forwarded(nowhere, client, None))
+        for nowhere in (attrs.evolve(self.action, pool=None), attrs.evolve(self.action, settings=None)):
+            self.record.route = self.stand.exchanges.route("public", nowhere)
+            with self.assertRaises(AssertionError):
+                ForwardedRequest(self.stand.exchanges, HEAD, session, self.record, Forwarded(nowhere, client, None))

@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 
 import attrs
 
+from agwtwisted.core.base.values import value
 from agwtwisted.core.http.messages import RequestHead
 from agwtwisted.core.http.pages import ErrorInfo
 from agwtwisted.core.http.paths import UnclearPath, normalised, override_path
@@ -26,7 +27,7 @@ MAX_ROUNDS: Final = 10
 """How often rules may send a request to another path before that counts as a loop: as often as in nginx."""
 
 
-@attrs.frozen
+@value
 class Forwarded:
     """The request goes to the pool of its action."""
 
@@ -82,7 +83,8 @@ def decide(site: Site, head: RequestHead, client: Admitted, strict: Client | Non
         client: who sent it.
         strict: the same client as a path that requires a certificate takes it; None: not judged yet.
     """
-    action = site.actions.for_path(head.target.partition(b"?")[0])
+    actions = site.actions
+    action = actions.only or actions.for_path(head.target.partition(b"?")[0])
     if action.is_plain and not site.normalises:
         return Forwarded(action, client, None)
     return _Deciding(site, head, client, strict).decision()

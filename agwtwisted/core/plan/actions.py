@@ -92,6 +92,7 @@ class Actions:
         self.default = default
         listed = list(patterns)
         self._all = tuple(dict.fromkeys([*(action for _, action in listed), default]))
+        self.only = default if len(self._all) == 1 else None  # that of all paths
         ranked = [action for _, action in listed] + [default]
         first: dict[bytes, int] = {b"": len(listed)}  # by prefix: the place in the file of the pattern that counts
         exact: dict[bytes, int] = {}
@@ -108,8 +109,8 @@ class Actions:
 
     def for_path(self, path: bytes) -> Action:
         """The action for a path without its query; ``*``, which asks about the server as a whole, is that of ``/``."""
-        if len(self._all) == 1:
-            return self.default
+        if self.only is not None:
+            return self.only
         path = b"/" if path == b"*" else path.lower()
         action = self._exact.get(path)
         return self._by_prefix[self._longest(path)] if action is None else action
