@@ -311,6 +311,9 @@ class Transport:
         self.arrived += count
         return count
 
+    def took_none(self, error: OSError) -> None:
+        """Nothing is raised here."""
+
     def start_writing(self) -> None:
         """Room is reported."""
         self.writing = True

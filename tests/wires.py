@@ -40,6 +40,9 @@ class End:
         """As much as the kernel takes."""
         return self._line.taken(data)
 
+    def took_none(self, error: OSError) -> None:
+        """Nothing is raised here."""
+
     def start_writing(self) -> None:
         """Room is reported."""
         if self._line.connected:

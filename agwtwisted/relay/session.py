@@ -58,7 +58,7 @@ class _Side:
         other, relay = self.other, self._relay
         try:
             other.write(data)
-            relay.touched()
+            relay.deadline.set(relay.timeout)
             if other.full:
                 self.connection.pause()
         except Exception:
@@ -111,9 +111,9 @@ class Relay:
         self, client: Connection, backend: Connection, clock: IReactorTime, timeout: float, over: Callable[[End], None]
     ) -> None:
         self.end: End | None = None  # why it ends; the first reason counts
-        self._timeout = timeout
+        self.timeout = timeout
         self._over: Callable[[End], None] | None = over
-        self._deadline = Deadline(clock, self._idle)
+        self.deadline = Deadline(clock, self._idle)
         self._taken: tuple[int, ...] = ()  # what slow readers had acknowledged when they were looked at last
         self._on_hold = False
         self._end_passed = False  # that of the client
@@ -132,8 +132,8 @@ class Relay:
     @property
     def idle_since(self) -> float:
         """When something moved for the last time, on the clock."""
-        at = self._deadline.at
-        return inf if at is None else at - self._timeout
+        at = self.deadline.at
+        return inf if at is None else at - self.timeout
 
     def hold(self) -> None:
         """Nothing of the client is passed on until `go_on`; what was read already is kept."""
@@ -172,7 +172,7 @@ class Relay:
 
     def touched(self) -> None:
         """Bytes have moved."""
-        self._deadline.set(self._timeout)
+        self.deadline.set(self.timeout)
 
     def drained(self, side: _Side) -> None:
         """A side takes bytes again: the other one may send them."""
@@ -210,7 +210,7 @@ class Relay:
 
     def _finish(self) -> None:
         """Both are gone."""
-        self._deadline.end()
+        self.deadline.end()
         over, self._over = self._over, None
         if over is not None and self.end is not None:
             over(self.end)

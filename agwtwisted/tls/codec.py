@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from OpenSSL import SSL
@@ -26,6 +27,7 @@ class TlsCodec:
         "_unearned",
         "answers_due",
         "close_notify_received",
+        "encrypt",
         "failure",
         "over",
     )
@@ -35,6 +37,8 @@ class TlsCodec:
         self.over = False
         self.failure = ""
         self.close_notify_received = False
+        self.encrypt: Final[Callable[[bytes, Send], bool]] = records.encrypt
+        """Gives a function the records for data, a view only until it returns; whether that could be done."""
         self._records = records
         self._control = 0  # bytes beside the data since answers were sent
         self._unearned = 0  # bytes of records that no data has paid for
@@ -54,14 +58,6 @@ class TlsCodec:
         due = self.answers_due = not size or control > RECORD or self.failure != ""
         self._control = 0 if due else control
         return data
-
-    def encrypt(self, data: bytes, send: Send) -> bool:
-        """Gives `send` the records for this data, a view only until it returns; whether that could be done."""
-        try:
-            self._records.encrypt(data, send)
-        except SSL.Error:  # the connection is broken beyond a close_notify
-            return False
-        return True
 
     def flush(self, send: Send) -> None:
         """Gives it what OpenSSL has to say by itself."""

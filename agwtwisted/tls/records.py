@@ -54,12 +54,8 @@ class Records(Protocol):
     def decrypt(self, records: bytes) -> tuple[bytes, SSL.Error | None]:
         """The data of these records, and what ended the connection if anything did: ZeroReturnError: close_notify."""
 
-    def encrypt(self, data: bytes, send: Send) -> None:
-        """Gives the records for data, in pieces, and whatever else was to be sent.
-
-        Raises:
-            SSL.Error: the connection is broken.
-        """
+    def encrypt(self, data: bytes, send: Send) -> bool:
+        """Gives the records for data, in pieces, and whatever else was to be sent; False: the connection is broken."""
 
     def close_notify(self, send: Send) -> None:
         """Gives close_notify, and whatever else was to be sent; nothing where the connection is broken."""
@@ -122,11 +118,15 @@ class PublicRecords:
         except SSL.Error as error:
             return b"".join(pieces), error
 
-    def encrypt(self, data: bytes, send: Send) -> None:
+    def encrypt(self, data: bytes, send: Send) -> bool:
         """As `Records` says."""
-        for start in range(0, len(data), PIECE):
-            self._connection.sendall(data[start : start + PIECE])
-            send(self._connection.bio_read(_SEALED))
+        try:
+            for start in range(0, len(data), PIECE):
+                self._connection.sendall(data[start : start + PIECE])
+                send(self._connection.bio_read(_SEALED))
+        except SSL.Error:  # beyond a close_notify
+            return False
+        return True
 
     def close_notify(self, send: Send) -> None:
         """As `Records` says."""
@@ -240,7 +240,7 @@ class DirectRecords:
     def _end(self, error: int, result: int) -> SSL.Error:
         return SSL.ZeroReturnError() if error == lib.SSL_ERROR_ZERO_RETURN else self._error(result)
 
-    def encrypt(self, data: bytes, send: Send) -> None:
+    def encrypt(self, data: bytes, send: Send) -> bool:
         """As `Records` says."""
         start, size = 0, len(data)
         if size > LARGE and not self._is_grown:
@@ -250,14 +250,16 @@ class DirectRecords:
             while start < end:  # a call takes one record
                 sealed = _ssl_write(self._ssl, ffi.from_buffer(data) + start if start else data, end - start)
                 if sealed <= 0:
-                    raise self._error(sealed)
+                    self._error(sealed)  # takes it out of OpenSSL's queue
+                    return False
                 start += sealed
             length = max(_bio_read(self._from_ssl, _CLOSED, _SEALED), 0)
             if size <= _COPIED:
                 send(_CLOSED_BYTES[:length])
-                return
+                return True
             with _CLOSED_VIEW[:length] as records:
                 send(records)
+        return True
 
     def close_notify(self, send: Send) -> None:
         """As `Records` says."""

@@ -17,8 +17,9 @@ class Codec(Protocol):
     def decrypt(self, records: bytes) -> bytes:
         """The data in these records."""
 
-    def encrypt(self, data: bytes, send: Callable[[bytes | memoryview], None]) -> bool:
-        """Gives `send` the records for this data, a view only until it returns; whether that could be done."""
+    @property
+    def encrypt(self) -> Callable[[bytes, Callable[[bytes | memoryview], None]], bool]:
+        """Gives a function the records for data, a view only until it returns; whether that could be done."""
 
     def flush(self, send: Callable[[bytes | memoryview], None]) -> None:
         """Gives it what OpenSSL has to say by itself."""

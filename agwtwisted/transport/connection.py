@@ -34,8 +34,8 @@ the last answer; as many again while the peer still acknowledges data."""
 ABORTED: Final = "given up"  # why connections are aborted, where nothing else is said
 
 
-class Connection:
-    """One connection; made before its socket.
+class Connection(SendQueue):
+    """One connection, and the queue of what is sent to its peer; made before its socket.
 
     Args:
         clock: time.
@@ -44,7 +44,6 @@ class Connection:
         preamble: sent ahead of everything, TLS included.
     """
 
-    _socket: Socket
     codec: Codec | None = None  # of TLS
 
     # What most connections never change is the class's: an object of more than thirty attributes takes 1.3 KB more.
@@ -71,9 +70,7 @@ class Connection:
         self.receiver = receiver
         self.bytes_in = 0  # of data, TLS and its handshake not counted
         self.bytes_out = 0
-        self._clock = clock
-        self._outbox = outbox
-        self._queue = SendQueue(clock, outbox, self)
+        super().__init__(clock, outbox)
         if preamble:
             self.bytes_out, self._preamble = len(preamble), preamble
 
@@ -81,11 +78,10 @@ class Connection:
 
     def makeConnection(self, transport: Socket) -> None:
         """The socket is there."""
-        self._socket = transport
         self.connected = True
-        self._queue.open(transport)
+        self.open_queue(transport)
         if self._preamble:
-            self._queue.send(self._preamble)
+            self.send(self._preamble)
         if self.when_open is not None:
             opened, self.when_open = self.when_open, None  # it leads to a port, whose place another may take
             opened()
@@ -108,13 +104,9 @@ class Connection:
         if codec.over:
             self._end_input(codec)
 
-    def writable(self) -> None:
-        """The kernel takes bytes again."""
-        self._queue.writable()
-
     def readConnectionLost(self) -> None:
         """FIN."""
-        if self.closing and self._queue.sending:  # the peer may still read, and gets what is queued first
+        if self.closing and self.sending:  # the peer may still read, and gets what is queued first
             self.input_ended = True
         elif self.closing or (self.codec is not None and not self.input_ended):
             self._socket.close_now()
@@ -128,7 +120,7 @@ class Connection:
         if codec is not None and not codec.close_notify_received:
             self.cut = True
             text = self.end_reason or "the connection ended without close_notify"
-        self._queue.stop()
+        self.stop_queue()
         if self._deadline is not None:
             self._deadline.end()
             self._deadline = None
@@ -143,7 +135,7 @@ class Connection:
             if self.when_closed is not None:
                 self.when_closed()
 
-    # -- from the queue, as `send_queue.Sender` says
+    # -- from the queue
 
     def all_sent(self) -> None:
         """Nothing is queued any more."""
@@ -161,10 +153,6 @@ class Connection:
         self.abort("the peer does not read what is sent to it")
 
     # -- from a receiver that reads what comes ahead of the data
-
-    def send(self, data: bytes | memoryview) -> None:
-        """Sends bytes as they are: of a TLS handshake."""
-        self._queue.send(data)
 
     def restart_input(self) -> None:
         """What has come so far was no data, but a header ahead of it."""
@@ -192,19 +180,9 @@ class Connection:
     # -- what a receiver may ask
 
     @property
-    def full(self) -> bool:
-        """Whether to write no more until the receiver's `drained` is called."""
-        return self._queue.full
-
-    @property
     def busy(self) -> bool:
         """Whether something written has not left yet."""
-        return self._queue.sending or self._queue.holds
-
-    @property
-    def holds(self) -> bool:
-        """Whether something waits for the end of the turn."""
-        return self._queue.holds
+        return self.sending or bool(self._held)
 
     @property
     def turn(self) -> int:
@@ -233,8 +211,8 @@ class Connection:
             return
         self.bytes_out += len(data)
         if self.codec is None:
-            self._queue.send(data)
-        elif not self.codec.encrypt(data, self._queue.send):
+            self.send(data)
+        elif not self.codec.encrypt(data, self.send):
             self.abort()
 
     def deadline(self, missed: Callable[[], None]) -> Deadline:
@@ -255,15 +233,7 @@ class Connection:
     def bound_reads(self, size: int) -> None:
         """From now on a read brings so many bytes at most, TLS included, and as many queued are enough; 0: as usual."""
         self._socket.bound_reads(size)
-        self._queue.limit = size or QUEUE_LIMIT
-
-    def bound_sending(self, seconds: float, min_rate: int, *, unsent: int = 0) -> None:
-        """From now on the peer has to read: while something is queued it has `seconds`, and earns more by taking bytes.
-
-        It earns a second with each `min_rate` bytes, `seconds` at most; where that is 0, with any byte all of them. A
-        peer whose time is over is cut off. `unsent`: as `SendQueue.bound` says.
-        """
-        self._queue.bound(seconds, min_rate, unsent)
+        self.limit = size or QUEUE_LIMIT
 
     def pause(self) -> None:
         """Stops reading; at most what was read already still comes."""
@@ -283,9 +253,9 @@ class Connection:
         if self.closing or self.output_ended:
             return
         self._send_close_notify()
-        self._queue.flush()
+        self.flush()
         self.output_ended = True
-        if not self._queue.sending:
+        if not self.sending:
             self._end_output()
 
     def end(self) -> None:
@@ -304,8 +274,8 @@ class Connection:
         if self.closing:
             return
         self._send_close_notify()
-        self._queue.flush()
-        sending = self._queue.sending
+        self.flush()
+        sending = self.sending
         if self.output_ended and not sending and not linger:
             self.close_now()
             return
@@ -317,8 +287,8 @@ class Connection:
         self.closing = True
         if not sending:
             self._end_sending()
-        elif self._queue.bounds is None:
-            self._queue.start_timeout(CLOSE_TIMEOUT, MIN_RATE)
+        elif self.bounds is None:
+            self.start_timeout(CLOSE_TIMEOUT, MIN_RATE)
 
     def break_off(self) -> None:
         """Closes once everything written has left, without close_notify: a TLS peer sees the stream cut."""
@@ -328,7 +298,7 @@ class Connection:
     def abort(self, reason: str = ABORTED) -> None:
         """Closes in the next turn, with a reset; what the kernel has not taken is lost."""
         self.end_reason = self.end_reason or reason
-        self._queue.flush()
+        self.flush()
         self.closing = True
         self._socket.abort()
 
@@ -336,7 +306,7 @@ class Connection:
         """Closes before this returns; what the kernel has not taken is lost."""
         if not self.closing:
             self._send_close_notify()
-            self._queue.flush()
+            self.flush()
         self.closing = True
         self._socket.close_now()
 
@@ -363,10 +333,9 @@ class Connection:
         A peer that asks for such answers and does not read them is cut off.
         """
         self.end_reason = self.end_reason or codec.failure
-        queue = self._queue
-        before = len(queue)
-        codec.flush(queue.send)
-        if queue.full and len(queue) > before:
+        before = self.behind
+        codec.flush(self.send)
+        if self.full and self.behind > before:
             self.abort()
 
     def _end_input(self, codec: Codec) -> None:
@@ -381,7 +350,7 @@ class Connection:
 
     def _send_close_notify(self) -> None:
         if self.codec is not None and not self.output_ended:
-            self.codec.close_notify(self._queue.send)
+            self.codec.close_notify(self.send)
 
     def _end_output(self) -> None:
         if self.codec is None:  # else close_notify was all
@@ -390,8 +359,8 @@ class Connection:
     def _end_sending(self) -> None:
         """All is sent, and the connection closing."""
         if self._linger and not self.input_ended:
-            _, min_rate = self._queue.bounds or (CLOSE_TIMEOUT, MIN_RATE)
-            self._queue.start_timeout(LINGER, min_rate)
+            _, min_rate = self.bounds or (CLOSE_TIMEOUT, MIN_RATE)
+            self.start_timeout(LINGER, min_rate)
             self._socket.shut_down_output()
         else:
             self._socket.close_later()

@@ -9,7 +9,7 @@ stop.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
 from twisted.internet.interfaces import IReactorTime
 
@@ -26,26 +26,15 @@ HELD: Final = 16384
 _NOTHING: Final = memoryview(b"")
 
 
-class Sender(Protocol):
-    """The connection whose bytes these are."""
-
-    def all_sent(self) -> None:
-        """The kernel has taken everything that it had refused before."""
-
-    def queue_drained(self) -> None:
-        """The queue was full and is no more."""
-
-    def send_timed_out(self) -> None:
-        """The peer has not read fast enough."""
-
-
 class SendQueue:
     """Sends at once what the kernel takes, or together with others at the end of the reactor's turn; queues the rest.
+
+    A connection is one: it says what follows once all is sent, once the queue is no longer full, and where the peer
+    has not read in time. Nothing of that is called once the queue has stopped.
 
     Args:
         clock: time.
         outbox: ends the turns.
-        sender: is called back, until `stop`.
     """
 
     __slots__ = (
@@ -55,9 +44,9 @@ class SendQueue:
         "_held_size",
         "_outbox",
         "_send",
-        "_sender",
         "_sending",
         "_socket",
+        "_stopped",
         "_timeout",
         "bounds",
         "full",
@@ -65,7 +54,9 @@ class SendQueue:
         "sending",
     )
 
-    def __init__(self, clock: IReactorTime, outbox: Outbox, sender: Sender) -> None:
+    _socket: Socket
+
+    def __init__(self, clock: IReactorTime, outbox: Outbox) -> None:
         self.full = False
         self.limit = QUEUE_LIMIT
         self.sending = False  # whether the kernel has refused something
@@ -73,8 +64,7 @@ class SendQueue:
         """Seconds and rate (bytes a second, 0 for any) of `SendTimeout`, from when on something is queued; or none."""
         self._clock = clock
         self._outbox = outbox
-        self._sender: Sender | None = sender
-        self._socket: Socket | None = None
+        self._stopped = True  # no socket is there, or none any more
         self._send: Callable[[bytes | memoryview], int] = _nothing_taken
         self._held: list[bytes] = []
         self._held_size = 0
@@ -82,14 +72,15 @@ class SendQueue:
         self._behind = bytearray()
         self._timeout: SendTimeout | None = None
 
-    def open(self, socket: Socket) -> None:
+    def open_queue(self, socket: Socket) -> None:
         """The socket is there; nothing may be sent before."""
         self._socket = socket
+        self._stopped = False
         self._send = socket.send
 
-    def stop(self) -> None:
+    def stop_queue(self) -> None:
         """The socket is closed: what is queued is lost."""
-        self._sender = None  # it leads back to the connection: without it that is free at once
+        self._stopped = True
         self._send = _nothing_taken
         if self._timeout is not None:
             self._timeout.stop()
@@ -104,12 +95,13 @@ class SendQueue:
         """Whether something waits for the end of the turn."""
         return bool(self._held)
 
-    def __len__(self) -> int:
+    @property
+    def behind(self) -> int:
         """Bytes behind what is being sent."""
         return len(self._behind)
 
     def send(self, data: bytes | memoryview) -> None:
-        """Takes bytes; a view only until this returns."""
+        """Sends bytes as they are, in whatever way they leave; takes a view only until this returns."""
         if self.sending:
             self._append(data)
             return
@@ -130,42 +122,60 @@ class SendQueue:
         if held:
             self._held, self._held_size = [], 0
             data = held[0] if len(held) == 1 else b"".join(held)
-            sent = self._send(data)
+            try:
+                sent = self._send(data)
+            except OSError as error:
+                self._wait_whole(data, error)
+                return
             if sent < len(data):
                 self._wait(data[sent:])
 
-    def bound(self, seconds: float, min_rate: int, unsent: int = 0) -> None:
-        """The peer has to read, as `bounds` has it.
+    def bound_sending(self, seconds: float, min_rate: int, *, unsent: int = 0) -> None:
+        """From now on the peer has to read: while something is queued it has `seconds`, and earns more by taking bytes.
+
+        It earns a second with each `min_rate` bytes, `seconds` at most; where that is 0, with any byte all of them. A
+        peer whose time is over is cut off.
 
         `unsent`: nothing lies behind what is being sent, and the kernel takes no more than so many bytes beyond those
         under way: what is more urgent than the rest, and comes later, need not wait for all of it.
         """
         self.bounds = seconds, min_rate
-        if unsent and self._socket is not None:
+        if unsent and not self._stopped:
             self.limit = 0
             self._socket.bound_unsent(unsent)
 
     def start_timeout(self, seconds: float, min_rate: int) -> None:
         """From now on the peer has to read, as `SendTimeout` has it."""
-        if self._timeout is None and self._socket is not None:
-            self._timeout = SendTimeout(self._clock, self._socket, self._timed_out)
+        if self._timeout is None and not self._stopped:
+            self._timeout = SendTimeout(self._clock, self._socket, self.send_timed_out)
         if self._timeout is not None:
             self._timeout.start(seconds, min_rate)
 
     def writable(self) -> None:
         """The kernel takes bytes again."""
-        self._sending = self._sending[self._send(self._sending) :]
+        self._sending = self._rest_of(self._sending)
         if self._sending:
             return
         if self._behind:  # the kernel may take that, too: then what is written next goes there without being copied
             behind, self._behind = memoryview(self._behind), bytearray()
-            self._sending = behind[self._send(behind) :]
+            self._sending = self._rest_of(behind)
         if not self._sending:
-            self._all_sent()
+            self._end_wait()
         if self.full and not self._behind:
             self.full = False
-            if self._sender is not None:
-                self._sender.queue_drained()
+            if not self._stopped:
+                self.queue_drained()
+
+    # -- what a connection does about it
+
+    def all_sent(self) -> None:
+        """The kernel has taken everything that it had refused before."""
+
+    def queue_drained(self) -> None:
+        """The queue was full and is no more."""
+
+    def send_timed_out(self) -> None:
+        """The peer has not read fast enough."""
 
     # -- how
 
@@ -174,14 +184,28 @@ class SendQueue:
         if self.sending:  # since what was held did not leave
             self._append(data)
             return
-        sent = self._send(data)
+        try:
+            sent = self._send(data)
+        except OSError as error:
+            self._wait_whole(data, error)
+            return
         if sent < len(data):
             self._wait(data[sent:])
 
+    def _rest_of(self, data: memoryview) -> memoryview:
+        """What the kernel has not taken of data."""
+        try:
+            return data[self._send(data) :]
+        except OSError as error:
+            self._socket.took_none(error)
+            return data
+
+    def _wait_whole(self, data: bytes | memoryview, error: OSError) -> None:
+        self._socket.took_none(error)
+        self._wait(data)
+
     def _wait(self, rest: bytes | memoryview) -> None:
         """For the kernel, which has refused this."""
-        if self._socket is None:
-            return
         self.sending = True
         self.full = self.full or not self.limit
         self._sending = memoryview(bytes(rest))
@@ -194,18 +218,13 @@ class SendQueue:
         if len(self._behind) > self.limit:
             self.full = True
 
-    def _all_sent(self) -> None:
+    def _end_wait(self) -> None:
         self.sending = False
         if self._timeout is not None:
             self._timeout.clear()
-        if self._socket is not None:
+        if not self._stopped:
             self._socket.stop_writing()
-        if self._sender is not None:
-            self._sender.all_sent()
-
-    def _timed_out(self) -> None:
-        if self._sender is not None:
-            self._sender.send_timed_out()
+            self.all_sent()
 
 
 def _nothing_taken(data: bytes | memoryview) -> int:

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from errno import ENOBUFS, EWOULDBLOCK
-from typing import Any, ClassVar, Final, Protocol
+from typing import Any, Final, Protocol
 
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.error import ConnectionAborted, ConnectionDone
@@ -82,8 +82,12 @@ class Owner(Protocol):
 class Socket(Protocol):
     """A connected socket, as its owner uses it."""
 
-    def send(self, data: bytes | memoryview) -> int:
-        """How many bytes the kernel has taken: 0 too where the connection is broken, which `start_writing` shows."""
+    @property
+    def send(self) -> Callable[[bytes | memoryview], int]:
+        """Returns how many bytes the kernel has taken. What it raises, an OSError, is for `took_none`."""
+
+    def took_none(self, error: OSError) -> None:
+        """The kernel is full, or the connection is broken: which of both `start_writing` shows."""
 
     def start_writing(self) -> None:
         """Has `Owner.writable` called whenever the kernel takes bytes."""
@@ -154,9 +158,8 @@ class StreamSocket:
         "_peer",
         "_reactor",
         "read_size",
+        "send",
     )
-
-    reads_ahead: ClassVar = True  # `reactor` may read it before it handles what came for others
 
     def __init__(
         self, reactor: Reactor, connected: socket.socket, owner: Owner, peer: tuple[str, int], number: int = 0
@@ -165,6 +168,7 @@ class StreamSocket:
         self._longest_read = LONG_READ
         self._reactor = reactor
         self._connected = connected
+        self.send: Final[Callable[[bytes | memoryview], int]] = connected.send  # as `Socket` says
         self._owner: Owner | None = owner  # None once the socket is closed
         self._peer = peer
         self._number = number
@@ -177,14 +181,9 @@ class StreamSocket:
 
     # -- as `Socket` says
 
-    def send(self, data: bytes | memoryview) -> int:
+    def took_none(self, error: OSError) -> None:
         """As `Socket` says."""
-        try:
-            return self._connected.send(data)
-        except OSError as error:
-            if error.errno not in (EWOULDBLOCK, ENOBUFS):
-                self._broken = True  # which `doWrite` reports to the reactor
-            return 0
+        self._broken |= error.errno not in (EWOULDBLOCK, ENOBUFS)  # which `doWrite` reports to the reactor
 
     def start_writing(self) -> None:
         """As `Socket` says."""

@@ -173,7 +173,7 @@ class MovedTests(SynchronousTestCase):
         gateway.reloaded(STRICT.replace("[gateway]\n", "[gateway]\nbody_timeout = 7\nmin_response_rate = 77\n"))
         turn(gateway)
         connection: Any = client.connection
-        self.assertEqual(connection._queue.bounds, (7.0, 77))
+        self.assertEqual(connection.bounds, (7.0, 77))
 
     def test_log(self) -> None:
         """The log names the listener that the connection belongs to now."""

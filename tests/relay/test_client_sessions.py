@@ -14,6 +14,7 @@ from agwtwisted.core.listening.proxy_protocol import ALPN, SSL, HeaderReader, Pr
 from agwtwisted.relay.backends import DRAIN_TIMEOUT, RelayServer
 from agwtwisted.relay.client_sessions import CONNECT_TIMEOUT, RelaySession
 from agwtwisted.relay.session import Relay
+from agwtwisted.transport.connection import Connection
 from agwtwisted.transport.early import MAX_EARLY
 from tests import clients
 from tests.clients import client_context, device
@@ -327,7 +328,8 @@ class ConnectTests(SynchronousTestCase):
             stand = Stand(text(TCP))
             client = stand.dial()
             [session] = {each for each in stand.port._sessions.values() if isinstance(each, RelaySession)}
-            patch = self.patch(Relay, "go_on" if judged else "touched", lambda *_: 1 / 0)
+            where = (Relay, "go_on") if judged else (Connection, "write")
+            patch = self.patch(*where, lambda *_: 1 / 0)
             if judged:
                 session.renewed(session.client)
             else:

@@ -586,7 +586,7 @@ class ControlTests(SynchronousTestCase):
         client.give(updates.make(3000) + updates.data(b"data" * 160))
         self.assertEqual(client.transport.ended, "aborted")
         self.assertEqual(len(spy.data), 840)
-        queued = len(client.connection._queue._sending) + len(client.connection._queue)
+        queued = len(client.connection._sending) + client.connection.behind
         self.assertLess(queued, 2 * QUEUE_LIMIT)
 
     def test_a_slow_reader_that_sends(self) -> None:
@@ -662,7 +662,7 @@ class EndTests(SynchronousTestCase):
         """What waits for the end of the reactor's turn is not lost when the client sends close_notify in it."""
         client = Gateway(OPEN).shake_hands()
         spied(client)
-        client.connection._queue._outbox = outbox = Outbox()
+        client.connection._outbox = outbox = Outbox()
         outbox.open = True
         client.connection.write(b"answer")
         self.assertEqual(client.transport.sent, b"")

@@ -71,6 +71,10 @@ class _Socket:
             raise self.fails
         return self._ours.recv(size).ljust(self._size)
 
+    def send(self, data: bytes) -> int:
+        """Nothing is sent here."""
+        raise NotImplementedError
+
 
 class _Ahead(StreamSocket):
     """One whose bytes are read before those of others are handled; a read takes 100 at first."""
