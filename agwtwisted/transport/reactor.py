@@ -26,8 +26,9 @@ from agwtwisted.transport.outbox import ITurns, Outbox
 from agwtwisted.transport.sockets import StreamSocket
 from agwtwisted.transport.turn_times import SHORT, TurnTimes
 
-GROUP: Final = 64
-"""Events that are handled together at most: written data does not wait longer."""
+GROUP: Final = 32
+"""Events that are handled together at most: written data does not wait longer. The more, the less of a processor's caches
+each one costs; with 64 the CPU time is the same, and a busy gateway's 99th percentile a fifth longer."""
 
 AHEAD: Final = 256 * 1024
 """Bytes that are read together, about: as much as stays in a processor's cache until it is handled."""
