@@ -27,8 +27,8 @@ from agwtwisted.transport.sockets import StreamSocket
 from agwtwisted.transport.turn_times import SHORT, TurnTimes
 
 GROUP: Final = 32
-"""Events that are handled together at most: written data does not wait longer. The more, the less of a processor's caches
-each one costs; with 64 the CPU time is the same, and a busy gateway's 99th percentile a fifth longer."""
+"""Events that are handled together at most: written data does not wait longer. More together share a processor's caches;
+with 64 the CPU time is the same, and the 99th percentile of a busy gateway longer by a quarter."""
 
 AHEAD: Final = 256 * 1024
 """Bytes that are read together, about: as much as stays in a processor's cache until it is handled."""
