@@ -18,6 +18,7 @@ hardly depends on who else uses the machine, as rate and latency do.
 ``options.py``       the command line
 ``worktrees.py``     working copies of commits that are compared
 ``load.py``          runs the generator
+``generators.py``    the generator next to wrk and h2load, which ``client_certificate.c`` gives a client certificate
 ``checks.py``        shows, before anything is measured, that wrong answers are found and that all do the same job
 ``workloads.py``     what is measured
 ``measure.py``       rounds and memory

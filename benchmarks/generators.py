@@ -160,11 +160,11 @@ def _words(spread: Spread, digits: int) -> str:
     return f"{spread.median:.{digits}f} ({spread.least:.{digits}f}..{spread.most:.{digits}f})"
 
 
-def measure(tools: Tools, start: Callable[[Peer, str], RunningPeer], both: list[Peer], kinds: list[Kind]) -> Found:
+def measure(tools: Tools, start: Callable[[Peer, str], RunningPeer], both: list[Peer], wanted: list[Kind]) -> Found:
     """One round; every process is warm before it is measured."""
     found: Found = {}
     for scene, http in ((MUTUAL, 1), (HTTP2, 2)):
-        if not (chosen := [kind for kind in kinds if kind.http == http]):
+        if not (chosen := [kind for kind in wanted if kind.http == http]):
             continue
         running = [start(peer, scene) for peer in both]
         for one in running:
@@ -187,7 +187,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _kinds(options: argparse.Namespace) -> list[Kind]:
+def kinds(options: argparse.Namespace) -> list[Kind]:
+    """The loads of the command line."""
     numbers = [int(number) for number in options.connections.split(",")] if options.connections else None
     return [
         kind for kind in KINDS if (numbers is None or kind.connections in numbers) and options.http in (None, kind.http)
@@ -223,7 +224,7 @@ def run(options: argparse.Namespace) -> Found:
                     begun = peers.started(peer, place / f"{peer.name}-{scene}", pki, pages.port, scene)
                     return a_round.enter_context(begun)
 
-                for key, by_peer in measure(tools, start, both[:: (-1) ** number], _kinds(options)).items():
+                for key, by_peer in measure(tools, start, both[:: (-1) ** number], kinds(options)).items():
                     for name, values in by_peer.items():
                         found.setdefault(key, {}).setdefault(name, []).extend(values)
             print(f"round {number + 1} of {options.rounds}", file=sys.stderr, flush=True)

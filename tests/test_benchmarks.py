@@ -17,6 +17,7 @@ from agwtwisted.core.certificates.pem import read_certificates
 from agwtwisted.core.revocation.crl import ProvenCrl, prove
 from agwtwisted.core.revocation.crl_encodings import encoded_lists
 from benchmarks import (
+    generators,
     instructions,
     options,
     plots,
@@ -205,6 +206,24 @@ class OptionTests(SynchronousTestCase):
             plan = attrs.evolve(FULL, peers=("haproxy-sid",))
             self.assertEqual(options.chosen_peers(options.parse([]), plan, remarks), [])
         self.assertRegex(remarks[0], "^without haproxy-sid: ")
+
+
+class GeneratorTests(SynchronousTestCase):
+    """The load generator next to others."""
+
+    def test_table(self) -> None:
+        """Both peers stand beside each other for each load and generator, and the ratio is taken round by round."""
+        found: generators.Found = {("8 connections", "wrk"): {"nginx": [10, 100], "agwtwisted": [20, 100]}}
+        line = generators.table(found).splitlines()[1]
+        self.assertRegex(line, r"^8 connections +wrk +55\.0 \(10.* 1\.50 \(1\.00\.\.2\.00\)$")
+
+    def test_kinds(self) -> None:
+        """Only loads that are asked for are made, and wrk makes none of HTTP/2."""
+        (kind,) = generators.kinds(generators.parse(["--connections", "8", "--http", "2"]))
+        self.assertEqual((kind.connections, kind.streams), (8, 16))
+        self.assertEqual(
+            [name for name in generators.GENERATORS if generators.carries(name, kind)], ["load.c", "h2load"]
+        )
 
 
 @needs("git")
