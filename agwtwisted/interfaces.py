@@ -123,14 +123,18 @@ class Exchange(Protocol):
     def backend(self) -> bytes:
         """The server that is asked, as host:port; empty: none is."""
 
-    def begin(self) -> None:
-        """The request's head is there; the answer may come before this returns."""
+    def begin(self, body: bytes | None) -> None:
+        """The request's head is there; the answer may come before this returns.
+
+        Args:
+            body: all of the request's body, where that is there, too, or there is none; None: it comes by the next two.
+        """
 
     def body(self, data: bytes) -> None:
         """A piece of the request's body, or of what a tunnel carries."""
 
     def body_complete(self) -> None:
-        """The request's body is complete; not called for a request without one."""
+        """The request's body is complete; not called where all of it came with the head."""
 
     def flush(self) -> None:
         """Nothing else came with this read."""
@@ -153,7 +157,7 @@ class _NoExchange:
 
     backend = b""
 
-    def begin(self) -> None:
+    def begin(self, body: bytes | None) -> None:
         """Never called."""
 
     def body(self, data: bytes) -> None:

@@ -64,9 +64,7 @@ def ask(server: Server, probe: HttpProbe, clock: IReactorTime) -> Deferred[str]:
 async def _ask(server: Server, probe: HttpProbe) -> str:
     connection = await server.connect_to_probe(probe.timeout, probe.server_name)
     answer = _Answer(connection)
-    connection.start(answer, _PARSER, timeout=probe.timeout, to_head_request=False)
-    connection.write(probe.request())
-    connection.request_complete()
+    connection.start(answer, _PARSER, probe.request(), timeout=probe.timeout, to_head_request=False)
     await answer.whole
     return answer.problem or probe.match.problem(answer.status, answer.body)
 

@@ -54,8 +54,7 @@ class UpstreamConnection:
     _parser: ResponseParser  # of the request in progress, as the following are
     _user: UpstreamUser | None = None
     _reader: ResponseReader | None = None  # of a response that does not come whole
-    _timeout, _turn = 0.0, 0  # the latter is when it began
-    _to_head_request = _request_whole = _tunnel = False
+    _turn = 0  # in which it began
 
     def __init__(
         self,
@@ -73,6 +72,7 @@ class UpstreamConnection:
         self.server = server
         self._idle: IdleConnections = idle or server
         self._deadline = Deadline(clock, self._too_late)
+        self._to_head_request = self._request_whole = self._tunnel = False
 
     @property
     def full(self) -> bool:
@@ -81,15 +81,22 @@ class UpstreamConnection:
 
     # -- what its user may ask
 
-    def start(self, user: UpstreamUser, parser: ResponseParser, *, timeout: float, to_head_request: bool) -> None:
-        """Takes the connection for one request; `timeout` bounds every silence of the backend, in seconds."""
+    def start(
+        self, user: UpstreamUser, parser: ResponseParser, request: bytes, *, timeout: float, to_head_request: bool
+    ) -> None:
+        """Takes the connection for one request; `timeout` bounds every silence of the backend, in seconds.
+
+        `request` is all of it, and is sent; empty: it comes by `write` and `request_complete`.
+        """
         self.server.used(self)
         self._user = user
         self._turn = self.transport.turn
         self._timeout, self._parser, self._to_head_request = timeout, parser, to_head_request
-        self._request_whole = self.begun = False
+        self._request_whole, self.begun = bool(request), False
         self._reader = None
-        self._deadline.clear()
+        if request:
+            self.transport.write(request)
+        self._watch()
 
     def write(self, data: bytes) -> None:
         """Sends a piece of the request."""
@@ -193,13 +200,11 @@ class UpstreamConnection:
             if self._tunnel:
                 self._user = None
                 user.response_end()
+                user.response_flush()
             elif self.transport.cut:  # it is unknown whether the response is complete
                 self._lose(reason, timed_out=False)
             else:
-                reader = self._reading()
-                reader.end()
-                self._hand_on(user, reader)
-            user.response_flush()
+                self._read(user, b"", ended=True)
         except Exception:
             self._broken(user)
 
@@ -214,19 +219,14 @@ class UpstreamConnection:
         else:
             self._deadline.clear()
 
-    def _reading(self) -> ResponseReader:
-        """The reader of the response."""
-        self._reader = self._reader or self._parser.reader(to_head_request=self._to_head_request)
-        return self._reader
-
-    def _read(self, user: UpstreamUser, data: bytes) -> None:
-        """Takes a piece of the response, or of what a tunnel carries."""
+    def _read(self, user: UpstreamUser, data: bytes, *, ended: bool = False) -> None:
+        """Takes a piece of the response, or of what a tunnel carries; with `ended` there are no more."""
         if self._tunnel:
             self._watch()
             user.response_body(data)
         else:
-            reader = self._reading()
-            reader.feed(data)
+            reader = self._reader = self._reader or self._parser.reader(to_head_request=self._to_head_request)
+            reader.end() if ended else reader.feed(data)
             self._hand_on(user, reader)
             if self._reader is reader:
                 self._watch()

@@ -68,6 +68,7 @@ class ExchangeActions(ExchangeDriver):
     _attempts: Attempts = NO_ATTEMPTS
     _judging: Deferred[Client] | None = None
     _head_timer: IDelayedCall | None = None
+    _body: bytes | None  # of the request, where it came with the head
     _connection: BackendConnection
     _forwarded: ForwardedRequest
     _held_body: bytearray  # while the client is judged
@@ -144,11 +145,10 @@ class ExchangeActions(ExchangeDriver):
         """DIAL."""
         if not isinstance(self._request, RequestHead):
             raise AssertionError("only a fit request is forwarded")
-        forwarded = self._forwarded = ForwardedRequest(
-            self._context, self._request, self._session, self.record, decision
+        forwarded = self._attempts = self._forwarded = ForwardedRequest(
+            self._context, self._request, self._body, self._session, self.record, decision, self
         )
-        attempts = self._attempts = forwarded.attempts(self)
-        connection = attempts.start()
+        connection = forwarded.start()
         return None if connection is None else (on.CONNECTED, connection)
 
     def dial_again(self, server: Server) -> None:

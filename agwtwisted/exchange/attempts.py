@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError
@@ -36,51 +35,49 @@ class Counting(Protocol):
 
 
 class Attempts:
-    """One request on its way: what a backend gets of it.
+    """One request on its way: what a backend gets of it. Subclasses render its head.
 
     Args:
         request: its head.
+        body: all of its body; None: that comes by `body` and `body_complete`.
         servers: the servers to ask, in this order; closed at the end.
-        head_for: renders the head that a server gets.
-        timeout: for connecting, and for every silence of a backend, in seconds.
         parser: of the response.
-        stays: whether another attempt stays at its server, as long as that can be connected to.
-        dedicated: the connections that the request may use, and then nothing else does; None: any idle one.
-        counting: has the counters of the pool; None: nothing is counted.
+        timeout: for connecting, and for every silence of a backend, in seconds.
         user: gets the connection and what comes over it, or the status to answer with where there is none.
+        counting: has the counters of the pool; None: nothing is counted.
     """
 
     log = Logger()
 
     server: Server | None = None  # that was asked last
     connection: UpstreamConnection | None = None  # None before, and once the response is whole
+    stays = False  # whether another attempt stays at its server, as long as that can be connected to
+    dedicated: DedicatedConnections | None = None  # that it may use, and then nothing else does; None: any idle one
     _choice: ServerChoice[Server] | None = None  # None until the first server fails
     _connecting: Deferred[UpstreamConnection] | None = None
+    _unsent: tuple[bytes, ...] = ()
 
     def __init__(
         self,
         request: RequestHead,
+        body: bytes | None,
         servers: Order[Server],
-        head_for: Callable[[Server], bytes],
-        *,
-        timeout: float,
         parser: ResponseParser,
-        stays: bool = False,
-        dedicated: DedicatedConnections | None = None,
-        counting: Counting | None = None,
+        timeout: float,
         user: AttemptsUser,
+        counting: Counting | None = None,
     ) -> None:
         self._request = request
+        self._body = NO_BODY if request.framing is _NO_BODY else KeptBody(request.framing, body)
         self._servers = servers
-        self._stays = stays
-        self._dedicated = dedicated
-        self._body = NO_BODY if request.framing is _NO_BODY else KeptBody(request.framing)
-        self._head_for = head_for
-        self._timeout = timeout
         self._parser = parser
+        self._timeout = timeout
         self._user = user
         self._counting = counting
-        self._unsent: list[bytes] = []
+
+    def head_for(self, server: Server) -> bytes:
+        """The head that a server gets."""
+        raise NotImplementedError
 
     def start(self) -> UpstreamConnection | None:
         """Asks the first server: returns the connection where an idle one is used, else the user gets it later."""
@@ -104,7 +101,7 @@ class Attempts:
     def _choice_after(self, server: Server) -> ServerChoice[Server]:
         """The choice of further servers, after one that failed."""
         if self._choice is None:
-            self._choice = ServerChoice(self._servers, server, stays=self._stays)
+            self._choice = ServerChoice(self._servers, server, stays=self.stays)
         return self._choice
 
     def body(self, data: bytes) -> bool:
@@ -113,7 +110,7 @@ class Attempts:
         piece = self._body.add(data, sent=connection is not None)
         if connection is None:
             return self._body.has_room
-        self._unsent.append(piece)
+        self._unsent += (piece,)
         self.flush()
         return not connection.full
 
@@ -121,7 +118,7 @@ class Attempts:
         """The request's body is whole."""
         end = self._body.end(sent=self.connection is not None)
         if end and self.connection is not None:
-            self._unsent.append(end)
+            self._unsent += (end,)
 
     def flush(self) -> None:
         """Sends what was given since the last time."""
@@ -130,7 +127,7 @@ class Attempts:
             return
         if self._unsent:
             data = self._unsent[0] if len(self._unsent) == 1 else b"".join(self._unsent)
-            self._unsent = []
+            self._unsent = ()
             connection.write(data)
         if self._body.whole:
             connection.request_complete()
@@ -152,7 +149,7 @@ class Attempts:
             self._user.failed(502, ErrorInfo.UPSTREAM_NO_LIVE)
             return None
         self.server = server
-        dedicated, host = self._dedicated, self._request.host
+        dedicated, host = self.dedicated, self._request.host
         connection = server.take(host) if dedicated is None else dedicated.take(server, host)
         if connection is None:
             self._connect(server)
@@ -163,7 +160,7 @@ class Attempts:
     def _connect(self, server: Server) -> None:
         self.server = server
         began = server.seconds()
-        connecting = self._connecting = server.connect(self._timeout, self._request.host, self._dedicated)
+        connecting = self._connecting = server.connect(self._timeout, self._request.host, self.dedicated)
         answered = connecting.addCallbacks(
             self._connected, self._not_connected, callbackArgs=(server, began), errbackArgs=(server,)
         )
@@ -209,16 +206,19 @@ class Attempts:
             self._counting.backend(server).retries += 1
 
     def _take(self, connection: UpstreamConnection, server: Server) -> None:
+        """Sends the request, if it is whole; else what there is of it goes with what follows, or the next flush."""
         self.connection = connection
+        request, body = self.head_for(server), self._body
+        if body is not NO_BODY:
+            request += body.so_far()
         connection.start(
             self._user,
             self._parser,
+            request if body.whole else b"",
             timeout=self._timeout,
             to_head_request=self._request.method == b"HEAD",
         )
-        self._unsent = [self._head_for(server)]
-        if self._body is not NO_BODY:
-            self._unsent.append(self._body.so_far())
+        self._unsent = () if body.whole else (request,)
 
     def _go_on(self, connection: UpstreamConnection) -> None:
         """Sends what has waited for this connection, and lets the body flow on."""

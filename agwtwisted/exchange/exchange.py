@@ -92,8 +92,11 @@ class HttpExchange(ExchangeActions):
 
     # -- from the client protocol, as interfaces.Exchange says
 
-    def begin(self) -> None:
-        """Decides what becomes of the request."""
+    def begin(self, body: bytes | None) -> None:
+        """Decides what becomes of the request; `body` is all of its body, None: that comes."""
+        if body:
+            self.record.body_size = len(body)
+        self._body = body
         self._on(on.BEGUN)
 
     def body(self, data: bytes) -> None:

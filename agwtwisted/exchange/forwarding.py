@@ -10,6 +10,7 @@ import attrs
 from agwtwisted.backends.dedicated import DedicatedConnections
 from agwtwisted.backends.upstream import Server
 from agwtwisted.core.backends.affinity import Affinity
+from agwtwisted.core.backends.balancing import Pool
 from agwtwisted.core.exchange.decisions import Forwarded
 from agwtwisted.core.exchange.forwarding import host_for, request_bytes, rewritten_request_bytes
 from agwtwisted.core.http.messages import RequestHead, ResponseHead
@@ -22,75 +23,72 @@ from agwtwisted.exchange.record import ExchangeRecord
 from agwtwisted.interfaces import AttemptsUser, Session
 
 
-class ForwardedRequest:
-    """A request, and the decision where it goes.
+class ForwardedRequest(Attempts):
+    """A request and the decision where it goes, and the attempts to get it there, to be started.
 
     Args:
         context: what all exchanges of a configuration share.
         request: as it came.
+        body: all of its body; None: that comes.
         session: of its client.
         record: of its exchange.
         decision: where it goes, and as whose request.
+        user: of the attempts.
 
     Raises:
         AssertionError: the decision's action leads to no backend.
     """
 
-    __slots__ = (
-        "_context",
-        "_decision",
-        "_record",
-        "_request",
-        "_servers",
-        "_session",
-        "_settings",
-        "affinity",
-        "asks_upgrade",
-        "rules_saw_it",
-    )
+    affinity: Affinity[Server] | None = None
 
     def __init__(
         self,
         context: ExchangeContext,
         request: RequestHead,
+        body: bytes | None,
         session: Session,
         record: ExchangeRecord,
         decision: Forwarded,
+        user: AttemptsUser,
     ) -> None:
         settings, route = decision.action.settings, record.route
         if settings is None or route is None or route.servers is None:
             raise AssertionError("an action without a redirect has a pool")
-        self._context = context
-        self._request = request
-        self._session = session
         self._record = record
+        self._session = session
         self._decision = decision
         self._settings = settings
-        servers = self._servers = route.servers
-        self.affinity = servers.affinity
-        self.asks_upgrade = bool(request.upgrade)
-        self.rules_saw_it = decision.request is not None
+        servers = route.servers
+        if servers.affinity is not None:
+            self.affinity = servers.affinity
+            self.stays = True
+        kept = self._kept(servers) if settings.dedicated_backend_connection else None
         if decision.request is not None:
             record.forwarded_target = decision.request.target
+        order = servers.order(decision.client, request.headers, kept)
+        super().__init__(request, body, order, context.responses, settings.request_timeout, user, record)
 
-    def attempts(self, user: AttemptsUser) -> Attempts:
-        """The attempts to get it to a server, to be started."""
-        request, servers = self._request, self._servers
-        dedicated = _dedicated(self._session) if self._settings.dedicated_backend_connection else None
-        kept = None if dedicated is None else dedicated.server(servers)
-        return Attempts(
-            request,
-            servers.order(self._decision.client, request.headers, kept),
-            self._head_for,
-            timeout=self._settings.request_timeout,
-            parser=self._context.responses,
-            stays=servers.affinity is not None or dedicated is not None,
-            dedicated=dedicated,
-            counting=self._record,
-            user=user,
-        )
+    def _kept(self, servers: Pool[Server]) -> Server | None:
+        """The server to which the client has a connection of its own; the request uses such connections alone."""
+        session = self._session
+        found = session.dedicated
+        if not isinstance(found, DedicatedConnections):
+            found = session.dedicated = DedicatedConnections()
+        self.dedicated = found
+        self.stays = True
+        return found.server(servers)
 
-    def _head_for(self, server: Server) -> bytes:
+    @property
+    def asks_upgrade(self) -> bool:
+        """Whether the client has asked for another protocol."""
+        return bool(self._request.upgrade)
+
+    @property
+    def rules_saw_it(self) -> bool:
+        """Whether rules see its response, too."""
+        return self._decision.request is not None
+
+    def head_for(self, server: Server) -> bytes:
         """The head that a server gets."""
         request, decision, record, session = self._request, self._decision, self._record, self._session
         host = record.host = host_for(self._settings, request, server.host)
@@ -118,11 +116,3 @@ class ForwardedRequest:
         received = request.size + self._record.body_size
         context = Context(request, decision.client, received_bytes=received, sent_bytes=bytes_sent)
         return rewrite_response(decision.request, head, context)
-
-
-def _dedicated(session: Session) -> DedicatedConnections:
-    """The connections of a client, made with the first request that wants them."""
-    found = session.dedicated
-    if not isinstance(found, DedicatedConnections):
-        found = session.dedicated = DedicatedConnections()
-    return found

@@ -232,7 +232,7 @@ class _WebWriter:
         self._exchange = exchange
         log_failure(self._request.notifyFinish().addErrback(self._client_lost), self.log, "serving a request")
         self._request.registerProducer(self, True)
-        exchange.begin()
+        exchange.begin(None)
         try:
             self._send_body()
         except Exception:

@@ -167,10 +167,7 @@ class Frontend:
             self._next_turn.cancel()
             self._next_turn = None
         exchange, self.exchange, self._phase = self.exchange, NO_EXCHANGE, IDLE
-        if self._connection.failed:
-            exchange.broken()
-        else:
-            exchange.client_lost()
+        (exchange.broken if self._connection.failed else exchange.client_lost)()
         self._writer.detach()
 
     # -- from the response writer, as its WriterOwner
@@ -239,10 +236,11 @@ class Frontend:
             return
         self._rests = False
         try:
-            self._take_all()
+            in_pieces = self._take_all()
         finally:
             self._rests = True
-        self.exchange.flush()
+        if in_pieces:
+            self.exchange.flush()
         self._settle(came)
 
     def _settle(self, came: int = 0) -> None:
@@ -250,37 +248,38 @@ class Frontend:
         self._steer()
         if self._connection.input_ended:
             self._close_if_answered()
-        else:
-            self._watch(came)
+        self._watch(came)
 
-    def _take_all(self) -> None:
+    def _take_all(self) -> bool:
+        """Hands on what was read; whether the exchange in progress got some of a request that had not come whole."""
         reader, connection = self._reader, self._connection
-        begun = 0
+        begun, in_pieces = 0, False
         while not connection.closing:
             if self._phase is IDLE:
                 if (self._on_hold and not self._is_settled()) or connection.full:
-                    return
+                    break
                 if begun == ANSWERS_A_TURN:
                     if reader.unread:  # it comes after what has come for others
                         self._next_turn = connection.next_turn(self._go_on_in_turn)
-                    return
+                    break
                 begun += 1
             event = reader.next_event()
-            if event is NEED_DATA or event is PAUSED:
-                return
-            self._take(event)
+            if isinstance(event, RequestHead):
+                body = b"" if event.framing is _NO_BODY else reader.whole_body()
+                in_pieces = body is None
+                self._begin(event, BODY if body is None else WHOLE, body)
+            elif event is NEED_DATA or event is PAUSED:
+                break
+            else:
+                in_pieces = True
+                self._take(event)
             if self._phase is WHOLE:
-                return  # what follows waits for the answer
-
-    def _go_on_in_turn(self) -> None:
-        self._next_turn = None
-        self._guarded(self._advance)
+                break  # what follows waits for the answer
+        return in_pieces
 
     def _take(self, event: RequestEvent) -> None:
-        """Hands on what was read: the next request, or something of the one in progress."""
-        if isinstance(event, RequestHead):
-            self._begin(event, WHOLE if event.framing is _NO_BODY else BODY)
-        elif isinstance(event, bytes):
+        """Hands on more of the request in progress, or a request that is unfit."""
+        if isinstance(event, bytes):
             self.exchange.body(event)
         elif not isinstance(event, UnfitRequest):
             self._phase = WHOLE
@@ -291,12 +290,16 @@ class Frontend:
         else:
             self.exchange.refuse(event.status, event.error_info)
 
-    def _begin(self, request: RequestHead | UnfitRequest, phase: Phase) -> None:
+    def _go_on_in_turn(self) -> None:
+        self._next_turn = None
+        self._guarded(self._advance)
+
+    def _begin(self, request: RequestHead | UnfitRequest, phase: Phase, body: bytes | None = b"") -> None:
         self._phase = phase
         self._deadlines.head_whole()
         self._writer.begin(request)
         exchange = self.exchange = self._exchanges.exchange(request, self._writer, self._session)
-        exchange.begin()
+        exchange.begin(body)
 
     def _await_next(self) -> None:
         """A request was answered, and another one may follow it."""
@@ -343,10 +346,7 @@ class Frontend:
     def _end_wait(self) -> None:
         """What the client should have sent, or a time to look at it, is over."""
         if self._connection.input_ended and not self._connection.closing:
-            if self._connection.is_reset():
-                self._connection.abort()
-            else:
-                self._deadlines.again_in(LOOK)
+            self._connection.abort() if self._connection.is_reset() else self._deadlines.again_in(LOOK)
         elif self._phase is BODY:
             self.exchange.refuse(408, ErrorInfo.INVALID_REQUEST)
         elif self._phase is not IDLE:

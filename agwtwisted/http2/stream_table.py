@@ -297,7 +297,8 @@ class StreamTable:
 
     def _ask(self, stream: Http2Stream, request: RequestHead | UnfitRequest) -> None:
         exchange = self._exchanges.exchange(request, stream, self._session)
-        self._touched.append(stream)
+        if not isinstance(stream.body_of_request, AbsentBody):
+            self._touched.append(stream)
         fault = stream.begin(request, exchange, self._max_body_bytes)
         if fault is not None:
             self._judge(stream, fault)

@@ -160,17 +160,12 @@ class Http2Stream:
         self._request, self.exchange = request, exchange
         self.phase = RUNNING
         body = self.body_of_request
-        if isinstance(request, UnfitRequest):
-            exchange.begin()
-            return None
-        if isinstance(body, AbsentBody):
-            exchange.begin()
-            if request.framing is not _NO_BODY and self.phase is RUNNING:
-                exchange.body_complete()
+        if isinstance(request, UnfitRequest) or isinstance(body, AbsentBody):
+            exchange.begin(b"")
             return None
         if request.upgrade:
             self.phase = UPGRADING
-        exchange.begin()
+        exchange.begin(None)
         fault = body.expect(_length_of(request), max_body_bytes) if self.phase is RUNNING else None
         if fault is None:
             self.go_on()

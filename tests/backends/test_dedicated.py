@@ -53,9 +53,8 @@ class DedicatedTests(SynchronousTestCase):
 
     def begin(self, connection: UpstreamConnection) -> None:
         """A request that is under way."""
-        connection.start(User(), PARSER, timeout=TIMEOUT, to_head_request=False)
-        connection.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-        connection.request_complete()
+        request = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+        connection.start(User(), PARSER, request, timeout=TIMEOUT, to_head_request=False)
 
     def open(self, server: Server) -> int:
         """How many connections a server has, whoever uses them."""

@@ -49,10 +49,9 @@ class _Case(SynchronousTestCase):
 
     def ask(self, connection: UpstreamConnection, *, whole: bool = True, head: bool = False) -> None:
         """Sends a request over a connection."""
-        connection.start(self.user, PARSER, timeout=TIMEOUT, to_head_request=head)
-        connection.write(REQUEST)
-        if whole:
-            connection.request_complete()
+        connection.start(self.user, PARSER, REQUEST if whole else b"", timeout=TIMEOUT, to_head_request=head)
+        if not whole:
+            connection.write(REQUEST)
 
     @property
     def line(self) -> Line:

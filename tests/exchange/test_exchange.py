@@ -47,6 +47,7 @@ from agwtwisted.core.rules.conditions import Condition
 from agwtwisted.core.rules.rewriting import HeaderAction, RewriteRule, RewriteRuleSet
 from agwtwisted.core.rules.templates import Scope, Template
 from agwtwisted.core.verification.verdicts import Missing, Refused, Trusted, Unchecked, Verdict
+from agwtwisted.exchange import actions as actions_module
 from agwtwisted.exchange import deciding as deciding_module
 from agwtwisted.exchange import forwarding as forwarding_module
 from agwtwisted.exchange.actions import HEAD_TIMEOUT, ExchangeActions
@@ -1371,20 +1372,22 @@ class DefectTests(_Case):
         (deciding_module, "decide", TWO),
         (deciding_module, "decide", POST + b"abc"),
         (deciding_module.Routing, "decide", UPGRADE),
-        (HttpExchange, "body", POST + b"abc"),
-        (HttpExchange, "body_complete", POST + b"abc"),
-        (HttpExchange, "flush", GET),
-        (forwarding_module, "Attempts", GET),
-        (Attempts, "flush", GET),
+        (HttpExchange, "begin", POST + b"abc"),
+        (HttpExchange, "body", POST + b"ab"),
+        (HttpExchange, "body_complete", CHUNKED + b"0\r\n\r\n"),
+        (HttpExchange, "flush", POST + b"ab"),
+        (actions_module, "ForwardedRequest", GET),
+        (Attempts, "flush", POST + b"ab"),
         (Attempts, "_connected", GET),
         (Server, "take", GET),
         (Server, "connect", GET),
         (forwarding_module, "request_bytes", GET),
         (RequestReader, "next_event", GET),
         (RequestReader, "next_event", POST + b"abc"),
+        (RequestReader, "whole_body", POST + b"abc"),
         (RequestParser, "usual", GET),
         (Frontend, "_take_all", GET),
-        (Frontend, "_take", TWO),
+        (Frontend, "_begin", TWO),
     )
 
     def make(self, *sites: Site, **limits: Any) -> None:
@@ -1443,7 +1446,7 @@ class DefectTests(_Case):
 
     def test_later_request(self) -> None:
         """The answer before it stands: the error is that of the pipelined request, and nothing follows it."""
-        for owner, name in ((deciding_module, "decide"), (HttpExchange, "flush"), (forwarding_module, "Attempts")):
+        for owner, name in ((deciding_module, "decide"), (HttpExchange, "begin"), (actions_module, "ForwardedRequest")):
             with self.subTest(place=name):
                 self.make()
                 line = self.client()

@@ -43,14 +43,13 @@ class ForwardedRequestTests(SynchronousTestCase):
         self.record.route = self.stand.exchanges.route("public", self.action)
         session: Any = SimpleNamespace(identity=lambda action, client: b"X-Identity: x\r\n", address=b"192.0.2.1:7")
         decision = Forwarded(self.action, client, request)
-        self.forwarded = ForwardedRequest(self.stand.exchanges, HEAD, session, self.record, decision)
+        self.user: Any = User()
+        self.user.connected = lambda connection: None
+        self.forwarded = ForwardedRequest(self.stand.exchanges, HEAD, b"", session, self.record, decision, self.user)
 
     def sent(self) -> bytes:
         """What a server gets."""
-        user: Any = User()
-        user.connected = lambda connection: None
-        attempts = self.forwarded.attempts(user)
-        attempts.start()
+        self.forwarded.start()
         self.network.advance(0)
         return self.network.backend(9000).line.take()
 
@@ -89,5 +88,6 @@ class ForwardedRequestTests(SynchronousTestCase):
         session: Any = None
         for nowhere in (attrs.evolve(self.action, pool=None), attrs.evolve(self.action, settings=None)):
             self.record.route = self.stand.exchanges.route("public", nowhere)
+            decision = Forwarded(nowhere, client, None)
             with self.assertRaises(AssertionError):
-                ForwardedRequest(self.stand.exchanges, HEAD, session, self.record, Forwarded(nowhere, client, None))
+                ForwardedRequest(self.stand.exchanges, HEAD, b"", session, self.record, decision, self.user)

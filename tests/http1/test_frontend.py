@@ -86,8 +86,11 @@ class Asked:
         self.flushes = 0
         self._begun = begun
 
-    def begin(self) -> None:
-        """The request's head is there."""
+    def begin(self, body: bytes | None) -> None:
+        """The request's head is there, and perhaps its body."""
+        if body is not None:
+            self.data = body
+            self.whole = isinstance(self.request, RequestHead) and self.request.framing is not Framing.NONE
         self._begun(self)
 
     def body(self, data: bytes) -> None:
@@ -299,6 +302,14 @@ class RequestTests(_Case):
         self.assertEqual((self.last.data, self.last.whole, self.last.flushes), (b"01234", False, 1))
         self.line.send(b"56789")
         self.assertEqual((self.last.data, self.last.whole, self.last.flushes), (b"0123456789", True, 2))
+
+    def test_whole_body(self) -> None:
+        """A body that comes with its head is handed on with it, and does not end the connection of an early answer."""
+        self.answers_at_once()
+        for _ in range(2):
+            self.line.send(POST + b"0123456789")
+            self.assertEqual((self.last.data, self.last.whole, self.last.flushes), (b"0123456789", True, 0))
+        self.assertEqual((len(self.asked), self.line.received.count(b"close")), (2, 0))
 
     def test_byte_by_byte(self) -> None:
         """It makes no difference how the bytes come."""

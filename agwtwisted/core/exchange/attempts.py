@@ -19,6 +19,9 @@ from agwtwisted.core.http.messages import IDEMPOTENT, Framing, RequestHead
 KEPT_BODY: Final = 65536
 """Bytes of a request's body that are kept to send them once more; further ones are sent and forgotten."""
 
+# Before Python 3.12 each look at a member of an Enum costs a call.
+_NONE, _CHUNKED = Framing.NONE, Framing.CHUNKED
+
 T = TypeVar("T", bound=Candidate)
 
 
@@ -73,15 +76,21 @@ class KeptBody:
     """The body of a request so far, as it is sent: complete until it is too large to be kept, empty from then on.
 
     Nothing follows its end, to which a defect would lead: a server would read it as the beginning of another request.
+
+    Args:
+        framing: how it is sent.
+        whole: all of it; None: it comes in pieces.
     """
 
     __slots__ = ("_chunked", "_forgotten", "_kept", "whole")
 
-    def __init__(self, framing: Framing) -> None:
-        self.whole = framing is Framing.NONE
-        self._chunked = framing is Framing.CHUNKED
+    def __init__(self, framing: Framing, whole: bytes | None = None) -> None:
+        self.whole = framing is _NONE or whole is not None
+        self._chunked = framing is _CHUNKED
         self._forgotten = False
-        self._kept: bytes | bytearray = b""  # most requests have no body
+        self._kept: bytes | bytearray = whole or b""  # most requests have no body
+        if self._chunked and whole is not None:
+            self._kept = (chunk(whole) if whole else b"") + LAST_CHUNK
 
     @property
     def has_room(self) -> bool:

@@ -18,6 +18,9 @@ from agwtwisted.core.http.pages import ErrorInfo
 FRAMING_OF_A_BYTE: Final = 16
 """How many bytes may frame one byte of a body: chunks of a single byte need six, and their extensions the rest."""
 
+LARGEST_WHOLE: Final = 65536
+"""Bytes of a body that is handed on with its head, where it came with that; a larger one flows."""
+
 RequestEvent: TypeAlias = RequestHead | UnfitRequest | bytes | Mark
 
 _LATE: Final = BadRequest(408, ErrorInfo.INVALID_REQUEST)
@@ -139,6 +142,22 @@ class RequestReader:
             self._finish()
             return END
         return PAUSED
+
+    def whole_body(self) -> bytes | None:
+        """All of the body of the request whose head was the last event, if it came with that; there is no END then.
+
+        None: it has no length, or did not come, or is a larger one: it is read by the next events.
+        """
+        at, left = self._at, self._left
+        if self._state is _END:
+            self._finish()
+            return b""
+        if self._state is not _COUNTED or left > LARGEST_WHOLE or left > len(self._data) - at:
+            return None
+        body = self._data[at : at + left]
+        self._at, self._left = at + left, 0
+        self._finish()
+        return body
 
     def next_request(self) -> None:
         """Lets the next request be read, where one may follow."""

@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from agwtwisted.core.backends.health import HealthState
 from agwtwisted.core.exchange.attempts import KEPT_BODY, NO_BODY, KeptBody, ServerChoice
 from agwtwisted.core.http.messages import Framing, RequestHead
+from agwtwisted.core.http.request_reader import LARGEST_WHOLE
 
 GET = RequestHead(method=b"GET", target=b"/", version=b"1.1", host="a", authority=b"a", headers=())
 
@@ -106,6 +107,19 @@ class KeptBodyTests(SynchronousTestCase):
         self.assertEqual(body.so_far(), b"3\r\nabc\r\n0\r\n\r\n")
         body = KeptBody(Framing.LENGTH)
         self.assertEqual((body.add(b"abc", sent=False), body.end(sent=False), body.so_far()), (b"abc", b"", b"abc"))
+
+    def test_whole(self) -> None:
+        """A body that came with its head is whole from the start, and is sent as pieces would be."""
+        for framing, body, sent in (
+            (Framing.LENGTH, b"abc", b"abc"),
+            (Framing.LENGTH, b"", b""),
+            (Framing.CHUNKED, b"abc", b"3\r\nabc\r\n0\r\n\r\n"),
+            (Framing.CHUNKED, b"", b"0\r\n\r\n"),
+        ):
+            kept = KeptBody(framing, body)
+            self.assertEqual((kept.whole, kept.so_far(), kept.may_be_sent_again(GET)), (True, sent, True))
+            self.assertRaises(AssertionError, kept.add, b"x", sent=True)
+        self.assertLessEqual(LARGEST_WHOLE, KEPT_BODY)
 
     def test_none(self) -> None:
         """A request without a body is whole from the start, and has nothing to be sent."""

@@ -14,7 +14,7 @@ from agwtwisted.core.http.heads import RequestParser
 from agwtwisted.core.http.managed import MANAGED_NAMES, canonical
 from agwtwisted.core.http.messages import MAX_TARGET, METHODS, Framing, Mark, RequestHead, UnfitRequest
 from agwtwisted.core.http.pages import ErrorInfo
-from agwtwisted.core.http.request_reader import RequestEvent, RequestReader
+from agwtwisted.core.http.request_reader import LARGEST_WHOLE, RequestEvent, RequestReader
 from tests.memory import kept_after
 from tests.readers import in_one_piece, pulled, pulled_on
 from tests.requests import parsed, requests
@@ -434,6 +434,27 @@ class EndlessTests(SynchronousTestCase):
         for _ in range(BODY_BYTES // 1024):
             told += events_of(reading, bytes(1024))
         self.assertEqual(told[-1], Mark.END)
+
+    def test_whole_body(self) -> None:
+        """A body that came with its head can be taken with it, up to a bound; what is behind it comes next."""
+        reading = reader()
+        for head, body, whole in (
+            (get(), b"", None),
+            (post(b"Content-Length: 3\r\n"), b"abc", b"abc"),
+            (post(b"Content-Length: 0\r\n"), b"", b""),
+            (post(b"Content-Length: 3\r\n"), b"ab", None),
+            (post(b"Content-Length: %d\r\n" % LARGEST_WHOLE), bytes(LARGEST_WHOLE), bytes(LARGEST_WHOLE)),
+            (post(b"Content-Length: %d\r\n" % (LARGEST_WHOLE + 1)), bytes(LARGEST_WHOLE + 1), None),
+            (chunks(b""), b"3\r\nabc\r\n0\r\n\r\n", None),
+        ):
+            reading = reader()
+            reading.feed(head + body + (b"" if whole is None else get()))
+            self.assertIsInstance(reading.next_event(), RequestHead)
+            self.assertEqual(reading.whole_body(), whole)
+            if whole is not None:
+                self.assertIs(reading.next_event(), Mark.PAUSED)
+                reading.next_request()
+                self.assertIsInstance(reading.next_event(), RequestHead)
 
     def test_long_reads_are_no_offence(self) -> None:
         """A read that ends in another head than it began in says nothing about either."""
