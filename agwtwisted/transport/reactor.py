@@ -27,7 +27,7 @@ from agwtwisted.transport.sockets import StreamSocket
 from agwtwisted.transport.turn_times import SHORT, TurnTimes
 
 GROUP: Final = 32
-"""Events that are handled together at most: written data does not wait longer. More together share a processor's caches;
+"""Events that are handled together at most: written data does not wait longer. More would share a processor's caches;
 with 64 the CPU time is the same, and the 99th percentile of a busy gateway longer by a quarter."""
 
 AHEAD: Final = 256 * 1024
