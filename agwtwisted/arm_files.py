@@ -11,15 +11,16 @@ import socket
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from agwtwisted.core.arm.configuration import NO_OVERLAY, ArmConfiguration, ArmSource, arm_configuration
-from agwtwisted.core.arm.inputs import ArmKeys, with_arm
-from agwtwisted.core.arm.overlay import overlay_path
 from agwtwisted.core.sections import ini
 from agwtwisted.core.sections.sources import ReadFile, SourceFile, own_mode_problems
+
+if TYPE_CHECKING:  # forty modules, which a gateway of an INI file runs without
+    from agwtwisted.core.arm.configuration import ArmConfiguration, ArmSource
+    from agwtwisted.core.arm.inputs import ArmKeys
 
 
 @attrs.frozen(kw_only=True)
@@ -53,6 +54,9 @@ class ArmFiles:
     @property
     def sections(self) -> ini.Document:
         """The sections of the overlay, with the options of the command line."""
+        from agwtwisted.core.arm.configuration import NO_OVERLAY
+        from agwtwisted.core.arm.inputs import with_arm
+
         overlay = NO_OVERLAY if self.text is None else ini.parse(self.text.data, self.overlay)
         return with_arm(overlay, self.overlay, self.keys)
 
@@ -62,6 +66,8 @@ class ArmFiles:
         if self.text is not None:
             problems = (*own_mode_problems(self.overlay, self.text.mode), *overlay.problems)
             overlay = attrs.evolve(overlay, problems=problems)
+        from agwtwisted.core.arm.configuration import ArmSource
+
         return ArmSource(
             data=data or None,
             file=file,
@@ -73,6 +79,8 @@ class ArmFiles:
 
     def configuration(self, file: str, data: bytes, read: ReadFile) -> ArmConfiguration:
         """The sections of a document, as `arm_configuration` has them; raises ConfigError."""
+        from agwtwisted.core.arm.configuration import arm_configuration
+
         return arm_configuration(self.source(file, data), read)
 
 
@@ -83,6 +91,8 @@ def arm_files(file: str, arguments: ArmArguments, read: ReadFile) -> ArmFiles:
         file: the path of the document.
         read: gives the overlay by its path; what it raises is raised.
     """
+    from agwtwisted.core.arm.overlay import overlay_path
+
     path = overlay_path(file) if arguments.overlay is None else arguments.overlay
     has_overlay = arguments.overlay is not None or os.path.lexists(path)
     text = read(path) if has_overlay else None

@@ -25,15 +25,14 @@ from agwtwisted.core.reports.check_report import ACCESS_LOG, CONTROL_SOCKET, CON
 from agwtwisted.core.reports.effective_configuration import effective_configuration
 from agwtwisted.core.reports.list_files_report import ListInFile, list_files_table, list_files_warnings
 from agwtwisted.core.sections.control_keys import TOKEN_NAME, token_path
-from agwtwisted.loading import UnreadableError, placed, try_contexts, try_crl_files
+from agwtwisted.loading import UnreadableError, fallbacks, placed, try_contexts, try_crl_files
 from agwtwisted.operations.trials import try_access_log, try_directory, try_socket
 from agwtwisted.process import control_path
 from agwtwisted.resource_manager.source import source_of
 from agwtwisted.revocation import ocsp_store
 from agwtwisted.revocation.crl_files import ReadCrlFiles
-from agwtwisted.tls import openssl
 from agwtwisted.transport.descriptors import raise_limit
-from agwtwisted.transport.process import number_of_workers, reactor_fallback
+from agwtwisted.transport.process import number_of_workers
 
 
 def check(file: str, now: datetime, arm: ArmArguments = NO_ARGUMENTS) -> CheckReport:
@@ -62,11 +61,6 @@ def check(file: str, now: datetime, arm: ArmArguments = NO_ARGUMENTS) -> CheckRe
     tables = "\n".join(filter(None, (report.table(plan, now), list_files_table(lists))))
     text = f"{tables}\n{_processes(plan)}{file}: the configuration is valid"
     return CheckReport.of(file, found, configuration=effective_configuration(plan), text=text)
-
-
-def fallbacks() -> tuple[str, ...]:
-    """What of the installed libraries is unknown to the gateway, and what that means."""
-    return tuple(filter(None, (openssl.FALLBACK, reactor_fallback())))
 
 
 def _fallbacks(file: str) -> Iterator[Problem]:

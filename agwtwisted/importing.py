@@ -15,11 +15,12 @@ from typing import Any, Final
 import attrs
 
 from agwtwisted.arm_files import ArmArguments, arm_files
-from agwtwisted.core.arm.configuration import ArmGateway, arm_gateways, is_json
+from agwtwisted.core.arm.configuration import ArmGateway, arm_gateways
 from agwtwisted.core.arm.import_text import imported_text, summary
 from agwtwisted.core.arm.json_text import JsonNode, read_json
 from agwtwisted.core.base.errors import AgwError, ConfigError, Place, Problem, Severity, has_error, shown
 from agwtwisted.core.configuration.parsing import parse_document
+from agwtwisted.core.sections.document_kinds import is_json
 from agwtwisted.core.sections.sources import ReadFile, SourceFile
 from agwtwisted.loading import UnreadableError, placed, read, try_contexts
 from agwtwisted.starter.new_files import PRIVATE, NewFile, write_all

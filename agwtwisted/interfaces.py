@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import attrs
 from twisted.internet.defer import Deferred
@@ -13,8 +13,6 @@ from agwtwisted.core.http.header_lines import Header
 from agwtwisted.core.http.heads import RequestParser
 from agwtwisted.core.http.messages import RequestHead, ResponseHead, UnfitRequest, WholeResponse
 from agwtwisted.core.http.pages import ErrorInfo
-from agwtwisted.core.http2.requests import RequestTranslator
-from agwtwisted.core.http2.responses import ResponseBlocks
 from agwtwisted.core.identity.clients import Admitted, Client
 from agwtwisted.core.listening.admission import Awaited
 from agwtwisted.core.listening.stream_places import StreamPlaces
@@ -22,6 +20,10 @@ from agwtwisted.core.plan.actions import Action
 from agwtwisted.core.plan.routing import Sites
 from agwtwisted.core.resources.gateway import Gateway
 from agwtwisted.core.resources.resources import SslProfile
+
+if TYPE_CHECKING:  # thirty modules, which a gateway runs without that speaks no HTTP/2
+    from agwtwisted.core.http2.requests import RequestTranslator
+    from agwtwisted.core.http2.responses import ResponseBlocks
 
 
 class KeptForClient(Protocol):
@@ -192,8 +194,8 @@ class RequestHandling:
     exchanges: Exchanges
     gateway: Gateway  # limits and deadlines
     parser: RequestParser  # of heads of HTTP/1
-    translator: RequestTranslator  # of header lists of HTTP/2
-    blocks: ResponseBlocks  # the same of responses
+    translator: Callable[[], RequestTranslator]  # of header lists of HTTP/2; always the same
+    blocks: Callable[[], ResponseBlocks]  # the same of responses
     places: StreamPlaces = attrs.Factory(StreamPlaces)  # for several requests of one connection at once
 
 

@@ -15,12 +15,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
 from agwtwisted.arm_files import NO_ARGUMENTS, ArmArguments, ArmFiles, arm_files
-from agwtwisted.core.arm.configuration import ArmConfiguration, is_json
 from agwtwisted.core.base.errors import AgwError, ConfigError, Place, Problem, SectionError
 from agwtwisted.core.certificates.pem import read_certificates
 from agwtwisted.core.configuration.certificate_warnings import certificate_warnings
@@ -28,16 +27,21 @@ from agwtwisted.core.configuration.parsing import parse, parse_document
 from agwtwisted.core.configuration.trust_coherence import key_of
 from agwtwisted.core.plan.plan import Plan
 from agwtwisted.core.resources.resources import Protocol
+from agwtwisted.core.sections.document_kinds import is_json
 from agwtwisted.core.sections.settings import beside
 from agwtwisted.core.sections.sources import ReadFile, Signature, SourceFile
 from agwtwisted.listening.listener import BindError
 from agwtwisted.operations.followed_files import signature_of
 from agwtwisted.revocation.crl_files import ReadCrlFiles, read_crl_files
 from agwtwisted.shared import list_profiles
-from agwtwisted.tls import system_roots
+from agwtwisted.tls import openssl, system_roots
 from agwtwisted.tls.backend_contexts import BackendContexts
 from agwtwisted.tls.contexts import trusted_variables
 from agwtwisted.tls.plan_contexts import make_contexts
+from agwtwisted.transport.process import reactor_fallback
+
+if TYPE_CHECKING:  # forty modules, for documents alone
+    from agwtwisted.core.arm.configuration import ArmConfiguration
 
 
 @attrs.frozen(kw_only=True)
@@ -366,3 +370,8 @@ def _system_roots() -> frozenset[bytes]:
             found = read_certificates(read(path).data, "").certificates
             return frozenset(key_of(block.certificate) for block in found)
     return frozenset()
+
+
+def fallbacks() -> tuple[str, ...]:
+    """What of the installed libraries is unknown to the gateway, and what that means."""
+    return tuple(filter(None, (openssl.FALLBACK, reactor_fallback())))

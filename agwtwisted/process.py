@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, MutableMapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 from twisted.application.service import MultiService
@@ -17,13 +17,6 @@ from twisted.internet.posixbase import PosixReactorBase
 from twisted.logger import Logger
 from twisted.python.components import Componentized
 
-from agwtwisted.control.access import OwnersAccess, TokenAccess
-from agwtwisted.control.explanations import Explanations
-from agwtwisted.control.listening import ControlSocket, reason
-from agwtwisted.control.port import ControlPort, authority, hosts
-from agwtwisted.control.site import ControlSite
-from agwtwisted.control.streams import EventStreams
-from agwtwisted.control.token_file import TokenFileError, token_of
 from agwtwisted.core.base.errors import AgwError, ConfigError, Problem
 from agwtwisted.core.operations.questions import Question
 from agwtwisted.core.operations.status import GatewayPhase, GatewayStatus
@@ -40,10 +33,19 @@ from agwtwisted.resource_manager.source import PlaneSource
 from agwtwisted.transport.clocks import system_time
 from agwtwisted.transport.deferreds import log_failure
 
+if TYPE_CHECKING:  # a gateway without a control socket or port runs without them, and without an HTTP server for it
+    from agwtwisted.control.access import OwnersAccess, TokenAccess
+    from agwtwisted.control.explanations import Explanations
+    from agwtwisted.control.listening import ControlSocket
+    from agwtwisted.control.site import ControlSite
+    from agwtwisted.control.streams import EventStreams
+
 _log = Logger()
 
 
 def _port_problem(control: Control, error: OSError) -> str:
+    from agwtwisted.control.port import authority
+
     if error.filename:
         return f"the token {error.filename} cannot be read or made: {error.strerror}"
     return f"cannot listen on {authority(control.address, control.port or 0)}: {error.strerror or error}"
@@ -118,8 +120,8 @@ class GatewayProcess(MultiService):
         self._arm = arm
         self._environment = environment
         self._logs = ProgramLogs(options)
-        self._explanations = Explanations(reactor, lambda: gateway.reloads.in_force.plan, self.ask, system_time)
-        self._streams = EventStreams(reactor, gateway.events)
+        self._streams: EventStreams | None = None  # of the control API, where it is served
+        self._explanations: Explanations | None = None
         self.control = None if control is None else self._control_socket(control)
         self._manager = ServiceManager("", reactor)
         self._phase = GatewayPhase.STARTING
@@ -133,8 +135,18 @@ class GatewayProcess(MultiService):
         reactor.addSystemEventTrigger("before", "shutdown", self._stopping)
 
     def _control_socket(self, path: str) -> ControlSocket:
-        site = ControlSite(self._reactor, self, OwnersAccess(), self._streams)
-        return ControlSocket(self._reactor, path, site.connections)
+        from agwtwisted.control.access import OwnersAccess
+        from agwtwisted.control.listening import ControlSocket
+
+        return ControlSocket(self._reactor, path, self._control_site(OwnersAccess()).connections)
+
+    def _control_site(self, access: OwnersAccess | TokenAccess) -> ControlSite:
+        from agwtwisted.control.site import ControlSite
+        from agwtwisted.control.streams import EventStreams
+
+        if self._streams is None:
+            self._streams = EventStreams(self._reactor, self.gateway.events)
+        return ControlSite(self._reactor, self, access, self._streams)
 
     def take_control(self, plan: Plan) -> Iterator[str]:
         """Takes the control socket and port ahead of the start; yields warnings.
@@ -146,6 +158,8 @@ class GatewayProcess(MultiService):
         """
         control = plan.config.control
         if control is not None and control.port is not None:
+            from agwtwisted.control.token_file import TokenFileError
+
             try:
                 yield from self._take_port(plan, control, control.port)
             except (OSError, TokenFileError) as error:
@@ -159,6 +173,7 @@ class GatewayProcess(MultiService):
 
     def _take_plane(self, plan: Plan, control: Control, arm: PlaneSource) -> Iterator[str]:
         """Raises ConfigError."""
+        from agwtwisted.control.port import authority
         from agwtwisted.resource_manager.plane import ControlPlane  # not before: it takes time
 
         directory, in_force = Path(plan.gateway.state_directory or ""), lambda: self.gateway.reloads.in_force.plan
@@ -176,9 +191,13 @@ class GatewayProcess(MultiService):
 
     def _take_port(self, plan: Plan, control: Control, port: int) -> Iterator[str]:
         """Raises OSError, TokenFileError."""
+        from agwtwisted.control.access import TokenAccess
+        from agwtwisted.control.port import ControlPort, hosts
+        from agwtwisted.control.token_file import token_of
+
         token = token_of(token_path(control.token_file, plan.gateway.state_directory) or TOKEN_NAME)
         access = TokenAccess(token, hosts(control.address, port), self._reactor.seconds)
-        site = ControlSite(self._reactor, self, access, self._streams)
+        site = self._control_site(access)
         waits = plan.gateway.reuse_port
         taken = ControlPort(self._reactor, control.address, port, site.connections, waits=waits)
         if not taken.open():
@@ -193,6 +212,8 @@ class GatewayProcess(MultiService):
             if not control.open():
                 yield f"WARNING the control socket {control.path} is another gateway's, until that ends"
         except OSError as error:
+            from agwtwisted.control.listening import reason
+
             message = f"the control socket {control.path} cannot be made: {reason(error)}"
             place = plan.origins.place("control", "socket")
             if plan.config.control is not None and plan.config.control.socket is not None:
@@ -216,7 +237,8 @@ class GatewayProcess(MultiService):
 
     def stopService(self) -> Deferred[None]:
         """Stops the gateway; fires when all is done."""
-        self._streams.close()
+        if self._streams is not None:
+            self._streams.close()
         stopped: Deferred[None] = super().stopService()
 
         def close(result: Any) -> Any:
@@ -240,11 +262,19 @@ class GatewayProcess(MultiService):
 
     def explain(self, arguments: Mapping[str, Any]) -> Deferred[Mapping[str, Any]]:
         """How a listener judges a certificate; fails with `QuestionError`, or raises it."""
-        return self._explanations.ask(arguments)
+        return self._explaining().ask(arguments)
 
     def check(self, arguments: Mapping[str, Any]) -> Deferred[Mapping[str, Any]]:
         """What sources of revocation status say about a certificate now; fails with `QuestionError`, or raises it."""
-        return self._explanations.check(arguments)
+        return self._explaining().check(arguments)
+
+    def _explaining(self) -> Explanations:
+        from agwtwisted.control.explanations import Explanations
+
+        if self._explanations is None:
+            reloads = self.gateway.reloads
+            self._explanations = Explanations(self._reactor, lambda: reloads.in_force.plan, self.ask, system_time)
+        return self._explanations
 
     def reopen(self) -> None:
         """Opens all logs anew."""

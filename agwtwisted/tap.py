@@ -20,13 +20,11 @@ from twisted.python import usage
 
 from agwtwisted._version import VERSION
 from agwtwisted.arm_files import NO_ARGUMENTS, ArmArguments
-from agwtwisted.checking import check, fallbacks
 from agwtwisted.core.base.errors import ConfigError, Problem
 from agwtwisted.core.plan.descriptors import budget_of, too_few
 from agwtwisted.core.plan.plan import Address, Plan
-from agwtwisted.core.reports.command_line import command_line_hint
 from agwtwisted.listening.activation import Binding, Inherited
-from agwtwisted.loading import Loaded, placed
+from agwtwisted.loading import Loaded, fallbacks, placed
 from agwtwisted.resource_manager.source import AnySource, PlaneSource, source_of
 from agwtwisted.transport.clocks import monotonic_time
 from agwtwisted.transport.descriptors import raise_limit
@@ -66,6 +64,8 @@ class Options(usage.Options):
         try:
             super().parseOptions(options)
         except usage.UsageError:
+            from agwtwisted.core.reports.command_line import command_line_hint
+
             hint = command_line_hint(sys.argv[1:] if options is None else options, _twistds_options())
             sys.exit(f"twistd agwgateway: {hint}")
 
@@ -117,6 +117,8 @@ def _warn(plan: Plan) -> None:
 
 def _check(file: str, arm: ArmArguments) -> NoReturn:
     """Ends the process: 0, the configuration is valid; 1, it is not; 2, the file cannot be read."""
+    from agwtwisted.checking import check  # with all that reports are made of: a gateway runs without
+
     report = check(file, datetime.now(UTC), arm)
     for line in report.lines():
         print(line, file=sys.stderr)

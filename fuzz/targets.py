@@ -22,7 +22,7 @@ from hpack import Encoder
 from OpenSSL import SSL, crypto
 
 from agwtwisted.core.arm.certificate_data import VirtualFile
-from agwtwisted.core.arm.configuration import ArmSource, arm_configuration, is_json
+from agwtwisted.core.arm.configuration import ArmSource, arm_configuration
 from agwtwisted.core.arm.context import TemplateContext
 from agwtwisted.core.arm.documents import gateways, outputs, resources
 from agwtwisted.core.arm.evaluation import FORMS, FUNCTIONS
@@ -61,6 +61,7 @@ from agwtwisted.core.rules.templates import MATCHER, Scope, Template
 from agwtwisted.core.rules.variable_context import Context
 from agwtwisted.core.rules.variable_references import Lookup
 from agwtwisted.core.sections import ini
+from agwtwisted.core.sections.document_kinds import is_json
 from agwtwisted.core.sections.ini_text import written
 from agwtwisted.core.sections.schema import KINDS
 from agwtwisted.core.sections.sources import SourceFile

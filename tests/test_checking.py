@@ -13,6 +13,7 @@ from agwtwisted import checking
 from agwtwisted.checking import check
 from agwtwisted.core.base.errors import Severity
 from agwtwisted.core.reports.check_report import CheckReport, CheckStatus
+from agwtwisted.tls import openssl
 from tests import configurations, pki
 from tests.crls import Crl
 
@@ -137,7 +138,7 @@ class CheckingTests(SynchronousTestCase):
 
     def test_libraries(self) -> None:
         """Libraries that are not known are a warning."""
-        self.patch(checking.openssl, "FALLBACK", "the installed pyOpenSSL is not one")
+        self.patch(openssl, "FALLBACK", "the installed pyOpenSSL is not one")
         self.assertEqual([each.message for each in self.check().warnings], ["the installed pyOpenSSL is not one"])
 
     def test_descriptors(self) -> None:

@@ -26,6 +26,14 @@ from tests import clients, pki, running
 from tests.clients import GET
 from tests.sockets import NONSENSE
 
+NEEDLESS = (
+    *("agwtwisted.checking", "agwtwisted.cli", "agwtwisted.console", "agwtwisted.control", "agwtwisted.core.arm."),
+    *("agwtwisted.core.http2", "agwtwisted.core.reports.explanation", "agwtwisted.core.reports.facts"),
+    *("agwtwisted.core.resource_manager.", "agwtwisted.demo", "agwtwisted.explaining", "agwtwisted.http2"),
+    *("agwtwisted.starter", "agwtwisted.workers", "h2", "hpack", "prometheus_client", "re2", "twisted.web"),
+)
+"""What no gateway of an INI file needs that has one process and neither patterns, HTTP/2 nor a control socket."""
+
 STARTS = """
 import gc, importlib, sys, time
 from agwtwisted.tap import Options, makeService
@@ -41,8 +49,9 @@ from twisted.internet import reactor
 print(type(reactor).__name__, gc.get_threshold()[0] > 10000, gc.get_freeze_count() > 10000)
 backends = gateway.generation.backends
 print(any(each is backends for each in gc.get_objects()))  # which has none that are frozen
+print([name for name in sys.modules if name.startswith({needless!r})])
 print(reactor.seconds is time.monotonic, reactor._pendingTimedCalls + reactor._newTimedCalls)
-"""
+""".replace("{needless!r}", repr(NEEDLESS))
 
 
 class OptionsTests(SynchronousTestCase):
@@ -282,9 +291,10 @@ class StartTests(Directory):
     def test_starts(self) -> None:
         """A good file makes a service of log and listeners; no reactor is chosen before its options are read.
 
-        What is made of the plan is not frozen, so that the garbage collector finds it once another plan is in force.
+        No module is imported that it does not need: each takes some 50 KB in every process. What is made of the plan is
+        not frozen, so that the garbage collector finds it once another plan is in force.
         """
-        names, process, collected, clock = self.starts()
+        names, process, collected, needless, clock = self.starts()
         self.assertEqual(collected, "True")
         self.assertEqual(
             names,
@@ -293,16 +303,20 @@ class StartTests(Directory):
                     *("wall clock", "access log", "revocation", "stapling", "probes"),
                     *(f"listener 127.0.0.1:{port}" for port in self.ports),
                     "followed files",
+                    "grown buffers",
                     "happenings",
                 ]
             ),
         )
         self.assertEqual((process, clock), ("LeanEPollReactor True True", "True []"))
+        self.assertEqual(needless, "[]")
 
     def test_chosen_reactor(self) -> None:
         """A reactor that was chosen before is the one, and waits by a time that cannot be set either."""
-        self.assertEqual(self.starts("selectreactor")[1:], ["SelectReactor True True", "True", "True []"])
-        self.assertEqual(self.starts("asyncioreactor")[1:], ["AsyncioSelectorReactor True True", "True", "True []"])
+        self.assertEqual(self.starts("selectreactor")[1:], ["SelectReactor True True", "True", "[]", "True []"])
+        self.assertEqual(
+            self.starts("asyncioreactor")[1:], ["AsyncioSelectorReactor True True", "True", "[]", "True []"]
+        )
 
     def test_reactor_that_waits_already(self) -> None:
         """Where something waits on the reactor already, by the system's time, the start says what may come of it."""

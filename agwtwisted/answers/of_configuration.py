@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 from twisted.internet.defer import Deferred
@@ -21,14 +21,15 @@ from agwtwisted.core.operations.json_masking import masked_json
 from agwtwisted.core.operations.masking import masked
 from agwtwisted.core.operations.staples_in_force import NOT_SHOWN, StapleState, staples_in_force
 from agwtwisted.core.plan.plan import Plan
-from agwtwisted.core.reports import report
-from agwtwisted.core.reports.facts import Facts, facts_of, masked_facts
 from agwtwisted.core.sections import ini
 from agwtwisted.core.sections.settings import beside
 from agwtwisted.core.sections.sources import SourceFile
 from agwtwisted.loading import Files
 from agwtwisted.reload import Reloads
 from agwtwisted.transport.threads import in_thread
+
+if TYPE_CHECKING:
+    from agwtwisted.core.reports.facts import Facts
 
 
 class ConfigurationAnswers:
@@ -97,6 +98,10 @@ class _Texts:
 
 
 def _texts(plan: Plan, files: Files, now: datetime) -> _Texts:
+    # In the thread, and not before the first question.
+    from agwtwisted.core.reports import report
+    from agwtwisted.core.reports.facts import facts_of, masked_facts
+
     text, overlay = files.main.data.decode("utf-8", "replace"), _overlay(files)
     named = [(files.file, files.main), *overlay.items(), *sorted(files.named.items())] if files.file else []
     guessable = frozenset(_guessable_files(files))

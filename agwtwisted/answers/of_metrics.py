@@ -22,7 +22,6 @@ from agwtwisted.backends.targets import Target
 from agwtwisted.core.backends.health import HealthState
 from agwtwisted.core.operations.backend_servers import DRAINING
 from agwtwisted.core.operations.certificates_in_force import CertificateInForce
-from agwtwisted.core.operations.exposition import render
 from agwtwisted.core.operations.measurements import Collected, Measurements
 from agwtwisted.core.operations.staples_in_force import staple_subjects, staples_in_force
 from agwtwisted.core.plan.plan import Plan
@@ -122,6 +121,8 @@ async def exposition(reactor: PosixReactorBase, members: Mapping[str, Any], acce
     """The media type and the text of the answer to METRICS, in the format that the header Accept prefers."""
 
     def rendered() -> tuple[str, bytes]:
+        from agwtwisted.core.operations.exposition import render  # in the thread, and not before the first question
+
         return render(Measurements.of_members(members), accept)
 
     with considerate():

@@ -16,8 +16,8 @@ def own_sections(config: str) -> tuple[bytes, str]:
     data = Path(config).read_bytes()
     if not data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"[", b"/")):
         return data, config  # without what takes time to import
-    from agwtwisted.core.arm.configuration import is_json
     from agwtwisted.core.arm.overlay import overlay_path
+    from agwtwisted.core.sections.document_kinds import is_json
 
     if not is_json(data):
         return data, config

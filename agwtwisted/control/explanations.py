@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.posixbase import PosixReactorBase
@@ -16,9 +16,10 @@ from twisted.internet.posixbase import PosixReactorBase
 from agwtwisted.core.base.errors import shown
 from agwtwisted.core.operations.questions import Question, QuestionError, text_argument
 from agwtwisted.core.plan.plan import Plan
-from agwtwisted.core.reports.examination import Examination
-from agwtwisted.explaining.answer import checked, examined, explained, status_question
 from agwtwisted.transport.threads import considerate, in_thread
+
+if TYPE_CHECKING:
+    from agwtwisted.core.reports.examination import Examination
 
 T = TypeVar("T")
 
@@ -74,16 +75,22 @@ class Explanations:
         known: Sequence[Mapping[str, Any]] = ()
         if not text_argument(arguments, "at"):  # what is known is known now
             known = await self._known(examination)
+        from agwtwisted.explaining.answer import explained
+
         return await self._in_turn(partial(explained, examination, arguments, known))
 
     async def _checked(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         examination = await self._examined(await self._with_certificate(arguments))
+        from agwtwisted.explaining.answer import checked, status_question
+
         question = status_question(examination, ask=True)
         statuses = None if question is None else await self._ask_gateway(Question.STATUSES, question)
         return await self._in_turn(partial(checked, examination, statuses))
 
     async def _known(self, examination: Examination) -> Sequence[Mapping[str, Any]]:
         """What the gateway knows about the certificates' revocation; nothing where there is no answer to that."""
+        from agwtwisted.explaining.answer import status_question
+
         question = status_question(examination, ask=False)
         if question is None:
             return ()
@@ -95,7 +102,7 @@ class Explanations:
 
     async def _examined(self, arguments: Mapping[str, Any]) -> Examination:
         now = datetime.fromtimestamp(self._wall(), UTC)
-        return await self._in_turn(partial(examined, self._plan(), arguments, now))
+        return await self._in_turn(partial(_examined, self._plan(), arguments, now))
 
     async def _in_turn(self, work: Callable[[], T]) -> T:
         """What the work comes to, in a thread."""
@@ -124,3 +131,10 @@ class Explanations:
             return work()
         finally:
             self._reactor.callFromThread(self._turn.release)
+
+
+def _examined(plan: Plan, arguments: Mapping[str, Any], now: datetime) -> Examination:
+    """As `explaining.answer.examined` says. What explains is imported with the first question, and so in its thread."""
+    from agwtwisted.explaining.answer import examined
+
+    return examined(plan, arguments, now)

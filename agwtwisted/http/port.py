@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from functools import cache, partial
 from secrets import token_bytes
+from typing import TYPE_CHECKING
 
 import attrs
 from twisted.logger import Logger
@@ -12,10 +14,6 @@ from agwtwisted.core.base.errors import printable
 from agwtwisted.core.exchange.forwarding import IdentityBlocks
 from agwtwisted.core.http.header_names import HeaderNames
 from agwtwisted.core.http.heads import RequestParser
-from agwtwisted.core.http2 import frames
-from agwtwisted.core.http2.codes import INADEQUATE_SECURITY
-from agwtwisted.core.http2.requests import RequestTranslator
-from agwtwisted.core.http2.responses import ResponseBlocks
 from agwtwisted.core.identity.clients import NOT_CHECKED, Admitted, Client, PendingClient, TurnedAway, identify
 from agwtwisted.core.operations.records import RecordFrame
 from agwtwisted.core.plan.plan import PortPlan
@@ -30,6 +28,10 @@ from agwtwisted.tls.contexts import HTTP2
 from agwtwisted.tls.port_contexts import PortContexts
 from agwtwisted.transport.connection import Connection
 from agwtwisted.transport.receiver import NO_RECEIVER
+
+if TYPE_CHECKING:
+    from agwtwisted.core.http2.requests import RequestTranslator
+    from agwtwisted.core.http2.responses import ResponseBlocks
 
 
 class HttpPort(Port[Site]):
@@ -57,12 +59,14 @@ class HttpPort(Port[Site]):
     ) -> None:
         super().__init__(plan, contexts, environment)
         self.exchanges = exchanges
+        if any(site.listener.http2 for site in self.sites.all()):
+            from agwtwisted.http2 import client_protocol  # noqa: F401 - else the first connection waits for the import
         self.handling = RequestHandling(
             exchanges,
             self.gateway,
             _parser(self.gateway, names),
-            _translator(self.gateway, names),
-            ResponseBlocks(),
+            cache(partial(_translator, self.gateway, names)),
+            cache(_blocks),
             environment.places,
         )
         self.identities = IdentityBlocks()
@@ -116,6 +120,9 @@ def _refuse_suite(connection: Connection) -> None:
 
     It was agreed on all the same where OpenSSL has chosen another suite than was expected: `tls.contexts`.
     """
+    from agwtwisted.core.http2 import frames
+    from agwtwisted.core.http2.codes import INADEQUATE_SECURITY
+
     connection.receiver = NO_RECEIVER
     connection.write(frames.settings(()) + frames.goaway(0, INADEQUATE_SECURITY))
     connection.close(linger=True)
@@ -126,6 +133,8 @@ def _parser(gateway: Gateway, names: HeaderNames) -> RequestParser:
 
 
 def _translator(gateway: Gateway, names: HeaderNames) -> RequestTranslator:
+    from agwtwisted.core.http2.requests import RequestTranslator
+
     return RequestTranslator(
         names,
         _websocket_key,
@@ -134,6 +143,12 @@ def _translator(gateway: Gateway, names: HeaderNames) -> RequestTranslator:
         max_lines=gateway.max_header_lines,
         max_body_bytes=gateway.max_body_bytes,
     )
+
+
+def _blocks() -> ResponseBlocks:
+    from agwtwisted.core.http2.responses import ResponseBlocks
+
+    return ResponseBlocks()
 
 
 def _websocket_key() -> bytes:

@@ -25,7 +25,6 @@ from agwtwisted.core.resources.gateway import Gateway
 from agwtwisted.core.resources.resources import SslProfile
 from agwtwisted.core.verification.verdicts import Refusing
 from agwtwisted.http1.frontend import Frontend
-from agwtwisted.http2.client_protocol import Http2ClientProtocol
 from agwtwisted.identity.revalidation import Check, Revalidation, StrictClient
 from agwtwisted.interfaces import ClientProtocol, Exchange, KeptForClient, RequestHandling
 from agwtwisted.listening.succession import Belonging, Succession, Turns
@@ -107,9 +106,10 @@ class HttpSession:
         self._strict: StrictClient | None = None
         self._ending: IDelayedCall | None = None
         self._is_http2 = client.connection.protocol == HTTP2
-        protocol: Http2ClientProtocol | Frontend
         if self._is_http2:
-            protocol = Http2ClientProtocol(connection, self, handling, port.clock)
+            from agwtwisted.http2.client_protocol import Http2ClientProtocol  # by the port, where a listener speaks it
+
+            protocol: Http2ClientProtocol | Frontend = Http2ClientProtocol(connection, self, handling, port.clock)
         else:
             seconds = port.gateway.silent_timeout if silent else port.gateway.header_timeout
             protocol = Frontend(connection, self, handling, seconds)

@@ -75,7 +75,7 @@ class StreamTable:
 
     def serve_by(self, handling: RequestHandling) -> None:
         """Requests that are begun from now on are read and answered by this."""
-        self._exchanges, self._translator, self.blocks = handling.exchanges, handling.translator, handling.blocks
+        self._exchanges, self._translator, self.blocks = handling.exchanges, handling.translator(), handling.blocks()
         self.waiting.places = handling.places
         self._sender.backlog.join(handling.places.backlog, self.waiting.block)
         self._max_body_bytes = handling.gateway.max_body_bytes

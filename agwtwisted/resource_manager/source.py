@@ -10,15 +10,17 @@ import json
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from agwtwisted.arm_files import NO_ARGUMENTS, ArmArguments
 from agwtwisted.core.base.errors import ConfigError, Place, Problem
-from agwtwisted.core.resource_manager.messages import ArmState, JsonObject
 from agwtwisted.core.sections.control_keys import asks_for_arm
 from agwtwisted.loading import Files, Loaded, load_arm, loaded_of, plan_of, read
 from agwtwisted.reload import FileSource, ReloadCandidate
-from agwtwisted.resource_manager.store import Store
+
+if TYPE_CHECKING:
+    from agwtwisted.core.resource_manager.messages import ArmState, JsonObject
+    from agwtwisted.resource_manager.store import Store
 
 
 def source_of(
@@ -47,6 +49,8 @@ def source_of(
         return FileSource(file, now, check, arm=arm)
     # Not before: they take time, and a gateway without a control plane starts without them.
     from agwtwisted.core.resource_manager.answering import stored_gateway
+    from agwtwisted.core.resource_manager.messages import ArmState
+    from agwtwisted.resource_manager.store import Store
     from agwtwisted.resource_manager.tokens import TENANT
 
     plan = load_arm(None, file, now()).plan

@@ -30,7 +30,7 @@ class TurnTests(TestCase):
             ("checked", lambda examination, statuses: {**examination, "statuses": statuses}),
             ("status_question", lambda examination, ask: self.question and {**self.question, "ask": ask}),
         ):
-            patcher = mock.patch(f"agwtwisted.control.explanations.{name}", side_effect=work)
+            patcher = mock.patch(f"agwtwisted.explaining.answer.{name}", side_effect=work)
             patcher.start()
             self.addCleanup(patcher.stop)
         plan: Any = "the plan"

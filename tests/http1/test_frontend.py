@@ -154,7 +154,7 @@ class _Case(SynchronousTestCase):
         self.connection = Connection(self.network, NO_OUTBOX)
         self.line: Line = self.network.dial(self.connection)
         names = HeaderNames()
-        readers = RequestParser(names), RequestTranslator(names, bytes), ResponseBlocks()
+        readers = RequestParser(names), lambda: RequestTranslator(names, bytes), ResponseBlocks
         self.handling = RequestHandling(self, gateway(self.min_body_rate), *readers)  # type: ignore[arg-type]
         self.frontend = Frontend(self.connection, self.session, self.handling)  # type: ignore[arg-type]
         self.connection.receiver = self.frontend

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import attrs
@@ -88,7 +89,7 @@ class Http2Case(SynchronousTestCase):
         """Has the test be asked."""
         names = HeaderNames()
         translator = RequestTranslator(names, lambda: KEY, max_body_bytes=gateway.max_body_bytes)
-        return RequestHandling(self, gateway, None, translator, ResponseBlocks(), self.places)  # type: ignore[arg-type]
+        return RequestHandling(self, gateway, None, lambda: translator, cache(ResponseBlocks), self.places)  # type: ignore[arg-type]
 
     def exchange(self, request: RequestHead | UnfitRequest, reply: ResponseWriter, session: Any) -> Asked:
         """As interfaces.Exchanges says."""

@@ -7,7 +7,6 @@ converted, the overlay is laid over it, and the one reader of sections judges th
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
@@ -30,24 +29,8 @@ from agwtwisted.core.verification.server_certificates import is_pfx
 NO_OVERLAY: Final = Document(sections=(), problems=())
 """In place of the overlay of a document that has none."""
 
-_BLANKS = re.compile(rb"[ \t\r\n]*")
-_ARRAY = re.compile(rb"\[[ \t\r\n]*(?:[\[{\]\"/-]|$)")
-_BICEP = re.compile(rb"(?:targetScope[ \t]*=|using[ \t]|(?:param|var|metadata|resource|module)[ \t]+\w|@\w+\()")
-_BOM = b"\xef\xbb\xbf"
 _FILE_KEYS = ("certificate_file", "key_file", "password_file", "file")
 _DATA_KEYS = ("certificate_file", "file")  # of an overlay: its certificate needs no data in the document
-
-
-def is_json(data: bytes) -> bool:
-    """Whether bytes are a document of JSON rather than an INI file: by what they begin with, never by a name.
-
-    ``[`` begins a section of an INI file, too: what follows it decides. Bicep, which is no INI file, either, is left to
-    the reader of documents, which says how JSON is made of it.
-    """
-    text = data.removeprefix(_BOM)
-    blanks = _BLANKS.match(text)
-    at = blanks.end() if blanks else 0
-    return text[at : at + 1] in (b"{", b"/") or any(each.match(text, at) for each in (_ARRAY, _BICEP))
 
 
 @attrs.frozen(kw_only=True)

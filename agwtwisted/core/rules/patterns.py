@@ -12,7 +12,6 @@ from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 import attrs
-import re2
 
 from agwtwisted.core.base.errors import UnacceptableError, shown
 
@@ -53,6 +52,8 @@ class Pattern:
             raise UnacceptableError(
                 f"has {shown(text[strange])} at character {offset + strange + 1}: write it as {octets}"
             )
+        import re2  # with a library of 2 MB, for configurations that have patterns
+
         options = re2.Options()
         options.encoding = re2.Options.Encoding.LATIN1
         options.case_sensitive = not ignore_case

@@ -12,13 +12,12 @@ from agwtwisted.core.arm.configuration import (
     ArmSource,
     arm_configuration,
     arm_gateways,
-    is_json,
 )
 from agwtwisted.core.arm.inputs import ArmKeys, with_arm
 from agwtwisted.core.base.errors import ConfigError
 from agwtwisted.core.sections import ini
 from tests.arm_gateways import Body, gateway, https, pfx, sections, server
-from tests.configurations import GOOD, Files
+from tests.configurations import Files
 
 OVERLAY = "conf/gateway.overlay.ini"
 
@@ -48,54 +47,14 @@ def errors(configuration: ArmConfiguration) -> list[str]:
     return [str(each) for each in configuration.document.problems if each.severity.value == "ERROR"]
 
 
-class RecognitionTests(SynchronousTestCase):
-    """What is a document, and what is an INI file."""
-
-    def test_documents(self) -> None:
-        """Objects, arrays and comments begin a document, behind a byte order mark and blank lines, too."""
-        for text in (
-            b"{}",
-            b"[]",
-            b"[\n{",
-            b'["a"]',
-            b"[[",
-            b"// c\n{}",
-            b"/* c */[",
-            b"\xef\xbb\xbf\r\n {",
-            b"[",
-            b"[ //",
-        ):
-            self.assertTrue(is_json(text), text)
-
-    def test_bicep(self) -> None:
-        """Bicep is left to the reader of documents, which says what to do."""
-        for text in (
-            b"param x string\n",
-            b"targetScope = 'subscription'",
-            b"@description('x')\nparam y int",
-            b"using './a.bicep'",
-        ):
-            self.assertTrue(is_json(text), text)
-            with self.assertRaisesRegex(ConfigError, "bicep build"):
-                arm_configuration(ArmSource(data=text, file="main.bicep"), Files().read)
-
-    def test_ini_files(self) -> None:
-        """Sections, comments and keys begin an INI file, and so does nothing."""
-        for text in (
-            b"",
-            b"[gateway]\n",
-            b"[ http_listener a ]",
-            b"; c\n[gateway]",
-            b"# {",
-            b"a = {",
-            b"[1",
-            GOOD.encode(),
-        ):
-            self.assertFalse(is_json(text), text)
-
-
 class ConfigurationTests(SynchronousTestCase):
     """From a document to sections."""
+
+    def test_bicep(self) -> None:
+        """Bicep is refused with what to do."""
+        for text in (b"param x string\n", b"targetScope = 'subscription'"):
+            with self.assertRaisesRegex(ConfigError, "bicep build"):
+                arm_configuration(ArmSource(data=text, file="main.bicep"), Files().read)
 
     def test_overlay_and_options(self) -> None:
         """Options of the command line replace keys of the overlay, which replace those of the document."""
