@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import Any, Final, Generic, cast
 
-import attrs
 from OpenSSL import SSL
 from twisted.logger import Logger
 
@@ -291,8 +290,9 @@ class TlsArrival(Generic[S]):
         return self._port.sites.of_handshake(self._notes.server_name)
 
     def _pending_client(self, proof: CertificateProof, failure: str = "") -> PendingClient:
-        facts = attrs.evolve(self._facts, offered_suites=self.connection.offered_suites, ja4=self.connection.ja4)
-        client = pending_client(self._notes, self.tls, facts, proof, failure=failure)
+        suites, ja4 = self.connection.offered_suites, self.connection.ja4
+        found = self._notes, self.tls, self._facts, proof
+        client = pending_client(*found, offered_suites=suites, ja4=ja4, failure=failure)
         chosen, verdict = self._notes.site_context, proof.verdict
         if chosen is not None and isinstance(verdict, Refused) and verdict != UNJUDGED:
             self._port.expired_roots.refused(chosen)

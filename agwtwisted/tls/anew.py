@@ -61,9 +61,9 @@ def shown_anew(
         return judged_anew(chosen, presented[0], presented[1:] or verified, time)
     if not chosen.rules.asks:
         return NO_PROOF
-    nothing = Evidence(chain=(), error=0)
-    verdict = handshake_verdict(chosen.rules, nothing, UNJUDGED, "", time)
-    return CertificateProof(verdict=verdict, strict_verdict=strict_verdict(chosen.rules, nothing, time))
+    strict = strict_verdict(chosen.rules, Evidence(chain=(), error=0), time)
+    verdict = handshake_verdict(chosen.rules, False, UNJUDGED, "", lambda: strict)
+    return CertificateProof(verdict=verdict, strict_verdict=strict)
 
 
 def _context_of(chosen: SiteContext) -> SSL.Context:

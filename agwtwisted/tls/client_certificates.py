@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from math import inf
 from typing import Final
 
-import attrs
 from OpenSSL import SSL
 from twisted.logger import Logger
 
@@ -21,9 +20,10 @@ from agwtwisted.core.identity.clients import NO_PROOF, CertificateProof, ClientC
 from agwtwisted.core.plan.routing import RelaySite
 from agwtwisted.core.verification import reasons
 from agwtwisted.core.verification.handshake import ClientRules, handshake_verdict, strict_verdict
-from agwtwisted.core.verification.judging import REASONS, Evidence
+from agwtwisted.core.verification.judging import REASONS, Evidence, Period
 from agwtwisted.core.verification.path_building import may_be_mended
 from agwtwisted.core.verification.verdicts import (
+    TRUSTED,
     UNJUDGED,
     Absent,
     NotAsked,
@@ -33,7 +33,7 @@ from agwtwisted.core.verification.verdicts import (
     Unchecked,
     Verdict,
 )
-from agwtwisted.tls.contexts import SiteContext
+from agwtwisted.tls.contexts import SiteContext, VariablesOf
 from agwtwisted.tls.openssl import GO_ON, Presented, verifying
 from agwtwisted.tls.sessions import SessionContexts
 from agwtwisted.tls.staples import StapleOf, no_staple
@@ -58,7 +58,7 @@ class ClientCertificates:
         self.name_refused = False
         self._now = now
         self._by_depth: dict[int, bytes] = {}  # DER
-        self._chain_der: tuple[bytes, ...] | None = None  # the same, the leaf first
+        self._evidence: Evidence | None = None  # made of these
         self._error = 0
         self._error_depth = 0
         self._costs = Costs()
@@ -81,7 +81,7 @@ class ClientCertificates:
         if self._first_error:
             return GO_ON
         self._by_depth[depth] = certificate
-        self._chain_der = None
+        self._evidence = None
         site_context = self.site_context
         anchors = None if site_context is None else site_context.rules.anchors
         if not ok and anchors is not None and anchors.forgives(certificate, error, depth):
@@ -93,23 +93,22 @@ class ClientCertificates:
         if self._error and self._costs.exceeded_by(certificate):
             self._verdict = Refused(reasons.EXCESSIVE)
             return reasons.alert_code(reasons.EXCESSIVE)  # whatever the profile: OpenSSL would go on with it
-        reason = self._reason(site_context, error, depth, ok)
-        if reason is None or self._finds_another_path(site_context, error, depth, reason, presented):
+        if not ok:
+            reason = REASONS.get(error, "certificate verify failed")
+        elif depth or self._error or anchors is None:
+            return GO_ON  # the chain is judged once it is whole
+        else:
+            self._verdict = verdict = self.strict_verdict()
+            if not isinstance(verdict, Refused):
+                return GO_ON
+            reason = verdict.reason
+        if self._finds_another_path(site_context, error, depth, reason, presented):
             return GO_ON
         if not site_context.rules.refuses_in_handshake:
             return GO_ON  # the verdict is made of the notes, after the handshake
         self._verdict = Refused(reason)
         self.presented = presented()
         return reasons.alert_code(reason) if ok else error
-
-    def _reason(self, site_context: SiteContext, error: int, depth: int, ok: bool) -> str | None:
-        """The reason for a refusal by this call; None if there is none so far."""
-        if not ok:
-            return REASONS.get(error, "certificate verify failed")
-        if depth or self._error or site_context.rules.anchors is None:
-            return None
-        self._verdict = verdict = self.strict_verdict()
-        return verdict.reason if isinstance(verdict, Refused) else None
 
     def _finds_another_path(
         self, site_context: SiteContext, error: int, depth: int, reason: str, presented: Presented
@@ -126,7 +125,7 @@ class ClientCertificates:
         if path is None:
             return False
         self._by_depth = dict(enumerate(path))
-        self._chain_der = None
+        self._evidence = None
         self._first_error = error or reasons.alert_code(reason)
         self._error = self._error_depth = 0
         self._verdict = self.strict_verdict()
@@ -134,15 +133,16 @@ class ClientCertificates:
 
     def verdict(self, failure: str = "") -> Verdict:
         """The verdict once the handshake is over, where it failed with OpenSSL's word for why."""
-        return handshake_verdict(self._rules, self.evidence(), self._verdict, failure, self._time())
+        return handshake_verdict(self._rules, bool(self._by_depth), self._verdict, failure, self.strict_verdict)
 
     def strict_verdict(self) -> StrictVerdict:
         """The verdict of a Strict profile with the site's trusted client certificates."""
-        rules = self._rules
-        if rules is not None and rules.anchors is not None:
-            # The profile's own CAs are there already: copies for every connection would be a kilobyte and more.
-            self._chain_der = tuple(map(rules.anchors.own, self._chain()))
-        return strict_verdict(rules, self.evidence(), self._time())
+        return strict_verdict(self._rules, self.evidence(), self._time())
+
+    def known_to_hold(self) -> Period | None:
+        """What is remembered of the chain, which was judged; None where it is too long for that."""
+        anchors = None if self._rules is None else self._rules.anchors
+        return None if anchors is None else anchors.period(self.evidence().chain)
 
     @property
     def agrees_on_protocol(self) -> bool:
@@ -162,18 +162,22 @@ class ClientCertificates:
     def valid_until(self) -> float:
         """Until when the certificates of a trusted client are valid, in seconds since 1970."""
         anchors = None if self._rules is None else self._rules.anchors
-        return 0.0 if anchors is None else anchors.valid_until(self._chain())
+        return 0.0 if anchors is None else anchors.valid_until(self.evidence().chain)
 
     def issuers_der(self) -> tuple[bytes, ...]:
         """The verified chain after the leaf, as DER."""
-        chain = self._chain()
+        chain = self.evidence().chain
         return chain[1:] if 0 in self._by_depth else chain
 
     def evidence(self) -> Evidence:
         """What OpenSSL has reported so far."""
-        return Evidence(
-            chain=self._chain(), error=self._error, error_depth=self._error_depth, first_error=self._first_error
-        )
+        evidence = self._evidence
+        if evidence is None:
+            by_depth = self._by_depth
+            chain = tuple([by_depth[depth] for depth in sorted(by_depth)])  # the leaf first
+            error, depth, first = self._error, self._error_depth, self._first_error
+            evidence = self._evidence = Evidence(chain=chain, error=error, error_depth=depth, first_error=first)
+        return evidence
 
     @property
     def _rules(self) -> ClientRules | None:
@@ -181,12 +185,6 @@ class ClientCertificates:
 
     def _time(self) -> datetime:
         return datetime.fromtimestamp(self._now(), UTC)
-
-    def _chain(self) -> tuple[bytes, ...]:
-        """The certificates that OpenSSL has reported, the leaf first."""
-        if self._chain_der is None:
-            self._chain_der = tuple([self._by_depth[depth] for depth in sorted(self._by_depth)])
-        return self._chain_der
 
 
 def verify_callback(
@@ -210,6 +208,8 @@ def pending_client(
     connection: ClientConnection,
     proof: CertificateProof,
     *,
+    offered_suites: bytes = b"",
+    ja4: bytes = b"",
     failure: str = "",
 ) -> PendingClient:
     """Who is at the other end once the handshake is over, well or, for the reason given, badly.
@@ -219,14 +219,17 @@ def pending_client(
         tls: OpenSSL's end of the connection.
         connection: what was known before the handshake.
         proof: what it has shown of the client's certificate.
+        offered_suites: as `ClientConnection` has it.
+        ja4: the same.
         failure: why the handshake failed; empty where it did not.
     """
-    connection = attrs.evolve(
-        connection,
+    connection = connection.after_handshake(
         tls_version=tls.get_protocol_version_name() if notes.version_agreed or not failure else "",
         cipher=tls.get_cipher_name() or "",
         server_name=notes.server_name,
         session_reused=notes.session_reused,
+        offered_suites=offered_suites,
+        ja4=ja4,
         protocol=tls.get_alpn_proto_negotiated() if notes.agrees_on_protocol and not failure else b"",
     )
     return PendingClient(connection=connection, proof=proof)
@@ -239,6 +242,9 @@ def proof_of(notes: ClientCertificates, failure: str = "") -> CertificateProof:
         return NO_PROOF
     strict_verdict = notes.strict_verdict() if isinstance(verdict, Absent | Unchecked) else verdict
     trusted = isinstance(strict_verdict, Trusted)
+    period = notes.known_to_hold() if trusted else None
+    if period is not None and isinstance(verdict, Trusted | Unchecked) and notes.site_context is not None:
+        return trusted_proof(period, verdict, notes.site_context.variables_of)
     certificate = notes.certificate(trusted=trusted)
     return CertificateProof(
         verdict=verdict,
@@ -247,3 +253,24 @@ def proof_of(notes: ClientCertificates, failure: str = "") -> CertificateProof:
         chain_der=notes.issuers_der(),
         until=notes.valid_until() if trusted and certificate is not None else inf,
     )
+
+
+def trusted_proof(period: Period, verdict: Trusted | Unchecked, variables_of: VariablesOf) -> CertificateProof:
+    """What a chain proves that is remembered, and holds at this time: the same value for each of its connections.
+
+    Args:
+        period: of the chain.
+        verdict: of the site's profile; that of a Strict one is Trusted.
+        variables_of: the memory of clients' certificates.
+    """
+    kind = verdict.__class__
+    proof: CertificateProof | None = period.remembered.get(kind)
+    if proof is None:
+        proof = period.remembered[kind] = CertificateProof(
+            verdict=verdict,
+            strict_verdict=TRUSTED,
+            certificate=variables_of(period.chain[0]),
+            chain_der=period.chain[1:],
+            until=period.until,
+        )
+    return proof

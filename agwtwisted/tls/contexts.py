@@ -32,7 +32,7 @@ from agwtwisted.core.tls.policies import (
 from agwtwisted.core.verification.handshake import ClientRules
 from agwtwisted.core.verification.judging import Anchors
 from agwtwisted.tls.codec import error_text
-from agwtwisted.tls.openssl import KNOWN, own_callbacks, set_groups
+from agwtwisted.tls.openssl import KNOWN, KnownCertificates, own_callbacks, set_groups
 from agwtwisted.tls.own_certificate import present
 from agwtwisted.tls.path_search import PathSearch
 from agwtwisted.tls.staples import staple_to
@@ -131,6 +131,7 @@ class Trust:
 
     anchors: Anchors
     authorities: Mapping[bytes, crypto.X509]  # by their DER
+    known: KnownCertificates = attrs.field(repr=False)  # the same, as verify callbacks get them
     search: PathSearch | None  # for a path that holds where OpenSSL's does not
 
     @classmethod
@@ -147,7 +148,8 @@ class Trust:
             any_purpose=profile.missing_client_auth_eku is MissingClientAuthEku.ALLOW,
         )
         search = PathSearch(anchors, anchors.authorities, max_depth) if KNOWN else None
-        return cls(anchors, _authorities(profile), search)
+        authorities = _authorities(profile)
+        return cls(anchors, authorities, KnownCertificates(authorities), search)
 
 
 class Trusts:
@@ -205,6 +207,8 @@ def site_context(site: AnySite, basis: Basis) -> SiteContext:
     rules = _client_rules(site, basis.trusts.max_depth, None if trust is None else trust.anchors)
     search = None if trust is None else trust.search
     made = SiteContext(site, context, rules, search, basis.variables_of, basis.content, basis.sessions_of)
+    if trust is not None:
+        made.remembered[KnownCertificates] = trust.known  # they have to live as long as the store
     if rules.asks:
         basis.set_verify(context, made.verify_mode)
     return made

@@ -8,10 +8,11 @@ a certificate.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+import weakref
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Any, Final, TypeAlias
+from typing import Any, ClassVar, Final, TypeAlias
 
 import attrs
 from OpenSSL import SSL, crypto
@@ -45,6 +46,30 @@ Presented: TypeAlias = Callable[[], tuple[bytes, ...]]
 It may be called while the verify callback runs.
 """
 
+
+class KnownCertificates:
+    """Certificates whose DER is here already, for OpenSSL's objects that stores hold: verify callbacks get these as
+    they are, without a copy for each connection.
+
+    An object is known by its address, which no other one can have while this lives: it holds them.
+    """
+
+    _by_pointer: ClassVar[dict[Any, bytes]] = {}
+
+    def __init__(self, certificates: Mapping[bytes, crypto.X509]) -> None:
+        """`certificates` are by their DER."""
+        self._held = tuple(certificates.values())
+        known: dict[Any, bytes] = {each._x509: der for der, each in certificates.items()}
+        self._by_pointer.update(known)
+        weakref.finalize(self, _forget, tuple(known), self._held).atexit = False
+
+
+def _forget(pointers: tuple[Any, ...], held: tuple[crypto.X509, ...]) -> None:
+    """Ends what is known of objects, while they are `held`."""
+    for pointer in pointers:
+        del KnownCertificates._by_pointer[pointer]
+
+
 VerifyListener: TypeAlias = Callable[[SSL.Connection, bytes, int, int, bool, Presented], int]
 """Called with one certificate (DER) of a chain: error, depth, whether OpenSSL is content, and how to get what was sent.
 
@@ -77,7 +102,9 @@ def direct_verifying(listener: VerifyListener) -> Verifying:
     """By the functions. What this returns has to live as long as the contexts and connections that it was given."""
     scratch = _CertificateScratch()
     index = lib.SSL_get_ex_data_X509_STORE_CTX_idx()
-    connections = SSL.Connection._reverse_mapping
+    inside: Any = SSL.Connection
+    connections = inside._reverse_mapping.data  # weak references
+    known = KnownCertificates._by_pointer
 
     def der(certificate: Any) -> bytes:
         bio, room = scratch.bio, scratch.room
@@ -92,9 +119,11 @@ def direct_verifying(listener: VerifyListener) -> Verifying:
         return tuple([der(lib.sk_X509_value(sent, index)) for index in range(lib.sk_X509_num(sent))])
 
     def verify(ok: int, store: Any) -> int:  # what it raises is printed, and refuses
+        connection = connections[lib.X509_STORE_CTX_get_ex_data(store, index)]()
+        certificate = lib.X509_STORE_CTX_get_current_cert(store)
         refusal = listener(
-            connections[lib.X509_STORE_CTX_get_ex_data(store, index)],
-            der(lib.X509_STORE_CTX_get_current_cert(store)),
+            connection,
+            known.get(certificate) or der(certificate),
             lib.X509_STORE_CTX_get_error(store),
             lib.X509_STORE_CTX_get_error_depth(store),
             bool(ok),
@@ -288,7 +317,7 @@ def _is_known() -> bool:
         waits = lib.SSL_get_error(connection._ssl, result) == lib.SSL_ERROR_WANT_READ
         left = connection.bio_read(_SCRATCH_SIZE)
         raises = callable(connection._raise_ssl_error)
-        found = connection._reverse_mapping[ffi.cast("void *", connection._ssl)] is connection
+        found = connection._reverse_mapping.data[ffi.cast("void *", connection._ssl)]() is connection
         typed = all(ffi.typeof(getattr(lib, name)).cname == each for name, each in _TYPES.items())
         words = lib.X509_V_OK == GO_ON and lib.SSL_ERROR_ZERO_RETURN > 0 and _has_words()
     except Exception:

@@ -18,10 +18,11 @@ from agwtwisted.core.certificates.variables import certificate_variables
 from agwtwisted.core.identity.clients import NO_PROOF, CertificateProof
 from agwtwisted.core.identity.verified_chains import TAKEN, Intermediates, VerifiedChain, VerifiedChains
 from agwtwisted.core.listening.admission import address_block
-from agwtwisted.core.verification.verdicts import Trusted, Unchecked
+from agwtwisted.core.verification.judging import Period
+from agwtwisted.core.verification.verdicts import TRUSTED, Trusted, Unchecked
 from agwtwisted.interfaces import NO_SIBLINGS, Siblings
 from agwtwisted.tls.anew import judged_anew
-from agwtwisted.tls.client_certificates import ClientCertificates, proof_of
+from agwtwisted.tls.client_certificates import ClientCertificates, proof_of, trusted_proof
 from agwtwisted.tls.contexts import SiteContext
 from agwtwisted.tls.openssl import peer_certificate, session_reused
 from agwtwisted.tls.sessions import SESSION_LIFE, Keys
@@ -86,13 +87,10 @@ class Resumption:
         known = self._chains.find(chosen.sessions_of, leaf, now)
         if known is None:
             return self._judged(chosen, leaf, now)
-        return CertificateProof(
-            verdict=Trusted() if rules.strict else Unchecked(),
-            strict_verdict=Trusted(),
-            certificate=chosen.variables_of(leaf),
-            chain_der=known.issuers,
-            until=known.period.until,
-        )
+        period = rules.anchors.period((leaf, *known.issuers))
+        if period is None:
+            return self._judged(chosen, leaf, now)
+        return trusted_proof(period, TRUSTED if rules.strict else Unchecked(), chosen.variables_of)
 
     def learn(self, chosen: SiteContext | None, proof: CertificateProof, now: float) -> None:
         """Remembers the chain of a client that a full handshake, or a judgement anew, has just verified."""
@@ -109,7 +107,8 @@ class Resumption:
         sent = [each for each in issuers if each not in anchors.authorities]
         if sent:
             issuers = tuple(map(self._intermediates.own, issuers))
-        if self._chains.put(chosen.sessions_of, leaf, VerifiedChain(issuers, period, TAKEN + sum(map(len, sent))), now):
+        times = Period(period.begin, period.end, period.until)  # without all that the anchors remember with theirs
+        if self._chains.put(chosen.sessions_of, leaf, VerifiedChain(issuers, times, TAKEN + sum(map(len, sent))), now):
             for each in sent:
                 if self._intermediates.add(each):
                     self._siblings.publish(CHAINS, each)

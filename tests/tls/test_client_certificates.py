@@ -327,6 +327,15 @@ class NotesTests(SynchronousTestCase):
             first, second = (client.connection.receiver._session.client for client in clients)  # type: ignore[attr-defined]
             self.assertIs(first.proof.chain_der[-1], second.proof.chain_der[-1])
 
+    def test_proof_is_made_once(self) -> None:
+        """What the chain of a trusted client proves is one value for all of its connections."""
+        for listener in ("strict", "http400"):
+            gateway = Gateway(text(f"basic {listener}"))
+            clients = [gateway.shake_hands(client_context(device())) for _ in range(2)]
+            first, second = (client.connection.receiver._session.client for client in clients)  # type: ignore[attr-defined]
+            self.assertIs(first.proof, second.proof)
+            self.assertEqual(first.proof.verdict, Trusted())
+
     def test_evidence(self) -> None:
         """It is what OpenSSL reported until now, the leaf first, at any time."""
         notes = ClientCertificates(lambda: 0.0)

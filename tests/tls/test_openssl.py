@@ -16,6 +16,7 @@ from agwtwisted.tls import openssl
 from agwtwisted.tls.openssl import (
     GO_ON,
     ChainFault,
+    KnownCertificates,
     Presented,
     Verifying,
     direct_verifying,
@@ -59,13 +60,19 @@ class VerifyingTests(SynchronousTestCase):
     """A client's chain, reported in either way."""
 
     def verified(
-        self, verifying: Verifying, credential: pki.Credential, version: int, *, late: bool = False
+        self,
+        verifying: Verifying,
+        credential: pki.Credential,
+        version: int,
+        *,
+        late: bool = False,
+        root: crypto.X509 | None = None,
     ) -> SSL.Connection | None:
         """The server's connection with this client, None when it refused; `late`: the connection's own setting."""
         context = server_context()
         store = context.get_cert_store()
         assert store is not None
-        store.add_cert(crypto.X509.from_cryptography(clients_root().certificate))
+        store.add_cert(root or crypto.X509.from_cryptography(clients_root().certificate))
         store.set_time(pki.NOW)
         if not late:
             verifying(context, SSL.VERIFY_PEER)
@@ -92,6 +99,20 @@ class VerifyingTests(SynchronousTestCase):
                     assert server is not None
                     self.assertEqual(told.heard, [(clients_root().der, 0, 1, True), (device().der, 0, 0, True)])
                     self.assertEqual(told.connections, [server, server])
+
+    def test_known(self) -> None:
+        """A store's certificate is reported as the bytes that are here already, while they are kept."""
+        root = clients_root().der
+        loaded = crypto.load_certificate(crypto.FILETYPE_ASN1, root)
+        known = KnownCertificates({root: loaded})
+        pointer = loaded._x509  # type: ignore[attr-defined]
+        for kept in (True, False):
+            told = Listening(answer=GO_ON)
+            self.assertIsNotNone(self.verified(direct_verifying(told), device(), TLS_1_3, root=loaded))
+            self.assertEqual([told.heard[0][0] is root, told.heard[0][0] == root], [kept, True])
+            if kept:
+                del known
+        self.assertNotIn(pointer, KnownCertificates._by_pointer)
 
     def test_presented(self) -> None:
         """All that the client has sent is to be had while it is judged, as it was sent, by the functions alone."""

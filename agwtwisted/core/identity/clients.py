@@ -15,6 +15,7 @@ from typing import Any, Final, TypeAlias
 
 import attrs
 
+from agwtwisted.core.base.values import value
 from agwtwisted.core.certificates.variables import CertificateVariables
 from agwtwisted.core.listening.proxy_protocol import Endpoint
 from agwtwisted.core.verification.verdicts import (
@@ -66,7 +67,7 @@ def _unknown() -> bytes:
     return b""
 
 
-@attrs.frozen(kw_only=True)
+@value(kw_only=True)
 class ClientConnection:
     """The facts about a client's connection: they do not depend on the decision about the client."""
 
@@ -83,6 +84,33 @@ class ClientConnection:
     session_reused: bool = False  # whether its handshake resumed a TLS session
     tcp_rtt: Callable[[], bytes] = attrs.field(default=_unknown, eq=False, repr=False)
     """The round-trip time in microseconds as it is now; empty where the system does not have it."""
+
+    def after_handshake(
+        self,
+        *,
+        tls_version: str,
+        cipher: str,
+        server_name: str,
+        protocol: bytes,
+        offered_suites: bytes,
+        ja4: bytes,
+        session_reused: bool,
+    ) -> ClientConnection:
+        """The same with what the handshake has shown."""
+        return ClientConnection(
+            address=self.address,
+            port=self.port,
+            gateway_port=self.gateway_port,
+            tls_version=tls_version,
+            cipher=cipher,
+            server_name=server_name,
+            protocol=protocol,
+            reached=self.reached,
+            offered_suites=offered_suites,
+            ja4=ja4,
+            session_reused=session_reused,
+            tcp_rtt=self.tcp_rtt,
+        )
 
 
 @attrs.frozen(kw_only=True)

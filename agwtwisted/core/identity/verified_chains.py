@@ -15,6 +15,7 @@ from typing import Final, TypeAlias
 
 import attrs
 
+from agwtwisted.core.base.values import value
 from agwtwisted.core.certificates.reading import certificate_of
 from agwtwisted.core.verification.judging import Period
 
@@ -34,7 +35,7 @@ ABOVE: Final = 16
 """Intermediates at most that are proposed for one leaf."""
 
 
-@attrs.frozen
+@value
 class VerifiedChain:
     """A chain above its leaf, and when it is trusted."""
 
@@ -43,7 +44,7 @@ class VerifiedChain:
     takes: int = TAKEN  # bytes
 
 
-@attrs.frozen
+@value
 class _Kept:
     chain: VerifiedChain
     until: float  # when no session can need it any more

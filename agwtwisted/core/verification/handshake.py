@@ -5,6 +5,7 @@ For the callbacks of a handshake, and for `explain`, which has them called.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
@@ -38,16 +39,20 @@ class ClientRules:
 
 
 def handshake_verdict(
-    rules: ClientRules | None, evidence: Evidence, noted: StrictVerdict, failure: str, now: datetime
+    rules: ClientRules | None,
+    has_certificate: bool,
+    noted: StrictVerdict,
+    failure: str,
+    judged: Callable[[], StrictVerdict],
 ) -> Verdict:
     """The verdict on a client once its handshake is over.
 
     Args:
         rules: of the site; None: no site was selected.
-        evidence: what OpenSSL has said of the client's certificates.
+        has_certificate: whether OpenSSL has said anything of a certificate of the client.
         noted: what was decided while OpenSSL said it; `UNJUDGED` where nothing was.
         failure: why the handshake failed, in OpenSSL's words; empty where it did not.
-        now: aware; after a handshake that was not to refuse, the certificates are judged at this time.
+        judged: judges the certificates now, as `strict_verdict`: after a handshake that was not to refuse.
     """
     if rules is None:
         return _refusal(noted)
@@ -56,10 +61,10 @@ def handshake_verdict(
     if failure:
         return Missing() if failure == NO_CERTIFICATE else _refusal(noted)
     if not rules.strict:
-        return Unchecked() if evidence.chain else Absent()
-    if evidence.chain and rules.refuses_in_handshake:
+        return Unchecked() if has_certificate else Absent()
+    if has_certificate and rules.refuses_in_handshake:
         return noted
-    return strict_verdict(rules, evidence, now)
+    return judged()
 
 
 def strict_verdict(rules: ClientRules | None, evidence: Evidence, now: datetime) -> StrictVerdict:

@@ -7,15 +7,15 @@ the issuer DN, and time once more, because a verdict is judged again while its c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from datetime import datetime
-from functools import lru_cache, partial
-from typing import Final
+from functools import partial
+from typing import Any, Final
 from weakref import proxy
 
 import attrs
 
-from agwtwisted.core.base.remembering import CERTIFICATES, LONGEST, remembering
+from agwtwisted.core.base.remembering import LONGEST, remembering, remembering_within
 from agwtwisted.core.base.values import value
 from agwtwisted.core.certificates import der
 from agwtwisted.core.certificates.der import DerError
@@ -25,7 +25,7 @@ from agwtwisted.core.verification import certificate_rules, reasons
 from agwtwisted.core.verification.certificate_policies import PolicyRules, policy_fault
 from agwtwisted.core.verification.chains import TrustedChain
 from agwtwisted.core.verification.reasons import REASONS as REASONS  # the table is part of this module's interface
-from agwtwisted.core.verification.verdicts import Refused, Trusted
+from agwtwisted.core.verification.verdicts import TRUSTED, Refused, Trusted
 
 MAX_DEPTH: Final = 8
 """Certificates above the leaf, the root included, where the configuration says nothing else."""
@@ -35,6 +35,15 @@ _PURPOSE_ERROR: Final = 26
 
 LONGEST_CHAIN: Final = 2 * LONGEST
 """Octets of the certificates of a chain that is remembered."""
+
+ROOM: Final = 1 << 24
+"""Bytes that the chains of a profile may take in memory, with what is made of each, those used last."""
+
+_TAKEN: Final = 2048
+"""Bytes that a chain takes beside its certificates."""
+
+_TIMES: Final = 7
+"""Times its octets that a certificate takes which is no CA of the profile: itself, and its variables."""
 
 
 @value(kw_only=True)
@@ -76,6 +85,10 @@ class Period:
     begin: datetime
     end: datetime
     until: float  # the end, in seconds since 1970
+    chain: tuple[bytes, ...] = attrs.field(default=(), eq=False, repr=False)  # as it is remembered, the leaf first
+    remembered: dict[Any, Any] = attrs.field(factory=dict, init=False, eq=False, repr=False)
+    """What other modules have made of this chain once, each by its own keys: no more than there is room for by `ROOM`.
+    """
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -94,7 +107,8 @@ class Anchors:
 
     @_period_of.default
     def _periods(self) -> Callable[[tuple[bytes, ...]], Period | None]:
-        return lru_cache(CERTIFICATES)(partial(_period, proxy(self)))  # not in a circle: it goes with these at once
+        # By a proxy: a circle would stay until the garbage collector comes by.
+        return remembering_within(partial(_period, proxy(self)), ROOM, partial(_taken, self._findings))
 
     @_own.default
     def _own_certificates(self) -> Mapping[bytes, bytes]:
@@ -219,13 +233,13 @@ def judge(evidence: Evidence, anchors: Anchors, now: datetime, *, max_depth: int
     if not evidence.error and len(evidence.chain) - 1 <= max_depth:
         period = anchors.period(evidence.chain)
         if period is not None and period.begin <= now <= period.end:
-            return Trusted()
+            return TRUSTED
     reason = (
         _openssl_reason(evidence.error)
         or _shape_reason(evidence.chain, anchors, max_depth)
         or _chain_reason(evidence.chain, anchors, now)
     )
-    return Refused(reason) if reason else Trusted()
+    return Refused(reason) if reason else TRUSTED
 
 
 def valid_until(chain: Iterable[bytes]) -> float:
@@ -245,7 +259,12 @@ def _period(anchors: Anchors, chain: tuple[bytes, ...]) -> Period | None:
     end = min(each.not_after for each in known if each)
     if begin > end or _chain_reason(chain, anchors, begin):
         return None
-    return Period(begin, end, end.timestamp())
+    return Period(begin, end, end.timestamp(), (chain[0], *map(anchors.own, chain[1:])))
+
+
+def _taken(authorities: Container[bytes], chain: tuple[bytes, ...], _: Period | None) -> int:
+    """Bytes of a chain that is remembered."""
+    return _TAKEN + _TIMES * sum([len(each) for each in chain if each not in authorities])
 
 
 def _openssl_reason(error: int) -> str:

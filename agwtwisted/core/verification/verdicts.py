@@ -30,6 +30,9 @@ class Trusted:
     """The certificate was verified (Strict)."""
 
 
+TRUSTED: Final = Trusted()
+
+
 @attrs.frozen
 class Missing:
     """A certificate is required (Strict) and none was sent."""

@@ -89,6 +89,13 @@ def expected(site: str, trusts: bool, seen: str, noted: StrictVerdict, failure: 
             return JUDGED[seen] if trusts else UNJUDGED
 
 
+def verdict_of(site: ClientRules | None, evidence: Evidence, noted: StrictVerdict, failure: str) -> Verdict:
+    """The verdict on what OpenSSL has said until the handshake was over."""
+    return handshake_verdict(
+        site, bool(evidence.chain), noted, failure, lambda: strict_verdict(site, evidence, pki.NOW)
+    )
+
+
 class HandshakeTests(SynchronousTestCase):
     """The verdict once the handshake is over."""
 
@@ -96,13 +103,13 @@ class HandshakeTests(SynchronousTestCase):
         """It is what the table says, for every site, chain, note and failure."""
         for site, trusts, seen, noted, failure in product(SITES, (True, False), EVIDENCE, NOTED, FAILURES):
             with self.subTest(site=site, trusts=trusts, seen=seen, noted=noted, failure=failure):
-                found = handshake_verdict(rules(site, trusts=trusts), EVIDENCE[seen], noted, failure, pki.NOW)
+                found = verdict_of(rules(site, trusts=trusts), EVIDENCE[seen], noted, failure)
                 self.assertEqual(found, expected(site, trusts, seen, noted, failure))
 
     def test_trust_needs_success(self) -> None:
         """No client is trusted after a failed handshake, without a known site, or without evidence."""
         for site, trusts, seen, noted, failure in product(SITES, (True, False), EVIDENCE, NOTED, FAILURES):
-            found = handshake_verdict(rules(site, trusts=trusts), EVIDENCE[seen], noted, failure, pki.NOW)
+            found = verdict_of(rules(site, trusts=trusts), EVIDENCE[seen], noted, failure)
             if failure or site == NO_SITE or seen == "nothing":
                 self.assertNotEqual(found, Trusted(), (site, trusts, seen, noted, failure))
 
@@ -117,4 +124,4 @@ class HandshakeTests(SynchronousTestCase):
         long = Evidence(chain=ROOT.intermediate("Between").issue("device").chain_der, error=0)
         for depth, verdict in ((2, Trusted()), (1, Refused(reasons.CHAIN_TOO_LONG))):
             allowed = ClientRules(asks=True, strict=True, anchors=ANCHORS, max_depth=depth)
-            self.assertEqual(handshake_verdict(allowed, long, UNJUDGED, "", pki.NOW), verdict)
+            self.assertEqual(verdict_of(allowed, long, UNJUDGED, ""), verdict)

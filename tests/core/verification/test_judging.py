@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from unittest import mock
 
 import attrs
 from cryptography import x509
@@ -13,8 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.base.remembering import CERTIFICATES
-from agwtwisted.core.verification import reasons
+from agwtwisted.core.verification import judging, reasons
 from agwtwisted.core.verification.chains import TrustedChain, read_chain
 from agwtwisted.core.verification.judging import LONGEST_CHAIN, REASONS, Anchors, Evidence, Period, judge, valid_until
 from agwtwisted.core.verification.verdicts import Refused, Trusted
@@ -401,15 +401,19 @@ class RememberedTests(SynchronousTestCase):
             self.assertIsNone(ONLY_ROOT.period(chain))
 
     def test_bounded(self) -> None:
-        """So many chains are remembered, and no long ones, which are judged all the same."""
-        anchors = anchors_of([ROOT])
-        memory = anchors._period_of.cache_info  # type: ignore[attr-defined]
-        self.assertEqual(memory().maxsize, CERTIFICATES)
+        """As many chains are remembered as there is room for, and no long ones, which are judged all the same."""
+        chains = [ROOT.issue().chain_der for _ in range(3)]
+        with mock.patch.object(judging, "ROOM", 2 * (2048 + 7 * max(len(chain[0]) for chain in chains))):
+            anchors = anchors_of([ROOT])
+        first, second, third = map(anchors.period, chains)
+        self.assertIs(anchors.period(chains[2]), third)
+        self.assertIs(anchors.period(chains[1]), second)
+        self.assertIsNot(anchors.period(chains[0]), first)
         filling = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), bytes(LONGEST_CHAIN))
         long = ROOT.issue(extra=[pki.extension(filling)])
         self.assertEqual(judge(evidence(long), anchors, pki.NOW), Trusted())
         self.assertEqual(anchors.valid_until(long.chain_der), valid_until(long.chain_der))
-        self.assertEqual(memory().currsize, 0)
+        self.assertIsNone(anchors.period(long.chain_der))
         self.assertEqual(judge(evidence(long), anchors, pki.NOT_AFTER + timedelta(seconds=1)), Refused(reasons.EXPIRED))
 
     def test_own(self) -> None:
