@@ -26,6 +26,7 @@ hardly depends on who else uses the machine, as rate and latency do.
 ``operation.py``     reloads (``reloads.py``) and workers (``workers.py``, with half a core each by ``halves.py``)
 ``report.py``        the table and the JSON file
 ``plots.py``         the page of plots
+``where.py``         where the time of an operation goes, by perf and py-spy
 ``instructions.py``  counts instructions of single operations by callgrind (``counted.c``), and calls of functions
 ``summary.py``       puts a run into docs/performance.md
 ===================  =====================================================================================

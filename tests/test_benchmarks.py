@@ -28,6 +28,7 @@ from benchmarks import (
     summary,
     tail,
     trace,
+    where,
     worktrees,
 )
 from benchmarks.growth import Point
@@ -224,6 +225,40 @@ class GeneratorTests(SynchronousTestCase):
         self.assertEqual(
             [name for name in generators.GENERATORS if generators.carries(name, kind)], ["load.c", "h2load"]
         )
+
+
+class WhereTests(SynchronousTestCase):
+    """Where the time goes."""
+
+    def test_kinds_of_code(self) -> None:
+        """Object files are put together by what they are for."""
+        report = """
+# Overhead  Shared Object
+    50.00%  python3.11
+    20.50%  [kernel.kallsyms]
+    19.50%  _rust.abi3.so
+     6.00%  libc.so.6
+     4.00%  _cffi_backend.cpython-311-x86_64-linux-gnu.so
+"""
+        expected = {"Python's interpreter": 0.54, "kernel": 0.205, "OpenSSL": 0.195, "C library": 0.06}
+        self.assertEqual({kind: round(share, 6) for kind, share in where.by_kind(report).items()}, expected)
+
+    def test_packages(self) -> None:
+        """The innermost function says whose time it is; the thread that writes the log is another one."""
+        own = "thread (1): MainThread;run (twisted/internet/base.py:1);Connection.write (agwtwisted/transport/a.py:7)"
+        lines = [
+            f"{own} 5",
+            f"{own};recv (/v/site-packages/OpenSSL/SSL.py:2) 3",
+            "thread (1): MainThread;usual (agwtwisted/core/http/heads.py:9) 1",
+            "thread (2): access log;run (agwtwisted/operations/log_writer.py:9) 1",
+        ]
+        expected = {"transport": 0.5, "OpenSSL": 0.3, "core/http": 0.1, "other threads": 0.1}
+        self.assertEqual(where.by_package(lines), expected)
+
+    def test_table(self) -> None:
+        """Shares stand as microseconds and per cent."""
+        found = {name: where.Where(cpu_us=40, shares={"kernel": share}) for name, share in (("a", 0.5), ("b", 1))}
+        self.assertEqual(where.table("kind", found).splitlines()[-1].split(), ["kernel", "20.0", "50%", "40.0", "100%"])
 
 
 @needs("git")
