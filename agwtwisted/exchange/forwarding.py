@@ -40,6 +40,8 @@ class ForwardedRequest(Attempts):
     """
 
     affinity: Affinity[Server] | None = None
+    asks_upgrade = False  # the client has asked for another protocol
+    rules_saw_it = False  # and see its response, too
 
     def __init__(
         self,
@@ -64,7 +66,10 @@ class ForwardedRequest(Attempts):
             self.stays = True
         kept = self._kept(servers) if settings.dedicated_backend_connection else None
         if decision.request is not None:
+            self.rules_saw_it = True
             record.forwarded_target = decision.request.target
+        if request.upgrade:
+            self.asks_upgrade = True
         order = servers.order(decision.client, request.headers, kept)
         super().__init__(request, body, order, context.responses, settings.request_timeout, user, record)
 
@@ -77,16 +82,6 @@ class ForwardedRequest(Attempts):
         self.dedicated = found
         self.stays = True
         return found.server(servers)
-
-    @property
-    def asks_upgrade(self) -> bool:
-        """Whether the client has asked for another protocol."""
-        return bool(self._request.upgrade)
-
-    @property
-    def rules_saw_it(self) -> bool:
-        """Whether rules see its response, too."""
-        return self._decision.request is not None
 
     def head_for(self, server: Server) -> bytes:
         """The head that a server gets."""

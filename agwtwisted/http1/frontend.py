@@ -63,8 +63,7 @@ class Frontend:
         self.exchange = NO_EXCHANGE
         self._rests = True  # the loop: what it has to see, it is begun again for
         self._next_turn: IDelayedCall | None = None  # which begins the loop again
-        self._body_paused = self._on_hold = False
-        self._excess = False  # more came after the last request
+        self._body_paused = self._on_hold = self._excess = False  # the latter: more came after the last request
         connection.bound_sending(gateway.body_timeout, gateway.min_response_rate)
 
     # -- from the session, as interfaces.ClientProtocol says
@@ -178,20 +177,20 @@ class Frontend:
         While the gateway stops, one that has come already is answered, too.
         """
         session = self._session
-        may_ask = not session.draining or (not session.expelled and self._reader.unread > 0)
-        return self._phase is WHOLE and may_ask
+        return self._phase is WHOLE and not (session.draining and (session.expelled or not self._reader.unread))
 
     def answered(self) -> None:
         """The exchange is over: the connection takes the next request, or closes."""
         before, self._phase, self.exchange = self._phase, IDLE, NO_EXCHANGE
-        if self._writer.keep_alive and before is not TUNNEL and not self._session.expelled:
-            self._guarded(self._await_next)
-        else:
-            try:
+        goes_on = self._writer.keep_alive and before is not TUNNEL and not self._session.expelled
+        try:
+            if goes_on:
+                self._await_next()
+            else:
                 unread = self._reader.unread or (self._session.draining and self._connection.has_arrived())
                 self._close(linger=before in (BODY, UNFIT) or self._connection.paused or bool(unread))
-            except Exception:
-                self._broken(unanswered=False)
+        except Exception:
+            self._broken(unanswered=goes_on and self._reader.unread > 0)
 
     def cut(self) -> None:
         """The response is not whole: the connection ends so that the client sees it cut."""
@@ -220,8 +219,7 @@ class Frontend:
         if self._session.expelled:  # since the request was begun
             self._connection.abort()
             return
-        unread = self._reader.take_unread()
-        if unread:
+        if unread := self._reader.take_unread():
             self.exchange.body(unread)
         self._settle()
 
@@ -245,10 +243,12 @@ class Frontend:
 
     def _settle(self, came: int = 0) -> None:
         """Where the loop rests: whether more is read, and by when it is due."""
-        self._steer()
+        if self._reader.unread or self._connection.paused or self._body_paused or self._excess:
+            self._steer()
         if self._connection.input_ended:
             self._close_if_answered()
-        self._watch(came)
+        elif self._phase is not WHOLE:
+            self._watch(came)
 
     def _take_all(self) -> bool:
         """Hands on what was read; whether the exchange in progress got some of a request that had not come whole."""

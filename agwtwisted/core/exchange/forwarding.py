@@ -99,13 +99,12 @@ def request_bytes(head: RequestHead, host: bytes, identity: bytes, address: byte
         trace_id: 32 hex digits.
     """
     forwarded_for = head.forwarded_for + b", " + address if head.forwarded_for else address
-    start = (
-        b"%b %b HTTP/1.1\r\nHost: %b\r\nX-Forwarded-For: %b\r\n%bX-Original-Host: %b\r\nX-Original-Url: %b\r\n"
-        b"X-Appgw-Trace-Id: %b\r\n"
-    ) % (head.method, head.target, host, forwarded_for, identity, head.authority, head.target, trace_id)
-    headers = head.headers
+    headers, target = head.headers, head.target
     lines = headers.octets if isinstance(headers, HeaderBlock) else rendered(headers)
-    return b"%b%b%b\r\n" % (start, lines, _hop(head))
+    return (
+        b"%b %b HTTP/1.1\r\nHost: %b\r\nX-Forwarded-For: %b\r\n%bX-Original-Host: %b\r\nX-Original-Url: %b\r\n"
+        b"X-Appgw-Trace-Id: %b\r\n%b%b\r\n"
+    ) % (head.method, target, host, forwarded_for, identity, head.authority, target, trace_id, lines, _hop(head))
 
 
 def rewritten_request_bytes(
