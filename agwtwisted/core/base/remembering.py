@@ -44,25 +44,28 @@ def remembering_within(function: Callable[[K], T], room: int, weight: Callable[[
         weight: bytes that an argument and its result take. One that is longer than `LONGEST` is not remembered: octets,
             or a tuple of as many.
     """
-    young: dict[K, Any] = {}
-    old: dict[K, Any] = {}
-    taken, half = 0, room // 2
+    return _Memory(function, room // 2, weight).__getitem__
 
-    def recall(octets: K) -> T:
-        found: T
-        found = young.get(octets, _MISSING)
-        return ask(octets) if found is _MISSING else found
 
-    def ask(octets: K) -> T:
-        nonlocal young, old, taken
-        remembered: Any = old.get(octets, _MISSING)
-        result: T = function(octets) if remembered is _MISSING else remembered
-        takes = weight(octets, result)
-        if len(octets) <= LONGEST and takes <= half:
-            if taken + takes > half:
-                young, old, taken = {}, young, 0
-            young[octets] = result
-            taken += takes
+class _Memory(dict[K, T]):
+    """The younger generation, by which an argument that is found costs no call."""
+
+    def __init__(self, function: Callable[[K], T], half: int, weight: Callable[[K, T], int]) -> None:
+        super().__init__()
+        self._function = function
+        self._half = half
+        self._weight = weight
+        self._taken = 0
+        self._old: dict[K, T] = {}
+
+    def __missing__(self, octets: K) -> T:
+        remembered: Any = self._old.get(octets, _MISSING)
+        result: T = self._function(octets) if remembered is _MISSING else remembered
+        takes = self._weight(octets, result)
+        if len(octets) <= LONGEST and takes <= self._half:
+            if self._taken + takes > self._half:
+                self._old, self._taken = dict(self), 0
+                self.clear()
+            self[octets] = result
+            self._taken += takes
         return result
-
-    return recall

@@ -128,20 +128,22 @@ class RequestParser:
         said = usual_of(data[begin:end])
         if said is None or len(target) > MAX_TARGET or begin - at > LONGEST_REQUEST_LINE:
             return None
+        # By position, in the order of the fields: by name it takes half as long again.
         return RequestHead(
-            method=method,
-            target=target,
-            version=b"1.1",
-            host=said.host,
-            authority=said.authority,
-            headers=said.headers,
-            user_agent=said.user_agent,
-            forwarded_for=said.forwarded_for,
-            framing=said.framing,
-            content_length=said.content_length,
-            expects_continue=said.expects_continue,
-            keep_alive=said.keep_alive,
-            size=end - at,
+            method,
+            target,
+            b"1.1",
+            said.host,
+            said.authority,
+            said.headers,
+            said.user_agent,
+            said.forwarded_for,
+            said.framing,
+            said.content_length,
+            b"",
+            said.expects_continue,
+            said.keep_alive,
+            end - at,
         )
 
     def judge(self, octets: bytes) -> RequestHead | UnfitRequest:

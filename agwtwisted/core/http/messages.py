@@ -55,7 +55,7 @@ class Framing(Enum):
 _NO_BODY = Framing.NONE
 
 
-@value(kw_only=True)
+@value
 class RequestHead:
     """A request's head, fit to forward."""
 

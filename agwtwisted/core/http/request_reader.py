@@ -21,6 +21,9 @@ FRAMING_OF_A_BYTE: Final = 16
 LARGEST_WHOLE: Final = 65536
 """Bytes of a body that is handed on with its head, where it came with that; a larger one flows."""
 
+LONGEST_REPEATED: Final = 1024
+"""Octets of a head that is remembered until the next one of its connection, as long as that is open."""
+
 RequestEvent: TypeAlias = RequestHead | UnfitRequest | bytes | Mark
 
 _LATE: Final = BadRequest(408, ErrorInfo.INVALID_REQUEST)
@@ -66,15 +69,19 @@ class RequestReader:
         "_head",
         "_left",
         "_max_body_bytes",
+        "_octets",
         "_open",
         "_parser",
+        "_said",
         "_state",
+        "done",
     )
 
     def __init__(self, parser: RequestParser, *, max_body_bytes: int) -> None:
         self._parser = parser
         self._max_body_bytes = max_body_bytes
         self._state = _HEAD
+        self.done = False  # whether no further request is read
         self._data = b""  # what was fed, unread from `_at` on
         self._at = 0
         self._ahead: bytearray | None = None  # what was fed after it
@@ -83,16 +90,13 @@ class RequestReader:
         self._left = 0  # of a body with a length
         self._chunks: ChunkedBody | None = None
         self._body_size = 0  # of a chunked body
+        self._octets = b""  # of the last usual head that was not long
+        self._said: RequestHead | None = None  # by these; None: there are none
 
     @property
     def head_open(self) -> bool:
         """Whether a head has begun and is not whole."""
         return self._open is not None
-
-    @property
-    def done(self) -> bool:
-        """Whether no further request is read."""
-        return self._state is _DONE
 
     @property
     def upgrading(self) -> bool:
@@ -106,7 +110,7 @@ class RequestReader:
 
     def feed(self, data: bytes) -> None:
         """Takes what came; what comes when the reader is `done` is dropped."""
-        if self._state is _DONE:
+        if self.done:
             return
         if self._at == len(self._data):
             self._data, self._at = data, 0
@@ -121,7 +125,7 @@ class RequestReader:
 
     def read_by(self, parser: RequestParser, max_body_bytes: int) -> None:
         """Between two requests: reads the next one by this parser, and a head that has begun from its beginning."""
-        self._parser, self._max_body_bytes = parser, max_body_bytes
+        self._parser, self._max_body_bytes, self._said = parser, max_body_bytes, None
         if self._open is not None:
             self._data, self._at, self._open = bytes(self._open.octets) + self._data[self._at :], 0, None
 
@@ -130,9 +134,15 @@ class RequestReader:
         state = self._state
         if state is _HEAD:
             if self._open is None:
-                head = self._parser.usual(self._data, self._at)
+                data, at = self._data, self._at
+                # Many a client repeats its request, or all of it but the body: the same octets say the same.
+                head = self._said
+                if head is None or not data.startswith(self._octets, at):
+                    head = self._parser.usual(data, at)
+                    if head is not None and head.size <= LONGEST_REPEATED:
+                        self._said, self._octets = head, data[at : at + head.size]
                 if head is not None:
-                    return self._take_head(head, self._at + head.size)
+                    return self._take_head(head, at + head.size)
             return self._next_of_head()
         if state is _COUNTED:
             return self._next_of_counted()
@@ -324,7 +334,8 @@ class RequestReader:
     def _end(self) -> None:
         """Nothing more is read."""
         self._state = _DONE
-        self._ahead = None
+        self.done = True
+        self._ahead = self._said = None
         self._forget()
 
     def _need_data(self) -> Mark:

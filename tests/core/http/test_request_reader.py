@@ -14,7 +14,7 @@ from agwtwisted.core.http.heads import RequestParser
 from agwtwisted.core.http.managed import MANAGED_NAMES, canonical
 from agwtwisted.core.http.messages import MAX_TARGET, METHODS, Framing, Mark, RequestHead, UnfitRequest
 from agwtwisted.core.http.pages import ErrorInfo
-from agwtwisted.core.http.request_reader import LARGEST_WHOLE, RequestEvent, RequestReader
+from agwtwisted.core.http.request_reader import LARGEST_WHOLE, LONGEST_REPEATED, RequestEvent, RequestReader
 from tests.memory import kept_after
 from tests.readers import in_one_piece, pulled, pulled_on
 from tests.requests import parsed, requests
@@ -514,6 +514,37 @@ class LineTests(SynchronousTestCase):
                     events_of(reading, (head + chunked)[start : start + 997])
 
         self.assertLess(kept_after(answered) / len(readers), 5000)
+
+
+class RepeatedTests(SynchronousTestCase):
+    """A client that repeats its request."""
+
+    def test_repeated(self) -> None:
+        """The same octets are looked at once, whatever comes before and behind them; any other octets are looked at."""
+        reading, one, other, with_body = reader(), get(b"X: 1\r\n"), get(b"X: 2\r\n"), b"Content-Length: 1\r\n"
+        came = [one, one, other, one + other + other, b"\r\n" + other, other[:-1], b"\n" + one]
+        came += [post(with_body, b"a") + post(with_body, b"b"), post(with_body, b"c")]
+        self.assertEqual(
+            [event for data in came for event in events_of(reading, data)],
+            [event for data in [*came[:5], other + one, *came[7:]] for event in events_of(reader(), data)],
+        )
+        first, second = (events_of(reading, one)[0] for _ in range(2))
+        self.assertIs(first, second)
+
+    def test_by_another_parser(self) -> None:
+        """What the parser before said of a head is forgotten with it."""
+        reading = reader()
+        for _ in range(2):
+            self.assertIsInstance(events_of(reading, get(b"X: 1\r\n"))[0], RequestHead)
+        reading.read_by(RequestParser(HeaderNames(), max_header_lines=1), 0)
+        self.assertIsInstance(events_of(reading, get(b"X: 1\r\n"))[0], UnfitRequest)
+
+    def test_long(self) -> None:
+        """A long head is looked at each time, and not kept."""
+        reading, long = reader(), get(b"X: %b\r\n" % (b"a" * LONGEST_REPEATED))
+        [first], [second] = (events_of(reading, long) for _ in range(2))
+        self.assertEqual(first, second)
+        self.assertIsNot(first, second)
 
 
 class AheadTests(SynchronousTestCase):
