@@ -31,10 +31,9 @@ from agwtwisted.core.http.messages import (
 from agwtwisted.core.http.pages import ErrorInfo
 from agwtwisted.core.identity.clients import Admitted, Client
 from agwtwisted.core.rules.rewriting import Bad
-from agwtwisted.exchange.attempts import NO_ATTEMPTS, Attempts
 from agwtwisted.exchange.context import ExchangeContext, Lost, OwnAnswer
 from agwtwisted.exchange.deciding import Decide
-from agwtwisted.exchange.forwarding import ForwardedRequest
+from agwtwisted.exchange.forwarding import NOT_FORWARDED, ForwardedRequest
 from agwtwisted.exchange.record import ExchangeRecord
 from agwtwisted.interfaces import BackendConnection, ExchangeDriver, ResponseWriter, Session
 from agwtwisted.transport.deferreds import log_failure
@@ -65,12 +64,11 @@ class ExchangeActions(ExchangeDriver):
     log = Logger()
 
     ended = False  # whether all is released, and the line of the access log written
-    _attempts: Attempts = NO_ATTEMPTS
+    _attempts: ForwardedRequest = NOT_FORWARDED  # it has the exchange, so that the exchange gives it up at its end
     _judging: Deferred[Client] | None = None
     _head_timer: IDelayedCall | None = None
     _body: bytes | None  # of the request, where it came with the head
     _connection: BackendConnection
-    _forwarded: ForwardedRequest
     _held_body: bytearray  # while the client is judged
     _held_body_whole = False
     _held_head: ResponseHead
@@ -145,7 +143,7 @@ class ExchangeActions(ExchangeDriver):
         """DIAL."""
         if not isinstance(self._request, RequestHead):
             raise AssertionError("only a fit request is forwarded")
-        forwarded = self._attempts = self._forwarded = ForwardedRequest(
+        forwarded = self._attempts = ForwardedRequest(
             self._context, self._request, self._body, self._session, self.record, decision, self
         )
         connection = forwarded.start()
@@ -199,9 +197,9 @@ class ExchangeActions(ExchangeDriver):
 
     def read_head(self, head: ResponseHead) -> NextEvent:
         """READ_HEAD."""
-        forwarded = self._forwarded
+        forwarded = self._attempts
         if forwarded.affinity is not None:
-            head = forwarded.bound(head, forwarded.affinity, self._attempts.server)
+            head = forwarded.bound(head, forwarded.affinity, forwarded.server)
         if head.status == 101 or (forwarded.asks_upgrade and self._writer.misleads(head)):
             return self._read_switch(head)
         self.record.server_status = head.status
@@ -369,7 +367,7 @@ class ExchangeActions(ExchangeDriver):
         if self.ended:
             return
         self.ended = True
-        attempts, self._attempts = self._attempts, NO_ATTEMPTS
+        attempts, self._attempts = self._attempts, NOT_FORWARDED
         try:
             attempts.cancel()
             if self._head_timer is not None or self._judging is not None:

@@ -226,16 +226,3 @@ class Attempts:
         self.flush()
         if self.connection is not None and not connection.full:
             self._user.upstream_drained()
-
-
-class _NoAttempts(Attempts):
-    """Those of a request that goes to no backend."""
-
-    def __init__(self) -> None:
-        """Nothing is asked."""
-
-    def cancel(self) -> None:
-        """There is nothing to cancel."""
-
-
-NO_ATTEMPTS: Final[Attempts] = _NoAttempts()

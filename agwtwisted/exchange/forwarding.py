@@ -5,6 +5,8 @@ Called by `exchange.actions`; what the heads look like is `core.exchange.forward
 
 from __future__ import annotations
 
+from typing import Final
+
 import attrs
 
 from agwtwisted.backends.dedicated import DedicatedConnections
@@ -111,3 +113,16 @@ class ForwardedRequest(Attempts):
         received = request.size + self._record.body_size
         context = Context(request, decision.client, received_bytes=received, sent_bytes=bytes_sent)
         return rewrite_response(decision.request, head, context)
+
+
+class _NotForwarded(ForwardedRequest):
+    """Of a request that goes to no backend, or no longer does."""
+
+    def __init__(self) -> None:
+        """Nothing is asked."""
+
+    def cancel(self) -> None:
+        """There is nothing to cancel."""
+
+
+NOT_FORWARDED: Final[ForwardedRequest] = _NotForwarded()

@@ -28,6 +28,7 @@ from tests.clients import (
 )
 from tests.http import http2_sessions
 from tests.http2_clients import Http2Client, Response
+from tests.memory import uncollected
 from tests.relays import Check
 from tests.requests import parsed
 
@@ -236,6 +237,19 @@ class MovedTests(SynchronousTestCase):
         backend.answers(OK)
         answered(third, client, request())
         self.assertEqual([dial[1] for dial in gateway.reactor.tcpClients], [9000, 9000, 9002])
+
+    def test_nothing_is_left_of_a_request(self) -> None:
+        """No object of a request that is over waits for the garbage collector, which would hold up all others."""
+        gateway, client = self.gateway()
+        post = b"POST / HTTP/1.1\r\nHost: s.example\r\nContent-Length: 2\r\n\r\n"
+        backends = []
+        for pieces in ([request()], [post + b"ok"], [post, b"ok"]):
+            with uncollected() as left:
+                for piece in pieces:
+                    client.say(piece)
+                backends.append(Backend(gateway))
+                backends[-1].answers(OK)
+            self.assertEqual(left, [], pieces)
 
     def test_drained(self) -> None:
         """Draining the new port drains what it has taken over."""
