@@ -7,10 +7,9 @@ recurses on its own, and the work is linear: the caller goes into a constructed 
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from agwtwisted.core.base.errors import AgwError
-from agwtwisted.core.base.values import value
 
 BOOLEAN: Final = 0x01
 INTEGER: Final = 0x02
@@ -39,12 +38,14 @@ class DerError(AgwError):
     """Bytes that are not the encoding they should be."""
 
 
-@value
-class Element:
+class Element(NamedTuple):
     """One element: its identifier octet (class, constructed bit and number) and its contents."""
 
     tag: int
     content: bytes
+
+
+_made: Final = tuple.__new__  # what the class itself does for it in Python: a certificate has dozens
 
 
 def elements(data: bytes, most: int = MAX_ELEMENTS) -> tuple[Element, ...]:
@@ -65,7 +66,7 @@ def elements(data: bytes, most: int = MAX_ELEMENTS) -> tuple[Element, ...]:
                 raise DerError("truncated")
         else:
             start, end, after = _bounds(data, position)
-        found.append(Element(tag, data[start:end]))
+        found.append(_made(Element, (tag, data[start:end])))
         position = after
     return tuple(found)
 

@@ -6,6 +6,7 @@ are ignored, as OpenSSL does.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final, Protocol
 
 from agwtwisted.core.certificates import der
@@ -121,7 +122,15 @@ def purposes(certificate: Extended) -> frozenset[bytes] | None:
     content = _content(certificate, EXTENDED_KEY_USAGE)
     if content is None:
         return None
+    return _purposes(content) if len(content) <= _LONGEST_REMEMBERED else _read_purposes(content)
+
+
+def _read_purposes(content: bytes) -> frozenset[bytes]:
     return frozenset([each.content for each in der.elements(der.first_of(content, der.SEQUENCE))])
+
+
+_purposes: Final = lru_cache(64)(_read_purposes)  # most certificates have the same
+_LONGEST_REMEMBERED: Final = 128
 
 
 def key_identifier(certificate: Extended) -> bytes | None:

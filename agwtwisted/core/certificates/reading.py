@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache
 from typing import Final
 
@@ -79,10 +79,13 @@ class Certificate:
         Raises:
             DerError: it is there twice, and each reader would take another one.
         """
-        found = [each for each in self.extensions if each.identifier == identifier]
-        if len(found) > 1:
-            raise DerError("an extension occurs twice")
-        return found[0] if found else None
+        found = None
+        for each in self.extensions:
+            if each.identifier == identifier:
+                if found is not None:
+                    raise DerError("an extension occurs twice")
+                found = each
+        return found
 
 
 REMEMBERED: Final = 128
@@ -115,8 +118,15 @@ def to_be_signed(der_bytes: bytes) -> tuple[Element, ...]:
     Raises:
         DerError: not a certificate.
     """
+    return _remembered_parts(der_bytes) if len(der_bytes) <= _LONGEST_REMEMBERED else _parts(der_bytes)
+
+
+def _parts(der_bytes: bytes) -> tuple[Element, ...]:
     parts = der.elements(der.first_of(der.only_element(der_bytes, der.SEQUENCE), der.SEQUENCE))
     return parts[1:] if parts and parts[0].tag == VERSION else parts
+
+
+_remembered_parts: Final = lru_cache(64)(_parts)  # it is judged, and a moment later its variables are made
 
 
 def extensions_of(parts: Sequence[Element]) -> tuple[Extension, ...]:
@@ -127,7 +137,7 @@ def extensions_of(parts: Sequence[Element]) -> tuple[Extension, ...]:
     """
     for part in parts:
         if part.tag == EXTENSIONS:
-            return tuple([_extension(each) for each in der.elements(der.first_of(part.content, der.SEQUENCE))])
+            return tuple(map(_extension, der.elements(der.first_of(part.content, der.SEQUENCE))))
     return ()
 
 
@@ -153,21 +163,26 @@ def moment(time: Element) -> datetime:
     form = _TIMES.get(time.tag & ~der.CONSTRUCTED)
     if form is None or not form.fullmatch(octets):
         raise DerError("not a time")
-    digits = octets.decode("ascii")[:-1]
-    year, rest = (int(digits[:2]), digits[2:]) if len(digits) == 12 else (int(digits[:4]), digits[4:])
-    if len(digits) == 12:
-        year += 2000 if year < 50 else 1900
-    month, day, hour, minute, second = [int(rest[start : start + 2]) for start in range(0, 10, 2)]
+    digits = octets.decode("ascii")
+    if len(digits) == 13:
+        digits = ("20" if digits < "5" else "19") + digits
+    elif digits.startswith("0000"):
+        digits = "0001" + digits[4:]
+    if digits[8:10] == "24":  # midnight for newer Pythons
+        raise DerError("not a time")
     try:
-        return datetime(max(year, 1), month, day, hour, minute, second, tzinfo=UTC)
+        return datetime.fromisoformat(f"{digits[:8]}T{digits[8:]}")
     except ValueError:
         raise DerError("not a time") from None
+
+
+_TAGS: Final = (der.INTEGER, *[der.SEQUENCE] * 5)
 
 
 def _fields(der_bytes: bytes) -> tuple[Element, ...]:
     """The parts of a certificate from its serial number on, of which those before the extensions are there."""
     fields = to_be_signed(der_bytes)
-    if len(fields) < 6 or tuple(field.tag for field in fields[:6]) != (der.INTEGER, *[der.SEQUENCE] * 5):
+    if tuple([field[0] for field in fields[:6]]) != _TAGS:
         raise DerError("not a certificate")
     return fields
 
@@ -179,15 +194,25 @@ def _times(validity: bytes) -> tuple[Element, Element]:
 
 
 def _extension(element: Element) -> Extension:
+    """Most certificates of a fleet have most extensions in common."""
+    return (_known_extension if len(element.content) <= _LONGEST_KNOWN else _read_extension)(*element)
+
+
+def _read_extension(tag: int, octets: bytes) -> Extension:
     """DEFAULT FALSE may be written out, and every octet but zero is true."""
-    parts = der.elements(element.content)
-    if not 2 <= len(parts) <= 3 or element.tag != der.SEQUENCE or parts[0].tag != der.OBJECT_IDENTIFIER:
+    parts = der.elements(octets)
+    if not 2 <= len(parts) <= 3 or tag != der.SEQUENCE or parts[0].tag != der.OBJECT_IDENTIFIER:
         raise DerError("not an extension")
     content = parts[-1]
     if content.tag & ~der.CONSTRUCTED != der.OCTET_STRING:
         raise DerError("an extension without a value")
     critical = len(parts) == 3 and is_true(parts[1])
     return Extension(parts[0].content, critical, der.string_octets(content))
+
+
+_known_extension: Final = lru_cache(256)(_read_extension)
+_LONGEST_KNOWN: Final = 256
+"""Octets of an extension that is remembered."""
 
 
 def is_true(element: Element) -> bool:

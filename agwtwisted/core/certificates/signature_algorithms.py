@@ -129,4 +129,12 @@ def _succeeds(verify: Callable[[], None]) -> bool:
 
 def _identifier(algorithm: bytes) -> str:
     """The object identifier that an AlgorithmIdentifier's contents begin with."""
+    return (_known_identifier if len(algorithm) <= _LONGEST_KNOWN else _read_identifier)(algorithm)
+
+
+def _read_identifier(algorithm: bytes) -> str:
     return der.object_identifier(der.first_of(algorithm, der.OBJECT_IDENTIFIER))
+
+
+_known_identifier: Final = lru_cache(64)(_read_identifier)  # the same few are in all certificates
+_LONGEST_KNOWN: Final = 128

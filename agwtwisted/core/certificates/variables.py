@@ -29,6 +29,7 @@ from agwtwisted.core.certificates.reading import (
     MAX_NAME_OCTETS,
     UTC_TIME,
     extensions_of,
+    moment,
     to_be_signed,
 )
 
@@ -200,10 +201,13 @@ def _serial(serial: Element) -> bytes:
 def _date(validity: Element, at: int) -> bytes:
     """One of both dates; empty where they cannot be read."""
     try:
-        dates = elements(validity.content)
+        dates = _dates(validity.content)
     except DerError:
         return b""
     return printed_time(dates[at]) if len(dates) == 2 else b""
+
+
+_dates: Final = lru_cache(1)(elements)  # one is asked for after the other
 
 
 def printed_time(time: Element) -> bytes:
@@ -216,6 +220,17 @@ def printed_time(time: Element) -> bytes:
     if (form := _TIMES.get(time.tag & ~CONSTRUCTED)) is None:
         return b""
     try:
+        usual = moment(time)
+    except DerError:  # another form
+        return _printed_otherwise(time, form)
+    if usual.year <= 1:  # which the year 0 is taken as
+        return _printed_otherwise(time, form)
+    clock = b"%02d:%02d:%02d" % (usual.hour, usual.minute, usual.second)
+    return b"%b %2d %b %d GMT" % (_MONTHS[usual.month - 1], usual.day, clock, usual.year)
+
+
+def _printed_otherwise(time: Element, form: re.Pattern[bytes]) -> bytes:
+    try:
         found = form.fullmatch(string_octets(time))
     except DerError:
         return b""
@@ -226,13 +241,13 @@ def printed_time(time: Element) -> bytes:
     if time.tag & ~CONSTRUCTED == UTC_TIME:
         year += 2000 if year < 50 else 1900
     try:
-        moment = datetime(year or _LEAP_YEAR, month, day, hour, minute, second)
+        at = datetime(year or _LEAP_YEAR, month, day, hour, minute, second)
         if sign and not year:
             return BAD_TIME
         if sign:
             offset = timedelta(hours=int(hours), minutes=int(minutes))
-            moment += offset if sign == b"-" else -offset
+            at += offset if sign == b"-" else -offset
     except (ValueError, OverflowError):
         return BAD_TIME
-    clock = b"%02d:%02d:%02d%b" % (moment.hour, moment.minute, moment.second, fraction or b"")
-    return b"%b %2d %b %d GMT" % (_MONTHS[moment.month - 1], moment.day, clock, moment.year if year else 0)
+    clock = b"%02d:%02d:%02d%b" % (at.hour, at.minute, at.second, fraction or b"")
+    return b"%b %2d %b %d GMT" % (_MONTHS[at.month - 1], at.day, clock, at.year if year else 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from binascii import b2a_base64
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, TypeAlias
 
 from agwtwisted.core.certificates.variables import CertificateVariables, alternative_names, url_encoded_pem
@@ -13,7 +13,7 @@ from agwtwisted.core.identity.clients import Identity
 from agwtwisted.core.resources.resources import CertificateHeaders
 from agwtwisted.core.verification.verdicts import Absent, Trusted, Unchecked, Verdict, verification_variable
 
-_Headers: TypeAlias = Iterator[tuple[bytes, bytes]]
+_Headers: TypeAlias = Sequence[tuple[bytes, bytes]]
 """Names and whole lines. Lines that only make sense together stand under the name of the first."""
 
 _BUILT_IN: Final = frozenset(each for each in CertificateHeaders if each.is_built_in)
@@ -58,8 +58,7 @@ def header_block(
 
 
 def _header(name: bytes, value: bytes) -> _Headers:
-    if value:
-        yield name, b"%b: %b\r\n" % (name, value)
+    return [(name, b"%b: %b\r\n" % (name, value))] if value else []
 
 
 def _verification(verdict: Verdict) -> _Headers:
@@ -68,17 +67,22 @@ def _verification(verdict: Verdict) -> _Headers:
 
 def _details(certificate: CertificateVariables) -> _Headers:
     """The certificate's fields as text; of a certificate that was not verified they prove nothing."""
-    yield from _header(b"X-Client-Certificate-Subject", certificate.subject)
-    yield from _header(b"X-Client-Certificate-Issuer", certificate.issuer)
-    yield from _header(b"X-Client-Certificate-Serial", certificate.serial)
-    yield from _header(b"X-Client-Certificate-Fingerprint", certificate.fingerprint)
-    yield from _header(b"X-Client-Certificate-Start-Date", certificate.start_date)
-    yield from _header(b"X-Client-Certificate-End-Date", certificate.end_date)
+    values = (
+        (b"X-Client-Certificate-Subject", certificate.subject),
+        (b"X-Client-Certificate-Issuer", certificate.issuer),
+        (b"X-Client-Certificate-Serial", certificate.serial),
+        (b"X-Client-Certificate-Fingerprint", certificate.fingerprint),
+        (b"X-Client-Certificate-Start-Date", certificate.start_date),
+        (b"X-Client-Certificate-End-Date", certificate.end_date),
+    )
+    return [(name, b"%b: %b\r\n" % (name, value)) for name, value in values if value]
 
 
 def _fitting(headers: list[tuple[bytes, bytes]], limit: int) -> bytes:
     """The lines as far as they fit, and the names of those that do not."""
-    size = sum(len(lines) for _, lines in headers)
+    size = sum([len(lines) for _, lines in headers])
+    if size <= limit:
+        return b"".join([lines for _, lines in headers])
     omitted: list[bytes] = []
     flag = b""
     for name, lines in sorted(headers, key=lambda header: -len(header[1])):
@@ -102,7 +106,7 @@ def _rfc9440(leaf: bytes, chain: tuple[bytes, ...]) -> _Headers:
     lines = b"Client-Cert: %b\r\n" % _byte_sequence(leaf)
     if chain:
         lines += b"Client-Cert-Chain: %b\r\n" % b", ".join(map(_byte_sequence, chain))
-    yield b"Client-Cert", lines
+    return [(b"Client-Cert", lines)]
 
 
 def _byte_sequence(octets: bytes) -> bytes:

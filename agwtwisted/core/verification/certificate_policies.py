@@ -44,6 +44,8 @@ class PolicyRules:
         Raises:
             DerError: whether it demands a policy cannot be read, or something critical.
         """
+        if not any(map(_OF_POLICIES_OR_LIMITS.__contains__, [each.identifier for each in certificate.extensions])):
+            return _SAYS_NOTHING[certificate.subject == certificate.issuer]
         require_explicit, inhibit_mapping = _constraints(certificate)
         try:
             return cls(
@@ -63,6 +65,12 @@ class PolicyRules:
 _OF_POLICIES: Final = frozenset(
     {extensions.CERTIFICATE_POLICIES, extensions.POLICY_MAPPINGS, extensions.INHIBIT_ANY_POLICY}
 )
+
+
+_OF_POLICIES_OR_LIMITS: Final = _OF_POLICIES | {extensions.POLICY_CONSTRAINTS}
+
+_SAYS_NOTHING: Final = (PolicyRules(), PolicyRules(is_self_issued=True))
+"""Rules of a certificate without any of these, as nearly all are: where it is issued by another, and by itself."""
 
 
 def policy_fault(path: Sequence[PolicyRules]) -> str:

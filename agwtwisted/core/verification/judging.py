@@ -252,11 +252,11 @@ def _period(anchors: Anchors, chain: tuple[bytes, ...]) -> Period | None:
     """Of a chain whose only fault can be its time."""
     if not chain or chain[-1] not in anchors.issuers_by_root:
         return None
-    known = [anchors.leaf(chain[0]), *map(anchors.finding, chain[1:])]
-    if None in known:
+    known = [each for each in (anchors.leaf(chain[0]), *map(anchors.finding, chain[1:])) if each is not None]
+    if len(known) < len(chain):
         return None
-    begin = max(each.not_before for each in known if each)
-    end = min(each.not_after for each in known if each)
+    begin = max([each.not_before for each in known])
+    end = min([each.not_after for each in known])
     if begin > end or _chain_reason(chain, anchors, begin):
         return None
     return Period(begin, end, end.timestamp(), (chain[0], *map(anchors.own, chain[1:])))
