@@ -46,7 +46,7 @@ service = makeService(options)
 gateway = service.gateway
 print([child.name for child in gateway])
 from twisted.internet import reactor
-print(type(reactor).__name__, gc.get_threshold()[0] > 10000, gc.get_freeze_count() > 10000)
+print(type(reactor).__name__, gc.get_threshold()[0] > 1000, gc.get_freeze_count() > 10000)
 backends = gateway.generation.backends
 print(any(each is backends for each in gc.get_objects()))  # which has none that are frozen
 print([name for name in sys.modules if name.startswith({needless!r})])
