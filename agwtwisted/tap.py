@@ -30,6 +30,7 @@ from agwtwisted.transport.clocks import monotonic_time
 from agwtwisted.transport.descriptors import raise_limit
 from agwtwisted.transport.process import (
     install_reactor,
+    keep_freed_memory,
     number_of_workers,
     spare_the_collector,
 )
@@ -169,6 +170,7 @@ def _start(loaded: Loaded, source: AnySource, options: Options, begun: float) ->
     if not counts:
         print(f"WARNING {source.file}: {_NOT_MONOTONIC.format(type(reactor).__name__)}", file=sys.stderr)
     descriptors = _descriptors(plan)
+    keep_freed_memory()
     spare_the_collector()
     with placed(plan):
         binding = Binding(inherited=Inherited.of_process(), reuse_port=plan.gateway.reuse_port)

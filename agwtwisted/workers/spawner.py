@@ -30,7 +30,7 @@ from agwtwisted.loading import Loaded, placed, plan_of
 from agwtwisted.tls.contexts import VariablesOf, trusted_variables
 from agwtwisted.tls.plan_contexts import make_contexts
 from agwtwisted.tls.port_contexts import PortContexts
-from agwtwisted.transport.process import spare_the_collector
+from agwtwisted.transport.process import keep_freed_memory, spare_the_collector
 from agwtwisted.workers import worker
 from agwtwisted.workers.channel import receive_waiting, send_waiting
 from agwtwisted.workers.configurations import files_of, now_of, refused
@@ -200,7 +200,8 @@ def main(descriptor: int) -> None:
     end = socket.socket(fileno=descriptor)
     end.setblocking(True)
     end.set_inheritable(False)
-    spare_the_collector()  # also of the workers, which share the memory of what it does not look at
+    keep_freed_memory()
+    spare_the_collector()  # both also of the workers, which share the memory of what it does not look at
     Spawner(end).run()
 
 

@@ -22,6 +22,20 @@ print(type(reactor).__name__, gc.get_threshold(), gc.get_freeze_count() > 10000)
 """
 
 
+KEEPS = """
+import resource
+from agwtwisted.transport.process import keep_freed_memory
+keep_freed_memory()
+def read():
+    return [b"x" * 262144 for _ in range(8)]
+read()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(50):
+    read()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before < 1000)
+"""
+
+
 class ProcessTests(SynchronousTestCase):
     """In a process of its own, and where the system lacks something."""
 
@@ -32,6 +46,14 @@ class ProcessTests(SynchronousTestCase):
             words, env=running.environment(), capture_output=True, text=True, check=False, timeout=running.PATIENCE
         )
         self.assertEqual((done.stdout, done.stderr), (f"LeanEPollReactor {process.COLLECTED} True\n", ""))
+
+    def test_keeps(self) -> None:
+        """Memory of large reads is used again: the kernel makes no page anew for each."""
+        words = [sys.executable, "-P", "-c", KEEPS]
+        done = subprocess.run(
+            words, env=running.environment(), capture_output=True, text=True, check=False, timeout=running.PATIENCE
+        )
+        self.assertEqual((done.stdout, done.stderr), ("True\n", ""))
 
     def test_fallback(self) -> None:
         """Where the reactor does not work, that is said; without epoll there is nothing to say, and none of ours."""
