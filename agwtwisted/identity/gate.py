@@ -46,9 +46,8 @@ class Gate:
         self._connection = connection
         self._admitted = admitted
         self._turned_away = turned_away
-        self._early = EarlyBytes(connection)
+        self._early: EarlyBytes | None = None  # while it is the receiver
         self._waiting: Deferred[RevocationFinding] | None = None
-        self._is_receiver = False
 
     def judge(self, pending: PendingClient, check: Callable[[PendingClient], Answer] | None = None) -> bool:
         """Decides at once about a client that needs no further check, else when `check` has answered.
@@ -67,7 +66,8 @@ class Gate:
             self._open(pending, answer)
             return True
         self._connection.receiver = self
-        self._is_receiver = True
+        if self._early is None:
+            self._early = EarlyBytes(self._connection)
         self._waiting = answer
         answered = answer.addErrback(check_failed, self.log).addCallback(self._answered, pending, answer)
         answered.addErrback(self._broken)  # type: ignore[unused-awaitable]  # handed on to the log
@@ -82,7 +82,8 @@ class Gate:
 
     def received(self, data: bytes) -> None:
         """Early bytes."""
-        self._early.add(data)
+        if self._early is not None:
+            self._early.add(data)
 
     def drained(self) -> None:
         """Nothing is written before the gate opens."""
@@ -112,13 +113,14 @@ class Gate:
 
     def _open(self, pending: PendingClient, finding: RevocationFinding) -> None:
         """Decides; what has come meanwhile goes to the receiver that follows."""
-        if not self._is_receiver:
+        kept = self._early
+        if kept is None:
             self._decide(pending, finding)
             return
         if self._connection.closing:
             return
         self._decide(pending, finding)
-        early = self._early.take()
+        early = kept.take()
         if early and not self._connection.closing:
             self._connection.receiver.received(early)
         if self._connection.input_ended and not self._connection.closing:

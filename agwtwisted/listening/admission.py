@@ -196,7 +196,8 @@ class Limits:
     def end_handshake(self, handshake: SlotHandshake) -> None:
         """It is over, well or badly."""
         self.handshakes.leave(handshake)
-        self._grant()
+        if self.handshakes.waiting or self._next_slot is not None:
+            self._grant()
 
     def _grant(self) -> None:
         """Has those begin that there are slots for."""

@@ -7,7 +7,7 @@ that is another.
 
 from __future__ import annotations
 
-from typing import Any, Final, Generic, cast
+from typing import Any, Final, Generic
 
 from OpenSSL import SSL
 from twisted.logger import Logger
@@ -280,7 +280,8 @@ class TlsArrival(Generic[S]):
     def _chosen_site(self) -> S | None:
         """The site whose context the handshake is made by."""
         chosen = self._notes.site_context
-        return None if chosen is None else cast(Any, chosen.site)
+        site: Any = None if chosen is None else chosen.site
+        return site  # type: ignore[no-any-return]
 
     @property
     def _site(self) -> S | None:
@@ -290,9 +291,8 @@ class TlsArrival(Generic[S]):
         return self._port.sites.of_handshake(self._notes.server_name)
 
     def _pending_client(self, proof: CertificateProof, failure: str = "") -> PendingClient:
-        suites, ja4 = self.connection.offered_suites, self.connection.ja4
-        found = self._notes, self.tls, self._facts, proof
-        client = pending_client(*found, offered_suites=suites, ja4=ja4, failure=failure)
+        known, suites, ja4 = (self._notes, self.tls, self._facts), self.connection.offered_suites, self.connection.ja4
+        client = pending_client(*known, proof, offered_suites=suites, ja4=ja4, failure=failure)
         chosen, verdict = self._notes.site_context, proof.verdict
         if chosen is not None and isinstance(verdict, Refused) and verdict != UNJUDGED:
             self._port.expired_roots.refused(chosen)

@@ -47,24 +47,25 @@ class ClientCertificates:
     presented: Sequence[bytes] = ()
     """What the client has sent, its own certificate first, where that was refused in the handshake."""
 
+    # What most handshakes do not change is the class's.
+    site_context: SiteContext | None = None  # until a ClientHello has chosen one
+    hello = b""  # the records that the client began with
+    sessions: SessionContexts | None = None  # with which the connection began, where it may be resumed
+    session_reused = False
+    server_name = ""  # SNI, in lower case
+    name_refused = False
+    _evidence: Evidence | None = None  # made of the notes
+    _error = _error_depth = 0
+    _first_error = 0  # of OpenSSL's own path, where another one holds
+    _costs: Costs | None = None
+    _searched = False
+    _verdict: StrictVerdict = UNJUDGED
+
     def __init__(self, now: Callable[[], float], staple_of: StapleOf = no_staple) -> None:
         self.choose_site: Callable[[SSL.Connection, ClientCertificates], None] | None = None  # by the port's contexts
-        self.site_context: SiteContext | None = None  # until a ClientHello has chosen one
-        self.hello = b""  # the records that the client began with
-        self.sessions: SessionContexts | None = None  # with which the connection began, where it may be resumed
         self.staple_of = staple_of
-        self.session_reused = False
-        self.server_name = ""  # SNI, in lower case
-        self.name_refused = False
         self._now = now
         self._by_depth: dict[int, bytes] = {}  # DER
-        self._evidence: Evidence | None = None  # made of these
-        self._error = 0
-        self._error_depth = 0
-        self._costs = Costs()
-        self._searched = False
-        self._first_error = 0  # of OpenSSL's own path, where another one holds
-        self._verdict: StrictVerdict = UNJUDGED
 
     @property
     def version_agreed(self) -> bool:
@@ -90,7 +91,7 @@ class ClientCertificates:
             self._error, self._error_depth = error, depth
         if site_context is None:
             return reasons.DEFECT
-        if self._error and self._costs.exceeded_by(certificate):
+        if self._error and self._costs_exceeded_by(certificate):
             self._verdict = Refused(reasons.EXCESSIVE)
             return reasons.alert_code(reasons.EXCESSIVE)  # whatever the profile: OpenSSL would go on with it
         if not ok:
@@ -109,6 +110,12 @@ class ClientCertificates:
         self._verdict = Refused(reason)
         self.presented = presented()
         return reasons.alert_code(reason) if ok else error
+
+    def _costs_exceeded_by(self, certificate: bytes) -> bool:
+        costs = self._costs
+        if costs is None:
+            costs = self._costs = Costs()
+        return costs.exceeded_by(certificate)
 
     def _finds_another_path(
         self, site_context: SiteContext, error: int, depth: int, reason: str, presented: Presented

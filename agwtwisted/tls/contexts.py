@@ -106,9 +106,11 @@ class SiteContext:
     remembered: dict[object, Any] = attrs.field(factory=dict, repr=False)
     """What other modules have made of this context once, each by its own key."""
 
-    @property
-    def verify_mode(self) -> int:
-        """OpenSSL's: without a certificate the handshake goes on, unless the refusal is an alert."""
+    verify_mode: int = attrs.field(init=False)
+    """OpenSSL's: without a certificate the handshake goes on, unless the refusal is an alert."""
+
+    @verify_mode.default
+    def _mode_of_rules(self) -> int:
         if not self.rules.asks:
             return SSL.VERIFY_NONE
         return _INSIST if self.rules.refuses_in_handshake else _ASK

@@ -9,7 +9,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from agwtwisted.core.listening.admission import Awaited
 from agwtwisted.core.tls.client_hello import has_begun, offered_suites
-from agwtwisted.core.tls.ja4 import ClientHelloReader, ja4
+from agwtwisted.core.tls.ja4 import ClientHelloReader, ja4, whole_hello
 from agwtwisted.core.verification.handshake_failures import CLIENT_LEFT, NO_SITE, TOO_LONG, TOO_SLOW
 from agwtwisted.tls.codec import TlsCodec, error_text
 from agwtwisted.tls.records import records_of
@@ -136,11 +136,17 @@ class ServerHandshake:
         """It is the turn of this handshake."""
         hello, self._hello = self._hello, None
         if self._owner is not None and hello is not None:
-            self._connection.resume()
+            connection = self._connection
+            if connection.paused:
+                connection.resume()
             data = bytes(hello)
-            self._connection.offered_suites = offered_suites(data)
+            connection.offered_suites = offered_suites(data)
             if self._owner.fingerprints:
-                self._read_hello(ClientHelloReader(), data)
+                whole = whole_hello(data)
+                if whole is None:
+                    self._read_hello(ClientHelloReader(), data)
+                else:
+                    connection.ja4 = ja4(whole)
             self._go_on(self._owner, data)
 
     def awaited(self, now: float) -> tuple[Awaited, float]:

@@ -6,8 +6,9 @@ For the ports, for `explain`, and for loading, which makes them to see whether O
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from hashlib import sha256
-from typing import Any
+from typing import Any, Final
 
 import attrs
 from OpenSSL import SSL
@@ -125,7 +126,11 @@ def _asked_name(connection: SSL.Connection, notes: ClientCertificates) -> str:
 
     Where a session of TLS 1.2 is resumed OpenSSL reports the name that the session began with.
     """
-    if session_reused(connection) and connection.get_protocol_version() == SSL.TLS1_2_VERSION:
+    if (
+        notes.sessions is not None
+        and session_reused(connection)
+        and connection.get_protocol_version() == SSL.TLS1_2_VERSION
+    ):
         sent = server_name_in(notes.hello)
         return server_name(connection) if sent is None else _normal(sent)
     return server_name(connection)
@@ -137,8 +142,17 @@ def server_name(connection: SSL.Connection) -> str:
 
 
 def _normal(sent: bytes) -> str:
+    return (_known_name if len(sent) <= _LONGEST_KNOWN else _normalised)(sent)
+
+
+def _normalised(sent: bytes) -> str:
     name = sent.decode("ascii", "backslashreplace").lower()
     return "" if is_address(name) else name
+
+
+_known_name: Final = lru_cache(256)(_normalised)
+_LONGEST_KNOWN: Final = 255
+"""Octets of a name that is remembered, as many as a host name may have."""
 
 
 class _Making:

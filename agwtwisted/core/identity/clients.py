@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
+from functools import cached_property
 from math import inf
 from typing import Any, Final, TypeAlias
 
@@ -130,6 +131,15 @@ class CertificateProof:
         """The same with the verdict of a Strict profile."""
         return self if isinstance(self.verdict, Trusted) else attrs.evolve(self, verdict=self.strict_verdict)
 
+    @cached_property
+    def _identity(self) -> Identity:
+        """For `Admitted` alone: one object for all connections of a client."""
+        verdict = self.verdict
+        certificate = self.certificate if isinstance(verdict, Trusted | Unchecked) else None
+        return Identity(
+            verdict=verdict, certificate=certificate, chain_der=self.chain_der if isinstance(verdict, Trusted) else ()
+        )
+
 
 NO_PROOF: Final = CertificateProof(verdict=NotAsked())
 """Of a client that was asked for no certificate."""
@@ -177,7 +187,7 @@ def _check_admits(verdict: Verdict) -> None:
         raise NotAdmittedError(f"with this verdict a client is turned away: {verdict}")
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, cache_hash=True)
 class Identity:
     """What backends may know about the certificate of an admitted client; made by `Admitted`.
 
@@ -239,9 +249,7 @@ class Admitted:
     @property
     def identity(self) -> Identity:
         """What backends may know about the certificate."""
-        proof = self.proof
-        chain_der = proof.chain_der if isinstance(proof.verdict, Trusted) else ()
-        return Identity(verdict=proof.verdict, certificate=self.certificate, chain_der=chain_der)
+        return self.proof._identity
 
     def anonymous(self) -> Admitted:
         """The client on a path that ignores certificates; made once."""

@@ -31,11 +31,13 @@ LOOKS: Final = 64
 
 def address_block(address: str) -> str:
     """What counts as one address: of IPv6 a /64, since that is what a single host is given (RFC 6177)."""
+    if ":" not in address:
+        return address
     try:
         found = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return address
-    if isinstance(found, ipaddress.IPv4Address):
+    if isinstance(found, ipaddress.IPv4Address):  # which mypy does not know to be impossible
         return address
     mapped = found.ipv4_mapped
     if mapped is not None:
@@ -159,7 +161,7 @@ class Connections(Generic[C]):
         self._by_block: Counter[str] = Counter()
 
     def __len__(self) -> int:
-        return len(self._silent) + len(self._silent_last) + len(self._spoken)
+        return len(self._came) + len(self._spoken)
 
     def change(self, room: int, timeout: float) -> None:
         """Another room and timeout hold from now on; connections that there are too many of stay."""
@@ -178,26 +180,26 @@ class Connections(Generic[C]):
     def enter(self, connection: C, *, silent: bool = True, now: float = 0.0) -> None:
         """One more; not `silent` is one that has spoken, or whose protocol may leave the first word to the server."""
         block = connection.block
-        if silent:
-            self._came[connection] = now
         if not silent:
             self._spoken[connection] = None
-        elif len(self) < self.room - self._last:
-            self._silent.add(connection, block)
         else:
-            self._silent_last.add(connection, block)
+            group = self._silent if len(self) < self.room - self._last else self._silent_last
+            group.add(connection, block)
+            self._came[connection] = now
         if block:
             self._by_block[block] += 1
 
     def leave(self, connection: C) -> None:
         """One less; nothing if it has left before."""
-        count = len(self)
-        self._spoken.pop(connection, None)
-        self._came.pop(connection, None)
-        self._silent.discard(connection)
-        self._silent_last.discard(connection)
+        if self._came.pop(connection, None) is not None:
+            self._silent.discard(connection)
+            self._silent_last.discard(connection)
+        elif connection in self._spoken:
+            del self._spoken[connection]
+        else:
+            return
         block = connection.block
-        if block and len(self) < count:
+        if block:
             self._by_block[block] -= 1
             if not self._by_block[block]:
                 del self._by_block[block]
@@ -316,9 +318,8 @@ class HandshakeSlots(Generic[H]):
 
     def leave(self, handshake: H) -> None:
         """It is over, well or badly, or waits no longer; nothing if it has left before."""
-        if handshake in self._taken:
+        if self._since.pop(handshake, None) is not None:
             self._taken.discard(handshake)
-            del self._since[handshake]
         elif handshake in self._blocks:
             self._stop_waiting(handshake, self._blocks[handshake])
 

@@ -99,6 +99,19 @@ class ClientHelloReader:
         return bytes(message[_MESSAGE_HEADER:end]) if len(message) >= end else None
 
 
+def whole_hello(data: bytes) -> bytes | None:
+    """What `ClientHelloReader` says of records where these are one, with the message in it and nothing else: as nearly
+    all are. None: they are not.
+    """
+    size = len(data) - _RECORD_HEADER
+    if size < _MESSAGE_HEADER or data[0] != _HANDSHAKE or data[5] != _CLIENT_HELLO:
+        return None
+    length = data[6] << 16 | data[7] << 8 | data[8]
+    if data[3] << 8 | data[4] != size or length != size - _MESSAGE_HEADER or length > _LARGEST:
+        return None
+    return data[_RECORD_HEADER + _MESSAGE_HEADER :]
+
+
 def ja4(hello: bytes) -> bytes:
     """The fingerprint of a message ClientHello over TCP, 36 characters; empty where the message is malformed."""
     try:
@@ -135,7 +148,7 @@ def _facts(hello: bytes) -> tuple[int, bool, bytes, tuple[int, ...], bytes, byte
             protocol = _vector(_vector(extensions[at : at + size], 0, 2), 0, 1)
         elif kind == _SUPPORTED_VERSIONS:
             offered = _vector(extensions[at : at + size], 0, 1)
-            version = max((each for each in _numbers(offered) if each not in _GREASE), default=version)
+            version = max([each for each in _numbers(offered) if each not in _GREASE], default=version)
         at += size
     return version, _SERVER_NAME in kinds, suites, tuple(sorted(kinds)), algorithms, protocol
 

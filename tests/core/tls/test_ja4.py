@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.tls import ja4 as module
-from agwtwisted.core.tls.ja4 import FORM, LONGEST, ClientHelloReader, ja4
+from agwtwisted.core.tls.ja4 import FORM, LONGEST, ClientHelloReader, ja4, whole_hello
 from tests.core.tls.hellos import RECORDED
 
 GREASE = tuple(each << 8 | each for each in range(0x0A, 0x100, 0x10))
@@ -221,6 +221,22 @@ class ReaderTests(SynchronousTestCase):
                 self.assertEqual({*answers[:-1]} | {None}, {None})
                 self.assertGreaterEqual(len(answers) * size, len(records))
             self.assertEqual(self.fed(records + b"more", 10_000), [message])
+
+    def test_whole(self) -> None:
+        """A message in one record, and nothing else, is found without a reader; what is anything else is not."""
+        message = hello((0x1301,), algorithms(0x0403), protocols(b"h2"))
+        one = in_records(message)
+        self.assertEqual(whole_hello(one), message)
+        others = (one[:-1], one + b"x", in_records(message, 4), in_records(message, 10), b"", one[:8], one[:9])
+        changed = [one[:at] + bytes((one[at] ^ 1,)) + one[at + 1 :] for at in (0, 3, 4, 5, 6, 7, 8)]
+        self.assertEqual({whole_hello(each) for each in (*others, *changed)}, {None})
+
+    @given(st.binary(max_size=60))
+    def test_whole_as_read(self, data: bytes) -> None:
+        """What is found without a reader is what one finds."""
+        for records in (data, b"\x16\x03\x01" + vector(data, 2), in_records(data)):
+            found = whole_hello(records)
+            self.assertIn(found, (None, ClientHelloReader().feed(records)))
 
     def test_large(self) -> None:
         """A message may be larger than a record; one of more than 16 KiB has no fingerprint, which would cost much."""
