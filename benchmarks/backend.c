@@ -1,6 +1,6 @@
 /* The backend of the benchmarks: HTTP/1.1 with keep-alive on a free port of 127.0.0.1, one thread, epoll.
 
-   GET /<n>[k|m|g]      that many bytes of the pattern; /wrong/<n>… the same with one byte altered (the harness checks itself with it)
+   GET /<n>[k|m|g]      that many bytes of the pattern, whatever the query; /wrong/<n>… the same with one byte altered (the harness checks itself with it)
    GET /                "ok", for probes
    any method /head     the request head as it arrived
    POST anything else   reads the body (Content-Length or chunked), compares it with the pattern, answers its length in decimal
@@ -106,7 +106,7 @@ static void answer_pattern(struct connection *c, uint64_t size) {
     c->size = size;
 }
 
-/* "/64k" -> 65536; -1: not such a path. */
+/* "/64k" or "/64k?query" -> 65536; -1: not such a path. */
 static long long size_of(const char *path) {
     if (path[0] != '/' || path[1] < '0' || path[1] > '9') return -1;
     char *end;
@@ -114,7 +114,7 @@ static long long size_of(const char *path) {
     if (*end == 'k') size <<= 10, end++;
     else if (*end == 'm') size <<= 20, end++;
     else if (*end == 'g') size <<= 30, end++;
-    return *end == 0 && size >= 0 ? size : -1;
+    return (*end == 0 || *end == '?') && size >= 0 ? size : -1;
 }
 
 static void respond(struct connection *c) {

@@ -12,6 +12,7 @@
          waiting     HTTP/2: POSTs of --size bytes are begun on all streams and held without their bodies; then each gets its body, and is answered
 
    --path /1k --expect 1024   what to GET and how many bytes of the pattern the answer must have
+   --vary 0                   1: every request has another query behind its path
    --count 1000               operations in all
    --concurrency 16           connections at a time
    --seconds 60               the whole run; what is not done by then is an error ("late")
@@ -66,6 +67,8 @@ struct connection {
     int head_done, status;
     long long length;                 /* of the answer's body */
     uint64_t received;                /* of the answer's body */
+    char varied[640];                 /* with --vary: the request */
+    size_t varied_head;
     struct http2 *h2;                 /* with --http 2; what is above from `began` on belongs to HTTP/1.1 */
 };
 
@@ -73,7 +76,7 @@ static struct options {
     const char *mode, *connect, *path, *cert, *key, *ca, *host, *min, *max, *timeline;
     long long expect, count, concurrency, size, identities, first;
     double seconds, rate;
-    int tls, http, streams;
+    int tls, http, streams, vary;
 } options = {.path = "/1k", .host = "localhost", .min = "1.2", .max = "1.3", .expect = 1024, .count = 1000,
              .concurrency = 16, .seconds = 60, .http = 1, .streams = 1};
 
@@ -272,8 +275,8 @@ static ssize_t get(struct connection *c, void *bytes, size_t size) {
 /* 1: the whole request is sent. An answer before its end is found afterwards, by its status or by the closed connection. */
 static int write_request(struct connection *c) {
     int warming = !c->warm && !handshakes;
-    const char *head = warming ? warm_request : request;
-    uint64_t head_size = warming ? warm_head : request_head;
+    const char *head = warming ? warm_request : options.vary ? c->varied : request;
+    uint64_t head_size = warming ? warm_head : options.vary ? c->varied_head : request_head;
     uint64_t size = head_size + (upload && !warming ? (uint64_t)options.size : 0);
     while (c->sent < size) {
         ssize_t sent;
@@ -395,11 +398,31 @@ static void drive(struct connection *c, uint32_t events) {
     else if (c->state == FREE && events) on_idle_input(c);
 }
 
+static size_t make_request(char *text, size_t room, const char *first_line, const char *length) {
+    int size = snprintf(text, room, "%s HTTP/1.1\r\nHost: %s\r\nUser-Agent: load\r\nAccept: */*\r\n%s\r\n", first_line, options.host, length);
+    if (size >= (int)room) usage("--path or --host is too long");
+    return (size_t)size;
+}
+
+static size_t own_request(char *text, size_t room, const char *query) {
+    char first_line[512], length[64] = "";
+    snprintf(first_line, sizeof first_line, "%s %s%s", upload ? "POST" : "GET", options.path, query);
+    if (upload) sprintf(length, "Content-Length: %lld\r\n", options.size);
+    return make_request(text, room, first_line, length);
+}
+
+static void vary(struct connection *c) {
+    char query[32];
+    sprintf(query, "?n=%lld", begun);
+    c->varied_head = own_request(c->varied, sizeof c->varied, query);
+}
+
 /* -- the run -------------------------------------------------------------------------------------------------------------- */
 
 static void begin_operation(struct connection *c, uint64_t when) {
     begun++;
     c->began = when;
+    if (options.vary) vary(c);
     if (c->state == CLOSED) {
         open_connection(c);
         return;
@@ -653,6 +676,7 @@ static void parse(int argc, char **argv) {
         else if (!strcmp(name, "--rate")) options.rate = atof(value);
         else if (!strcmp(name, "--tls")) options.tls = atoi(value);
         else if (!strcmp(name, "--http")) options.http = atoi(value);
+        else if (!strcmp(name, "--vary")) options.vary = atoi(value);
         else if (!strcmp(name, "--streams")) options.streams = atoi(value);
         else if (!strcmp(name, "--cert")) options.cert = value;
         else if (!strcmp(name, "--key")) options.key = value;
@@ -700,22 +724,13 @@ static void find_target(void) {
         usage("--connect takes an address of 127.0.0.0/8 only: this program is no weapon");
 }
 
-static size_t make_request(char *text, size_t room, const char *first_line, const char *length) {
-    int size = snprintf(text, room, "%s HTTP/1.1\r\nHost: %s\r\nUser-Agent: load\r\nAccept: */*\r\n%s\r\n", first_line, options.host, length);
-    if (size >= (int)room) usage("--path or --host is too long");
-    return (size_t)size;
-}
-
 int main(int argc, char **argv) {
     signal(SIGPIPE, SIG_IGN);
     parse(argc, argv);
     find_target();
     make_pattern();
     if (options.tls) make_contexts();
-    char first_line[512], length[64] = "";
-    snprintf(first_line, sizeof first_line, "%s %s", upload ? "POST" : "GET", options.path);
-    if (upload) sprintf(length, "Content-Length: %lld\r\n", options.size);
-    request_head = make_request(request, sizeof request, first_line, length);
+    request_head = own_request(request, sizeof request, "");
     warm_head = make_request(warm_request, sizeof warm_request, "GET /1k", "");
     connections = calloc((size_t)options.concurrency, sizeof *connections);
     latencies = calloc((size_t)options.count, sizeof *latencies);

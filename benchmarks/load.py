@@ -23,6 +23,7 @@ class Load:
     count: int = 1
     concurrency: int = 1
     path: str = "/1k"
+    vary: int = 0  # 1: every request has another query
     expect: int = 1024
     size: int = 0
     rate: int = 0
@@ -57,7 +58,7 @@ class Result:
 
 
 OPTIONS = (
-    *("count", "concurrency", "path", "expect", "size", "rate", "seconds"),
+    *("count", "concurrency", "path", "expect", "size", "rate", "seconds", "vary"),
     *("identities", "first", "http", "streams"),
 )
 """The fields of a load that are options of the generator by the same names."""

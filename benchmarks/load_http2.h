@@ -146,13 +146,14 @@ static void send_bodies(struct connection *c) {
 static void begin_stream(struct connection *c, struct stream *s, uint64_t when, int warming, int held) {
     struct http2 *h = c->h2;
     unsigned char block[1024];
-    char length[32];
+    char length[32], path[160];
     int post = upload && !warming;
     sprintf(length, "%lld", options.size);
+    snprintf(path, sizeof path, options.vary ? "%.94s?n=%lld" : "%.126s", options.path, begun);
     *s = (struct stream){.id = h->next_id, .warming = warming, .held = held, .began = when, .window = h->stream_window};
     h->next_id += 2;
     h->busy++;
-    size_t size = request_block(block, h, post, warming ? "/1k" : options.path, length);
+    size_t size = request_block(block, h, post, warming ? "/1k" : path, length);
     unsigned char *at = frame(h, size, HEADERS, END_HEADERS | (post ? 0 : END_STREAM), s->id);
     if (at) memcpy(at, block, size);
     send_bodies(c);

@@ -160,6 +160,13 @@ def _requests(scaled: Callable[[int], int]) -> tuple[Workload, ...]:
             for connections in (1, 8)
         ),
         Workload(
+            name="keepalive-varied",
+            title="keep-alive GET 1 KB, 64 connections, every request with another query",
+            load=Load(mode="keepalive", count=scaled(16000), concurrency=64, vary=1),
+            target=1.25,
+            among=FEW,
+        ),
+        Workload(
             name="upload-1k",
             title="keep-alive POST 1 KB, 64 connections",
             load=Load(mode="upload", count=scaled(8000), concurrency=64, path="/upload", size=1024),
