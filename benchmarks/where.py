@@ -1,9 +1,9 @@
 """``python -m benchmarks.where``: where the CPU time of an operation goes, in nginx and in the gateway.
 
 Linux' perf samples both under a workload's load: by kind of code. py-spy, in an environment of its own, says which
-packages of the gateway that time belongs to, with what they call in C; it shares the generator's core, so that this holds
-only where the gateway has always something to do. Samples become microseconds by the CPU time that an operation took in
-the same run; sampling itself is in it, a few per cent.
+packages of the gateway that time belongs to, with what they call in C; it shares the generator's core, so that this
+holds only where the gateway has always something to do. Samples become microseconds by the CPU time that an operation
+took in the same run; sampling itself is in it, a few per cent.
 """
 
 from __future__ import annotations
