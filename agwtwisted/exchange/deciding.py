@@ -18,10 +18,12 @@ from agwtwisted.core.exchange.decisions import (
 )
 from agwtwisted.core.http.messages import RequestHead, UnfitRequest
 from agwtwisted.core.http.pages import ErrorInfo, without_body
+from agwtwisted.core.http.request_reader import LONGEST_REPEATED
 from agwtwisted.core.identity.clients import Admitted, Client, TurnedAway
+from agwtwisted.core.plan.actions import Action
 from agwtwisted.core.plan.routing import Site, Sites
 from agwtwisted.core.resources.resources import SslProfile
-from agwtwisted.exchange.context import ExchangeContext, OwnAnswer
+from agwtwisted.exchange.context import ActionRoute, ExchangeContext, OwnAnswer
 from agwtwisted.exchange.record import ExchangeRecord
 from agwtwisted.interfaces import Session
 
@@ -65,7 +67,7 @@ class Routing:
     It does not know its client, which remembers it: the record of a request has that.
     """
 
-    __slots__ = ("_context", "_host", "_site", "profile", "sites")
+    __slots__ = ("_action", "_context", "_host", "_request", "_route", "_site", "profile", "sites")
 
     def __init__(self, context: ExchangeContext, sites: Sites, profile: SslProfile | None) -> None:
         self.sites = sites
@@ -73,6 +75,11 @@ class Routing:
         self._context = context
         self._host: str | None = None  # of the last request whose host was fit for the connection
         self._site: Site | None = None  # of that
+        self._request: RequestHead | None = (
+            None  # the last one that site and head alone decided about
+        )
+        self._action: Action | None = None  # of that
+        self._route: ActionRoute | None = None
 
     def decide(
         self, request: RequestHead | UnfitRequest, record: ExchangeRecord, strict: Client | None
@@ -84,20 +91,25 @@ class Routing:
             return OwnAnswer(request.status, request.error_info, page, headers=request.headers)
         if not isinstance(client, Admitted):
             raise AssertionError("a client that is turned away has no routes")
-        site = self._site
+        site, action = self._site, self._action
         if site is None or request.host != self._host:
             found = self._selected(request, client, record.listener)
             if isinstance(found, OwnAnswer):
                 return found
             self._host, self._site = request.host, (site := found)
         record.site, record.listener = site, site.listener.name
+        if request is self._request and action is not None:  # the reader says when a request is the same as before
+            record.action, record.route = action, self._route
+            return Forwarded(action, client, None)
         decision = decide(site, request, client, strict)
-        if isinstance(decision, Forwarded):
-            action = record.action = decision.action
-            record.client = decision.client
-            record.route = self._context.routes.get(action) or self._context.route(record.listener, action)
-            return decision
-        return self._answered(decision, record)
+        if not isinstance(decision, Forwarded):
+            return self._answered(decision, record)
+        action = record.action = decision.action
+        record.client = decision.client
+        record.route = self._context.routes.get(action) or self._context.route(record.listener, action)
+        if decision.request is None and request.size <= LONGEST_REPEATED:
+            self._request, self._action, self._route = request, action, record.route
+        return decision
 
     def _selected(self, request: RequestHead, client: Admitted, connected: str) -> Site | OwnAnswer:
         """The site of a request's host, if the connection, which selected this listener, may be used for it.

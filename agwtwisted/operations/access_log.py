@@ -105,7 +105,7 @@ class AccessLog(Service):
         """Takes a line, at once; when the buffer is full it is lost, which is counted and reported later."""
         if self.enabled:
             self._make()  # what came before stands before it
-            self._take(line)
+            self._take([line])
 
     def write_later(self, line: Callable[[], bytes]) -> None:
         """The same of a line that is made with others, soon: one by one, between other work, each costs more.
@@ -130,6 +130,7 @@ class AccessLog(Service):
         """Makes the oldest of the lines that wait, which are `UNMADE` at most."""
         unmade = self._unmade[:count]
         del self._unmade[:count]
+        lines = []
         for line in unmade:
             try:
                 made = line()
@@ -137,17 +138,24 @@ class AccessLog(Service):
                 self._log.failure("Unexpected error while making a line of the access log")
             else:
                 if made:
-                    self._take(made)
+                    lines.append(made)
+        if lines:
+            self._take(lines)
 
-    def _take(self, line: bytes) -> None:
-        size = len(line)
-        if self.held_bytes + size > self._max_buffer_bytes:
-            self._overflowed += 1
-            self._overflowed_in_all += 1
-        else:
-            self._lines.append(line)
-            self._lines_bytes += size
-            self._taken_bytes += size
+    def _take(self, lines: list[bytes]) -> None:
+        """Those for which there is room."""
+        free = self._max_buffer_bytes - self.held_bytes
+        taken = 0
+        for line in lines:
+            size = len(line)
+            if taken + size > free:
+                self._overflowed += 1
+                self._overflowed_in_all += 1
+            else:
+                self._lines.append(line)
+                taken += size
+        self._lines_bytes += taken
+        self._taken_bytes += taken
         if self._lines_bytes >= self._batch_bytes:
             self._put()
         elif self._call is None and self.running:

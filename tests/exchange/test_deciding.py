@@ -76,6 +76,24 @@ class RouteTests(SynchronousTestCase):
         a, b = ("a.example",), ("b.example",)
         self.assertEqual(found, [a, a, b, None, b, a])
 
+    def test_same_request(self) -> None:
+        """A head that comes again goes where it went; where rules have a say they are asked each time."""
+        context, client = Stand(Network()).exchanges, identities.admitted(NotAsked())
+        rules = mapped(site("b.example"), PathRule(name="r", paths=("/*",), client_certificate=PathCertificate.REQUIRE))
+        session: Any = SimpleNamespace(sites=Sites.of((site("a.example"), rules)), profile=None)
+        other = attrs.evolve(HEAD, host="b.example")
+        found = []
+        for request, strict in ((HEAD, None), (HEAD, None), (other, client), (other, None), (HEAD, None), (HEAD, None)):
+            record = ExchangeRecord(context, request, client, "connection's")
+            found.append((route(context, session, client)(request, record, strict), record.listener, record.action))
+        outcomes, listeners, actions = zip(*found, strict=True)
+        self.assertEqual(listeners, ("a.example", "a.example", "b.example", "b.example", "a.example", "a.example"))
+        self.assertEqual(outcomes[0], Forwarded(actions[0], client, None))
+        self.assertEqual({outcomes[at] for at in (1, 4, 5)}, {outcomes[0]})
+        self.assertIsInstance(outcomes[2], Forwarded)
+        self.assertNotEqual(outcomes[2], outcomes[0])
+        self.assertIsInstance(outcomes[3], CertificateRequired)
+
     def test_other_sites(self) -> None:
         """What a connection remembers of its sites and its profile goes with them."""
         session: Any = SimpleNamespace(sites=Sites.of((site(),)), profile=None)

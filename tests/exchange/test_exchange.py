@@ -52,6 +52,7 @@ from agwtwisted.exchange import deciding as deciding_module
 from agwtwisted.exchange import forwarding as forwarding_module
 from agwtwisted.exchange.actions import HEAD_TIMEOUT, ExchangeActions
 from agwtwisted.exchange.attempts import Attempts
+from agwtwisted.exchange.deciding import Routing
 from agwtwisted.exchange.exchange import HttpExchange
 from agwtwisted.exchange.forwarding import ForwardedRequest
 from agwtwisted.http1 import response_writer as writer_module
@@ -1371,7 +1372,7 @@ class DefectTests(_Case):
         (deciding_module, "decide", GET),
         (deciding_module, "decide", TWO),
         (deciding_module, "decide", POST + b"abc"),
-        (deciding_module.Routing, "decide", UPGRADE),
+        (Routing, "decide", UPGRADE),
         (HttpExchange, "begin", POST + b"abc"),
         (HttpExchange, "body", POST + b"ab"),
         (HttpExchange, "body_complete", CHUNKED + b"0\r\n\r\n"),
@@ -1446,7 +1447,7 @@ class DefectTests(_Case):
 
     def test_later_request(self) -> None:
         """The answer before it stands: the error is that of the pipelined request, and nothing follows it."""
-        for owner, name in ((deciding_module, "decide"), (HttpExchange, "begin"), (actions_module, "ForwardedRequest")):
+        for owner, name in ((Routing, "decide"), (HttpExchange, "begin"), (actions_module, "ForwardedRequest")):
             with self.subTest(place=name):
                 self.make()
                 line = self.client()

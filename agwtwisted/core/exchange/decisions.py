@@ -33,7 +33,7 @@ class Forwarded:
 
     action: Action
     client: Admitted  # as this path sees it
-    request: RewrittenRequest | None  # as the backend gets it; None: as it came
+    request: RewrittenRequest | None  # as the backend gets it; None: as it came, by site and head alone
 
 
 @attrs.frozen

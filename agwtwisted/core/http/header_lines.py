@@ -25,13 +25,14 @@ class HeaderBlock(Sequence[Header]):
     the sequence leaves out: it frames the message and is no end-to-end header.
     """
 
-    __slots__ = ("_pairs", "has_length", "octets")
+    __slots__ = ("_asked", "_pairs", "_value", "has_length", "octets")
 
     def __init__(self, octets: bytes, has_length: bool = False) -> None:
         """`octets`: whole lines, each of a token, a colon and a value, as `core.http.heads` takes them."""
         self.octets = octets
         self.has_length = has_length
         self._pairs: tuple[Header, ...] | None = None
+        self._asked = self._value = b""  # the name that `value` was asked for last, and what it has found
 
     @classmethod
     def of(cls, headers: Sequence[Header]) -> HeaderBlock:
@@ -48,6 +49,15 @@ class HeaderBlock(Sequence[Header]):
             pairs = tuple([(name, rest.strip(b"\t ")) for name, rest in cut if name.lower() != _LENGTH])
             self._pairs = pairs
         return pairs
+
+    def value(self, name: bytes) -> bytes:
+        """As `value_of` says, which finds it again: the lines of a message that comes again are one object."""
+        lines = self.octets
+        at = -1 if name == _LENGTH else (b"\n" + lines.lower()).find(b"\n%b:" % name)
+        begin = at + len(name) + 1
+        self._value = b"" if at < 0 else lines[begin : lines.index(b"\r", begin)].strip(b"\t ")
+        self._asked = name
+        return self._value
 
     def __iter__(self) -> Iterator[Header]:
         return iter(self.pairs())
@@ -75,14 +85,9 @@ class HeaderBlock(Sequence[Header]):
 
 
 def value_of(headers: Sequence[Header], name: bytes) -> bytes:
-    """The value of the first header of that name, given in lower case; empty when there is none. Cuts no block."""
+    """The value of the first header of that name, given in lower case; empty when there is none."""
     if isinstance(headers, HeaderBlock):
-        lines = headers.octets
-        at = -1 if name == _LENGTH else (b"\n" + lines.lower()).find(b"\n%b:" % name)
-        if at < 0:
-            return b""
-        begin = at + len(name) + 1
-        return lines[begin : lines.index(b"\r", begin)].strip(b"\t ")
+        return headers._value if headers._asked == name else headers.value(name)
     for line in headers:
         if line[0].lower() == name:
             return line[1]

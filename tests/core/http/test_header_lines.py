@@ -23,6 +23,11 @@ class HeaderLineTests(SynchronousTestCase):
         lines = [(b"A", b"1"), (b"b", b"2"), (b"B", b"3")]
         self.assertEqual((value_of(lines, b"b"), value_of(lines, b"c")), (b"2", b""))
 
+    def test_asked_again(self) -> None:
+        """One name after the other, and again: each has its own value."""
+        block, names = HeaderBlock(b"A: 1\r\nb: 2\r\n"), (b"a", b"a", b"c", b"b", b"c", b"a")
+        self.assertEqual([value_of(block, name) for name in names], [b"1", b"1", b"", b"2", b"", b"1"])
+
     def test_block(self) -> None:
         """Unparsed lines equal parsed ones, and the list of them."""
         octets = b"A:1\r\nContent-Length: 5\r\nb: \t2 \t3\r\nB: :\r\nC:\r\n"
