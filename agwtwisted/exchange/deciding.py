@@ -75,9 +75,7 @@ class Routing:
         self._context = context
         self._host: str | None = None  # of the last request whose host was fit for the connection
         self._site: Site | None = None  # of that
-        self._request: RequestHead | None = (
-            None  # the last one that site and head alone decided about
-        )
+        self._request: RequestHead | None = None  # the last one that site and head alone decided about
         self._action: Action | None = None  # of that
         self._route: ActionRoute | None = None
 
