@@ -93,7 +93,7 @@ def first_element(data: bytes) -> Element:
     if not data:
         raise DerError("truncated")
     start, end, _ = _bounds(data, 0)
-    return Element(data[0], data[start:end])
+    return _made(Element, (data[0], data[start:end]))
 
 
 def first_encoding(data: bytes) -> bytes:

@@ -8,6 +8,7 @@ this text.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from agwtwisted.core.certificates.der import (
@@ -180,9 +181,17 @@ def value_text(value: Element) -> str | None:
 
 
 def _relative_name(entry: Element) -> bytes:
-    if entry.tag != SET:
+    return (_known_relative_name if len(entry[1]) <= _LONGEST_KNOWN else _read_relative_name)(*entry)
+
+
+def _read_relative_name(tag: int, content: bytes) -> bytes:
+    if tag != SET:
         raise DerError("a relative name is a SET")
-    return b"+".join([_attribute(attribute) for attribute in reversed(elements(entry.content))])
+    return b"+".join([_attribute(attribute) for attribute in reversed(elements(content))])
+
+
+_known_relative_name: Final = lru_cache(256)(_read_relative_name)  # country and organization are the same in a fleet
+_LONGEST_KNOWN: Final = 128
 
 
 def _attribute(attribute: Element) -> bytes:

@@ -75,7 +75,7 @@ _SAYS_NOTHING: Final = (PolicyRules(), PolicyRules(is_self_issued=True))
 
 def policy_fault(path: Sequence[PolicyRules]) -> str:
     """Why the certificates below a root, its nearest first and the leaf last, lack a policy; else empty."""
-    if all(rules.require_explicit is None for rules in path):
+    if not [rules for rules in path if rules.require_explicit is not None]:
         return ""  # no CA demands one
     if not all(rules.is_readable for rules in path):
         return reasons.POLICY_EXTENSION
