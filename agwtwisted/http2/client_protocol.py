@@ -282,6 +282,8 @@ class Http2ClientProtocol:
         room = BLOCKS_A_TURN
         while room > 0 and not connection.closing and (frame := next_frame()) is not None:
             room -= _A_FRAME
+            if streams.due and not isinstance(frame, DataFrame):
+                self._guarded(streams.hand_on)  # a defect of a stream must not lose this frame
             if isinstance(frame, HeadersFrame):
                 room -= len(frame.block)
                 fault = self._headers(frame)
@@ -296,12 +298,10 @@ class Http2ClientProtocol:
                 self._calm(spending.overdrawn)
                 return
         streams.end_turn()
-        if connection.closing:
-            return
-        if room <= 0:  # what follows comes after what has come for others
+        if room <= 0 and not connection.closing:  # what follows comes after what has come for others
             connection.pause()
             self.in_next_turn()
-        elif self._reader.block_open or self._deadlines.head_open:
+        elif not connection.closing and (self._reader.block_open or self._deadlines.head_open):
             self._deadlines.head(opened=self._reader.block_open)
 
     def _headers(self, frame: HeadersFrame) -> ConnectionFault | None:
@@ -323,6 +323,7 @@ class Http2ClientProtocol:
     def _end(self, fault: ConnectionFault, kind: str = "") -> None:
         """An error of the connection: nothing of it is served any more (RFC 9113 section 5.4.1)."""
         if not self._connection.closing:
+            self._guarded(self._streams.hand_on)
             if fault.code != INTERNAL_ERROR:
                 self._session.misused(kind or _kind_of(fault), fault.reason)
             self._sender.control(frames.goaway(self._last_stream(), fault.code, fault.reason.encode()))

@@ -69,8 +69,8 @@ class StreamTable:
         self._spending = spending
         self._owner = owner
         self._credit = Credit(sender)
+        self.due: list[Http2Stream] = []  # that take up their bodies
         self._touched: list[Http2Stream] = []  # whose exchanges have got something in this turn
-        self._due: list[Http2Stream] = []  # that take up their bodies
         self._begun = 0
 
     def serve_by(self, handling: RequestHandling) -> None:
@@ -155,8 +155,12 @@ class StreamTable:
         """Begins what waits, as far as it may, and hands on what was kept."""
         while waiting := self.waiting.next():
             self._begin(*waiting[:3], too_late=self.waiting.is_late(waiting))
-        while self._due:
-            stream = self.current = self._due.pop()
+        self.hand_on()
+
+    def hand_on(self) -> None:
+        """Hands on what was kept, as far as it is wanted: what is no DATA comes behind the DATA before it."""
+        while self.due:
+            stream = self.current = self.due.pop()
             if stream.phase is not OVER:
                 self._touched.append(stream)
                 stream.go_on()
@@ -164,7 +168,7 @@ class StreamTable:
 
     def end_turn(self) -> None:
         """Nothing else came with this read: exchanges send on what they have got."""
-        if self._due or self.waiting:
+        if self.due or self.waiting:
             self.go_on()
         touched = self._touched
         while touched:
@@ -173,7 +177,7 @@ class StreamTable:
             if not stream.body_of_request.whole and stream.awaits_body:
                 self._deadlines.body_due(stream)
         self.current = None
-        if self._due or self.waiting.held_for_turn:
+        if self.due or self.waiting.held_for_turn:
             self._owner.in_next_turn()
         self.waiting.end_turn()
 
@@ -213,7 +217,7 @@ class StreamTable:
         """The connection is over."""
         streams, self.open = list(self.open.values()), {}
         self.waiting.stop()
-        self._due.clear()
+        self.due.clear()
         self._touched.clear()
         self._owner = NO_TABLE_OWNER  # it leads back here
         for stream in streams:
@@ -235,7 +239,7 @@ class StreamTable:
 
     def later(self, stream: Http2Stream) -> None:
         """Has it go on with its body in the next turn, or at the end of this one."""
-        self._due.append(stream)
+        self.due.append(stream)
         if self._owner.rests:
             self._owner.in_next_turn()
 
@@ -260,8 +264,7 @@ class StreamTable:
 
     def sent(self, number: int) -> None:
         """All of a stream has left, with its end."""
-        stream = self.open.get(number)
-        if stream is None:
+        if (stream := self.open.get(number)) is None:
             return
         if self._deadlines.watching:
             self._deadlines.forget(stream)
@@ -270,8 +273,7 @@ class StreamTable:
 
     def drained(self, number: int) -> None:
         """A stream takes bytes again."""
-        stream = self.open.get(number)
-        if stream is not None:
+        if (stream := self.open.get(number)) is not None:
             self.current = stream
             stream.exchange.client_drained()
             self.current = None

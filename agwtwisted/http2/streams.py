@@ -181,11 +181,12 @@ class Http2Stream:
             return fault
         if frame.size > len(data):
             self._owner.consumed(self, frame.size - len(data))
-        if body.held or body.paused or self.phase in (WAITING, UPGRADING):
-            body.hold(data)
-        else:
-            self._hand_on(data)
-            self._complete(body)
+        is_first = not body.held
+        body.hold(data)
+        if body.enough:
+            self.go_on()
+        elif is_first:
+            self._owner.later(self)
         return None
 
     def go_on(self) -> None:

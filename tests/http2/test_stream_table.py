@@ -12,6 +12,7 @@ from hyperframe.frame import (
 )
 
 from agwtwisted.core.http.pages import ErrorInfo
+from agwtwisted.core.http2 import request_bodies
 from agwtwisted.core.http2.codes import (
     CANCEL,
     INTERNAL_ERROR,
@@ -119,6 +120,33 @@ class StreamTests(Http2Case):
         self.assertEqual(client.next(RstStreamFrame).error_code, CANCEL)
 
 
+class GatheredTests(Http2Case):
+    """DATA of one read is handed on together."""
+
+    def test_gathered(self) -> None:
+        """Several frames are one piece; it goes ahead of what another frame says, and there is a bound to it."""
+        client = self.frames()
+        client.send(client.headers(1, get(method="POST"), "END_HEADERS"))
+        pieces: list[bytes] = []
+        with mock.patch.object(self.last, "body", side_effect=pieces.append):
+            client.send(*[DataFrame(1, bytes(16384))] * 3)
+            self.assertEqual([len(piece) for piece in pieces], [3 * 16384])
+            client.send(DataFrame(1, b"a"), WindowUpdateFrame(0, 1), DataFrame(1, b"b"), RstStreamFrame(1, CANCEL))
+            self.assertEqual(pieces[1:], [b"a", b"b"])
+
+    def test_bound(self) -> None:
+        """More than `PIECE` is handed on in several pieces."""
+        client = self.frames()
+        client.send(client.headers(1, get(method="POST"), "END_HEADERS"))
+        pieces: list[bytes] = []
+        with (
+            mock.patch.object(request_bodies, "PIECE", 20000),
+            mock.patch.object(self.last, "body", side_effect=pieces.append),
+        ):
+            client.send(*[DataFrame(1, bytes(8192))] * 7)
+        self.assertEqual([len(piece) for piece in pieces], [3 * 8192, 3 * 8192, 8192])
+
+
 class DefectTests(Http2Case):
     """A defect of the gateway."""
 
@@ -161,6 +189,21 @@ class DefectTests(Http2Case):
         self.assertEqual(client.finished(client.responses[1]).reset, INTERNAL_ERROR)
         self.answers_at_once()
         self.assertEqual(client.fetch().status, 200)
+
+    def test_of_data_ahead_of_another_frame(self) -> None:
+        """Nor is a frame lost that the same read brings behind the piece: the header blocks of others stay readable."""
+        client = self.frames()
+        client.send(client.headers(1, get(method="POST"), "END_HEADERS"))
+        with (
+            mock.patch.object(self.last, "body", side_effect=ZeroDivisionError),
+            mock.patch.object(self.last, "broken", create=True) as broken,
+        ):
+            client.send(DataFrame(1, b"x"), client.headers(3, [*get(), ("x-other", "yes")]))
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        broken.assert_called_once_with()
+        self.assertEqual(len(self.asked), 2)
+        client.send(client.headers(5, [*get(), ("x-other", "yes")]))
+        self.assertEqual(len(self.asked), 3)
 
     def test_of_the_connection(self) -> None:
         """A defect outside a stream ends the connection with GOAWAY."""

@@ -15,6 +15,11 @@ ANY_LENGTH: Final = -1
 """Of a body whose length the head does not say."""
 
 
+PIECE: Final = 64 * 1024
+"""Bytes that are handed on at once, where several frames bring them in one turn. A frame has 16 KB as a rule: each by
+itself would cost its way through the exchange, and a call to the kernel."""
+
+
 class BodyFault(Enum):
     """What is wrong with a body."""
 
@@ -60,6 +65,11 @@ class RequestBody:
         """Keeps data until it is wanted."""
         self._held.append(data)
         self.held += len(data)
+
+    @property
+    def enough(self) -> bool:
+        """Whether what is kept is as much as is handed on at once, or the last of the body."""
+        return self.whole or self.held >= PIECE
 
     def take(self) -> bytes:
         """All that was kept."""
