@@ -231,6 +231,8 @@ class DirectRecords:
             count += size
             if count > PIECE:  # the end of a handshake may have left more than a piece
                 before, count = before + _OPENED_BYTES[:count], 0
+            if not _unread(self._into_ssl, _UNREAD):
+                return before + _OPENED_BYTES[:count], None
             size = _ssl_read(ssl, _OPENED + count, RECORD)
         data = _OPENED_BYTES[:count]
         error = lib.SSL_get_error(ssl, size)

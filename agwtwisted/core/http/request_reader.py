@@ -158,16 +158,15 @@ class RequestReader:
 
         None: it has no length, or did not come, or is a larger one: it is read by the next events.
         """
-        at, left = self._at, self._left
+        data, at, left = self._data, self._at, self._left
         if self._state is _END:
             self._finish()
             return b""
-        if self._state is not _COUNTED or left > LARGEST_WHOLE or left > len(self._data) - at:
+        if self._state is not _COUNTED or left > LARGEST_WHOLE or left > len(data) - at:
             return None
-        body = self._data[at : at + left]
-        self._at, self._left = at + left, 0
-        self._finish()
-        return body
+        self._left = 0
+        self._behind(at + left)
+        return data[at : at + left]
 
     def next_request(self) -> None:
         """Lets the next request be read, where one may follow."""
@@ -229,11 +228,7 @@ class RequestReader:
         self._at = end
         self._head = head
         if head.framing is _NO_BODY:
-            if end == len(self._data) and head.keep_alive:
-                self._state = _PAUSED
-                self._data, self._at = b"", 0
-            else:
-                self._finish()
+            self._behind(end)
         elif head.framing is Framing.CHUNKED:
             self._state = _CHUNKED
             self._body_size = 0
@@ -291,6 +286,15 @@ class RequestReader:
         return END
 
     # -- ends
+
+    def _behind(self, end: int) -> None:
+        """The request is whole, and ends there: mostly with what was fed."""
+        if end == len(self._data) and self._head is not None and self._head.keep_alive:
+            self._state = _PAUSED
+            self._data, self._at = b"", 0
+        else:
+            self._at = end
+            self._finish()
 
     def _finish(self) -> None:
         """The request is whole."""
