@@ -50,7 +50,7 @@ from agwtwisted.revocation.held_staples import FollowedStaples, HeldStaples
 from agwtwisted.revocation.ocsp_answers import OcspAnswers
 from agwtwisted.revocation.ocsp_client import OcspClient
 from agwtwisted.revocation.ocsp_source import OcspSource
-from agwtwisted.revocation.ocsp_store import MemoryStore, OpenedStore, ResponseStore, SqliteStore
+from agwtwisted.revocation.ocsp_store import MemoryStore, OpenedStore, ResponseStore
 from agwtwisted.revocation.redis_knowledge import RedisKnowledge
 from agwtwisted.revocation.redis_server import RedisServerFiles
 from agwtwisted.revocation.revocation import Revocation
@@ -225,6 +225,8 @@ class Shared:
         """
         if self.ocsp_answers.is_stored or self.state_directory is None or not checking_profiles(plan):
             return None
+        from agwtwisted.revocation.sqlite_store import SqliteStore
+
         store = SqliteStore(self.state_directory, self.wall.seconds, self.reactor.callFromThread)
         return OpenedStore(store, tuple(store.load(self.wall.seconds(), self.ocsp_answers.max_answers)))
 
@@ -336,6 +338,8 @@ def _store(plan: Plan, directory: Path | None, wall: WallClock, reactor: PosixRe
     """
     if directory is None or not checking_profiles(plan):
         return MemoryStore()
+    from agwtwisted.revocation.sqlite_store import SqliteStore  # with a library that other gateways run without
+
     return SqliteStore(directory, wall.seconds, reactor.callFromThread)
 
 

@@ -28,7 +28,8 @@ from agwtwisted.listening.activation import Binding, Inherited
 from agwtwisted.listening.listener import BindError, InheritedSocket, bind
 from agwtwisted.loading import Loaded
 from agwtwisted.reload import STOPPING, FileSource, Rejected, Reloaded
-from agwtwisted.revocation.ocsp_store import MemoryStore, SqliteStore
+from agwtwisted.revocation.ocsp_store import MemoryStore
+from agwtwisted.revocation.sqlite_store import SqliteStore
 from agwtwisted.service import GatewayService, build
 from tests.clients import GET
 from tests.configurations import redirect

@@ -25,8 +25,8 @@ from agwtwisted.listening.listener import bind
 from agwtwisted.operations.events import Events
 from agwtwisted.revocation.crl_files import NO_CRL_FILES
 from agwtwisted.revocation.held_staples import HeldStaples
-from agwtwisted.revocation.ocsp_store import SqliteStore
 from agwtwisted.revocation.shared_knowledge import NOTHING_SHARED
+from agwtwisted.revocation.sqlite_store import SqliteStore
 from agwtwisted.service import LOG_SHARE, GatewayService, build
 from agwtwisted.shared import ALONE
 from agwtwisted.transport.clocks import WallClock

@@ -9,7 +9,8 @@ from unittest import mock
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.plan.plan import Plan
-from agwtwisted.revocation.ocsp_store import MemoryStore, OpenedStore, SqliteStore, StoredResponse
+from agwtwisted.revocation.ocsp_store import MemoryStore, OpenedStore, StoredResponse
+from agwtwisted.revocation.sqlite_store import SqliteStore
 from agwtwisted.shared import Shared, WorkerPlace
 from agwtwisted.sharing.memory import SharedMemory
 from agwtwisted.tls.contexts import trusted_variables
