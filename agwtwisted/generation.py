@@ -30,7 +30,6 @@ from agwtwisted.http.port import HttpPort
 from agwtwisted.listening.listener import display
 from agwtwisted.listening.ports import Port, PortEnvironment
 from agwtwisted.relay.backends import RelayBackends
-from agwtwisted.relay.port import RelayPort
 from agwtwisted.relay.probe import relay_watches
 from agwtwisted.revocation.check import check_of
 from agwtwisted.shared import Shared
@@ -174,6 +173,10 @@ class _Ports:
     def of_relays(self, backends: RelayBackends) -> dict[Address, Port[Any]]:
         """Those whose clients are relayed."""
         ports = self._plan.relay_ports.items()
+        if not ports:
+            return {}
+        from agwtwisted.relay.port import RelayPort  # there: `loading`
+
         return {
             address: RelayPort(port, self._contexts.get(address), self._environment, backends=backends)
             for address, port in ports

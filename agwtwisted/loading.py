@@ -33,7 +33,7 @@ from agwtwisted.core.sections.sources import ReadFile, Signature, SourceFile
 from agwtwisted.listening.listener import BindError
 from agwtwisted.operations.followed_files import signature_of
 from agwtwisted.revocation.crl_files import ReadCrlFiles, read_crl_files
-from agwtwisted.shared import list_profiles
+from agwtwisted.shared import checking_profiles, list_profiles
 from agwtwisted.tls import openssl, system_roots
 from agwtwisted.tls.backend_contexts import BackendContexts
 from agwtwisted.tls.contexts import trusted_variables
@@ -267,7 +267,23 @@ def _parsed(files: Files, read_file: ReadFile, now: datetime | None, *, may_be_e
         read_any = partial(_read_any, configuration, files.main.mode, read_file)
         file = files.file if files.main.data else files.arm.overlay  # without a gateway there is no document to name
         plan = parse_document(configuration.document, file, read_any, **how)
+    _import_for(plan)
     return plan if now is None else plan.warned_of(certificate_warnings(plan, now))
+
+
+def _import_for(plan: Plan) -> None:
+    """Imports what serves this plan, and not every other.
+
+    Here that is before the first client, in the thread of a reload, and before workers are forked, who share it then.
+    """
+    if plan.relay_ports:
+        from agwtwisted.relay import port  # noqa: F401
+    if any(site.listener.http2 for each in plan.http_ports.values() for site in each.sites.all()):
+        from agwtwisted.http2 import client_protocol  # noqa: F401
+    if plan.gateway.revocation_store is not None:
+        from agwtwisted.revocation import redis_knowledge, redis_server  # noqa: F401
+    if plan.gateway.state_directory is not None and checking_profiles(plan):
+        from agwtwisted.revocation import sqlite_store  # noqa: F401
 
 
 def _read_any(made: ArmConfiguration, mode: int, read_file: ReadFile, path: str) -> SourceFile:

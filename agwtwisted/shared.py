@@ -51,8 +51,6 @@ from agwtwisted.revocation.ocsp_answers import OcspAnswers
 from agwtwisted.revocation.ocsp_client import OcspClient
 from agwtwisted.revocation.ocsp_source import OcspSource
 from agwtwisted.revocation.ocsp_store import MemoryStore, OpenedStore, ResponseStore
-from agwtwisted.revocation.redis_knowledge import RedisKnowledge
-from agwtwisted.revocation.redis_server import RedisServerFiles
 from agwtwisted.revocation.revocation import Revocation
 from agwtwisted.revocation.shared_knowledge import NOTHING_SHARED, SharedKnowledge
 from agwtwisted.revocation.shared_lists import SharedLists
@@ -281,6 +279,9 @@ def _knowledge(
     address = gateway.revocation_store
     if address is None or (not place.is_alone and not place.index):
         return NOTHING_SHARED
+    from agwtwisted.revocation.redis_knowledge import RedisKnowledge
+    from agwtwisted.revocation.redis_server import RedisServerFiles
+
     return RedisKnowledge(
         reactor,
         RedisServerFiles.of(gateway, address, reactor, resolver, outbox_of(reactor)),

@@ -30,6 +30,7 @@ NEEDLESS = (
     *("agwtwisted.checking", "agwtwisted.cli", "agwtwisted.console", "agwtwisted.control", "agwtwisted.core.arm."),
     *("agwtwisted.core.http2", "agwtwisted.core.reports.explanation", "agwtwisted.core.reports.facts"),
     *("agwtwisted.core.resource_manager.", "agwtwisted.demo", "agwtwisted.explaining", "agwtwisted.http2"),
+    *("agwtwisted.relay.port", "agwtwisted.revocation.redis", "agwtwisted.revocation.sqlite_store"),
     *("agwtwisted.starter", "agwtwisted.workers", "h2", "hpack", "prometheus_client", "re2", "sqlite3", "twisted.web"),
 )
 """What no gateway of an INI file needs that has one process and neither patterns, HTTP/2 nor a control socket."""

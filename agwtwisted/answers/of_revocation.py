@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from twisted.logger import Logger
 
@@ -11,8 +11,11 @@ from agwtwisted.core.operations.list_states import MOST_LISTS
 from agwtwisted.core.operations.questions import QuestionError, text_argument
 from agwtwisted.core.operations.revocation_state import MOST_RENEWALS, MOST_RESPONDERS, revocation_members
 from agwtwisted.core.revocation.memory import Forgotten
-from agwtwisted.revocation.redis_knowledge import RedisKnowledge
+from agwtwisted.revocation.shared_knowledge import NOTHING_SHARED
 from agwtwisted.shared import Shared
+
+if TYPE_CHECKING:
+    from agwtwisted.revocation.redis_knowledge import RedisKnowledge
 
 _log = Logger()
 
@@ -32,7 +35,7 @@ def revocation_of(shared: Shared) -> Mapping[str, Any]:
         let_in=revocation.fail_open_count,
         responders=shared.ocsp_client.responders(MOST_RESPONDERS, now - ticks),
         lists=shared.crl_lists.states(MOST_LISTS),
-        store=shared.knowledge.state if isinstance(shared.knowledge, RedisKnowledge) else None,
+        store=None if shared.knowledge is NOTHING_SHARED else cast("RedisKnowledge", shared.knowledge).state,
         renewals=answers.next_renewals(MOST_RENEWALS),
     )
 

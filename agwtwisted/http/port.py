@@ -59,8 +59,6 @@ class HttpPort(Port[Site]):
     ) -> None:
         super().__init__(plan, contexts, environment)
         self.exchanges = exchanges
-        if any(site.listener.http2 for site in self.sites.all()):
-            from agwtwisted.http2 import client_protocol  # noqa: F401 - else the first connection waits for the import
         self.handling = RequestHandling(
             exchanges,
             self.gateway,
