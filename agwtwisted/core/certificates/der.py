@@ -77,11 +77,10 @@ def only_element(data: bytes, tag: int) -> bytes:
     Raises:
         DerError: as `elements`, and for another tag or for bytes after the element.
     """
-    match elements(data):
-        case (Element(tag=found, content=content),) if found == tag:
-            return content
-        case _:
-            raise DerError(f"not a single element with tag 0x{tag:02x}")
+    found = elements(data)
+    if len(found) != 1 or found[0][0] != tag:
+        raise DerError(f"not a single element with tag 0x{tag:02x}")
+    return found[0][1]
 
 
 def first_element(data: bytes) -> Element:
@@ -90,8 +89,6 @@ def first_element(data: bytes) -> Element:
     Raises:
         DerError: there is none.
     """
-    if not data:
-        raise DerError("truncated")
     start, end, _ = _bounds(data, 0)
     return _made(Element, (data[0], data[start:end]))
 
@@ -102,8 +99,6 @@ def first_encoding(data: bytes) -> bytes:
     Raises:
         DerError: there is none.
     """
-    if not data:
-        raise DerError("truncated")
     return data[: _bounds(data, 0)[2]]
 
 
@@ -113,10 +108,10 @@ def first_of(data: bytes, tag: int) -> bytes:
     Raises:
         DerError: there is none, or one with another tag.
     """
-    element = first_element(data)
-    if element.tag != tag:
+    start, end, _ = _bounds(data, 0)
+    if data[0] != tag:
         raise DerError(f"not an element with tag 0x{tag:02x}")
-    return element.content
+    return data[start:end]
 
 
 def encoded(tag: int, content: bytes) -> bytes:

@@ -59,18 +59,22 @@ class Certificate:
         Raises:
             DerError: not a certificate, or one with a time at which OpenSSL verifies nothing.
         """
-        serial, algorithm, issuer, validity, subject, public_key, *rest = _fields(der_bytes)
-        begin, end = _times(validity.content)
+        parts = to_be_signed(der_bytes)
+        tags, contents = zip(*parts[:6], strict=True) if parts else ((), ())
+        if tags != _TAGS:
+            raise DerError("not a certificate")
+        serial, algorithm, issuer, validity, subject, public_key = contents
+        begin, end, *_ = _padded(der.elements(validity), 2)
         return cls(
             der=der_bytes,
-            serial=serial.content,
-            algorithm=algorithm.content,
-            issuer=issuer.content,
+            serial=serial,
+            algorithm=algorithm,
+            issuer=issuer,
             not_before=moment(begin),
             not_after=moment(end),
-            subject=subject.content,
-            public_key=public_key.content,
-            extensions=extensions_of(rest),
+            subject=subject,
+            public_key=public_key,
+            extensions=extensions_of(parts),
         )
 
     def extension(self, identifier: bytes) -> Extension | None:
@@ -159,6 +163,10 @@ def moment(time: Element) -> datetime:
     Raises:
         DerError: it is none, or in a form that OpenSSL verifies nothing with.
     """
+    return (_known_moment if len(time[1]) <= _LONGEST_TIME else _read_moment)(time)
+
+
+def _read_moment(time: Element) -> datetime:
     octets = der.string_octets(time)
     form = _TIMES.get(time.tag & ~der.CONSTRUCTED)
     if form is None or not form.fullmatch(octets):
@@ -176,21 +184,11 @@ def moment(time: Element) -> datetime:
         raise DerError("not a time") from None
 
 
+_known_moment: Final = lru_cache(128)(_read_moment)  # it is judged, and a moment later printed
+_LONGEST_TIME: Final = 32
+"""Octets of a time that is remembered."""
+
 _TAGS: Final = (der.INTEGER, *[der.SEQUENCE] * 5)
-
-
-def _fields(der_bytes: bytes) -> tuple[Element, ...]:
-    """The parts of a certificate from its serial number on, of which those before the extensions are there."""
-    fields = to_be_signed(der_bytes)
-    if tuple([field[0] for field in fields[:6]]) != _TAGS:
-        raise DerError("not a certificate")
-    return fields
-
-
-def _times(validity: bytes) -> tuple[Element, Element]:
-    """Both ends of a validity."""
-    begin, end, *_ = _padded(der.elements(validity), 2)
-    return begin, end
 
 
 def _extension(element: Element) -> Extension:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from binascii import b2a_base64
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final, TypeAlias
 
 from agwtwisted.core.certificates.variables import CertificateVariables, alternative_names, url_encoded_pem
@@ -13,8 +13,8 @@ from agwtwisted.core.identity.clients import Identity
 from agwtwisted.core.resources.resources import CertificateHeaders
 from agwtwisted.core.verification.verdicts import Absent, Trusted, Unchecked, Verdict, verification_variable
 
-_Headers: TypeAlias = Sequence[tuple[bytes, bytes]]
-"""Names and whole lines. Lines that only make sense together stand under the name of the first."""
+_Headers: TypeAlias = list[bytes]
+"""Whole lines. Those that only make sense together are one, under the name of the first."""
 
 _BUILT_IN: Final = frozenset(each for each in CertificateHeaders if each.is_built_in)
 _OMITTED: Final = b"X-Client-Certificate-Omitted"
@@ -39,30 +39,27 @@ def header_block(
     """
     verdict, certificate = identity.verdict, identity.certificate
     if isinstance(verdict, Absent):
-        return b"".join(line for _, line in _verification(verdict)) if wanted & _BUILT_IN else b""
+        return _verification(verdict) if wanted & _BUILT_IN else b""
     if certificate is None or not isinstance(verdict, Trusted | Unchecked):
         return b""
     trusted = isinstance(verdict, Trusted)
     chain = identity.chain_der if trusted else ()
-    headers: list[tuple[bytes, bytes]] = []
+    headers: _Headers = []
     if wanted & _BUILT_IN:
-        headers += _header(b"X-Client-Certificate", certificate.certificate)
-        headers += _verification(verdict)
+        headers.append(b"X-Client-Certificate: %b\r\n" % certificate.certificate)
+        headers.append(_verification(verdict))
         if trusted or CertificateHeaders.ALL in wanted:
             headers += _details(certificate)
     if CertificateHeaders.RFC9440 in wanted:
-        headers += _rfc9440(certificate.der, chain)
+        headers.append(_rfc9440(certificate.der, chain))
     if CertificateHeaders.XFCC in wanted:
-        headers += _header(b"x-forwarded-client-cert", b";".join(_xfcc(certificate, chain)))
-    return _fitting(headers, limit)
+        headers.append(b"x-forwarded-client-cert: %b\r\n" % b";".join(_xfcc(certificate, chain)))
+    block = b"".join(headers)
+    return block if len(block) <= limit else _fitting(headers, limit)
 
 
-def _header(name: bytes, value: bytes) -> _Headers:
-    return [(name, b"%b: %b\r\n" % (name, value))] if value else []
-
-
-def _verification(verdict: Verdict) -> _Headers:
-    return _header(b"X-Client-Certificate-Verification", verification_variable(verdict).encode())
+def _verification(verdict: Verdict) -> bytes:
+    return b"X-Client-Certificate-Verification: %b\r\n" % verification_variable(verdict).encode()
 
 
 def _details(certificate: CertificateVariables) -> _Headers:
@@ -75,29 +72,27 @@ def _details(certificate: CertificateVariables) -> _Headers:
         (b"X-Client-Certificate-Start-Date", certificate.start_date),
         (b"X-Client-Certificate-End-Date", certificate.end_date),
     )
-    return [(name, b"%b: %b\r\n" % (name, value)) for name, value in values if value]
+    return [b"%b: %b\r\n" % named for named in values if named[1]]
 
 
-def _fitting(headers: list[tuple[bytes, bytes]], limit: int) -> bytes:
+def _fitting(headers: _Headers, limit: int) -> bytes:
     """The lines as far as they fit, and the names of those that do not."""
-    size = sum([len(lines) for _, lines in headers])
-    if size <= limit:
-        return b"".join([lines for _, lines in headers])
-    omitted: list[bytes] = []
+    left = sum(map(len, headers))
+    omitted: _Headers = []
     flag = b""
-    for name, lines in sorted(headers, key=lambda header: -len(header[1])):
-        if size + len(flag) <= limit:
+    for lines in sorted(headers, key=len, reverse=True):
+        if left + len(flag) <= limit:
             break
-        size -= len(lines)
-        omitted.append(name)
-        flag = b"%b: %b\r\n" % (_OMITTED, b", ".join(omitted))
-    return b"".join(lines for name, lines in headers if name not in omitted) + flag
+        left -= len(lines)
+        omitted.append(lines)
+        flag = b"%b: %b\r\n" % (_OMITTED, b", ".join([each.partition(b":")[0] for each in omitted]))
+    return b"".join([lines for lines in headers if lines not in omitted]) + flag
 
 
 # RFC 9440
 
 
-def _rfc9440(leaf: bytes, chain: tuple[bytes, ...]) -> _Headers:
+def _rfc9440(leaf: bytes, chain: tuple[bytes, ...]) -> bytes:
     """``Client-Cert`` and ``Client-Cert-Chain``, the second never without the first (RFC 9440 section 2).
 
     The chain is in the order of TLS and without the leaf. The trust anchor stays in it: it may only be left out for
@@ -106,7 +101,7 @@ def _rfc9440(leaf: bytes, chain: tuple[bytes, ...]) -> _Headers:
     lines = b"Client-Cert: %b\r\n" % _byte_sequence(leaf)
     if chain:
         lines += b"Client-Cert-Chain: %b\r\n" % b", ".join(map(_byte_sequence, chain))
-    return [(b"Client-Cert", lines)]
+    return lines
 
 
 def _byte_sequence(octets: bytes) -> bytes:

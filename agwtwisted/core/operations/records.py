@@ -18,7 +18,7 @@ from agwtwisted.core.http.messages import RequestHead, UnfitRequest
 from agwtwisted.core.http.pages import ErrorInfo
 from agwtwisted.core.identity.clients import NOT_CHECKED, CertificateProof, Client, ClientConnection, PendingClient
 from agwtwisted.core.operations.record_lines import Line, number, outside, quoted_number, rendered, seconds, word
-from agwtwisted.core.operations.record_texts import decoded, escaped, members
+from agwtwisted.core.operations.record_texts import decoded, escaped, field, members
 from agwtwisted.core.verification.verdicts import UNJUDGED, Missing, NotAsked, Refused, Verdict, log_word
 
 ENVELOPE: Final = {
@@ -282,22 +282,20 @@ def _tls(
     """What connections have in common that were encrypted in the same way, with the same certificate and verdict."""
     certificate = proof.certificate
     fingerprint, issuer = (certificate.fingerprint, certificate.logged_issuer) if certificate else (b"", b"")
-    render = _remembered_tls_members if len(issuer) <= LONGEST_ISSUER else _tls_members
     reused, verified = connection.session_reused, log_word(verdict)
-    return render(enabled, connection.cipher, connection.tls_version, reused, verified, revocation, fingerprint, issuer)
+    known = _tls_members(enabled, connection.cipher, connection.tls_version, reused, verified, revocation)
+    return b'%b,"sslClientCertificateFingerprint":"%b","sslClientCertificateIssuerName":"%b"' % (
+        known,
+        fingerprint,
+        field(issuer),
+    )
 
 
+@lru_cache(256)  # the same few of all clients
 def _tls_members(
-    enabled: bool,
-    cipher: str,
-    version: str,
-    reused: bool,
-    verified: str,
-    revocation: _Revocation,
-    fingerprint: bytes,
-    issuer: bytes,
+    enabled: bool, cipher: str, version: str, reused: bool, verified: str, revocation: _Revocation
 ) -> bytes:
-    """Of nothing but these, so that they may be remembered by them."""
+    """Of nothing but these, none of which a client writes."""
     return members(
         {
             "sslEnabled": "on" if enabled else "off",
@@ -308,8 +306,6 @@ def _tls_members(
             "revocationStatus": revocation[0],
             "revocationSource": revocation[1],
             "ocspStatus": revocation[2],
-            "sslClientCertificateFingerprint": decoded(fingerprint),
-            "sslClientCertificateIssuerName": decoded(issuer),
         }
     )
 
@@ -325,12 +321,3 @@ def _refused(proof: CertificateProof, verdict: Verdict) -> bytes:
         "sslClientCertificateFingerprintSha256": sha256(certificate.der).hexdigest(),
     }
     return b"," + members(named)
-
-
-REMEMBERED: Final = 4096
-"""Clients' TLS members that are remembered, those used last."""
-
-LONGEST_ISSUER: Final = 512
-"""Octets of an issuer's name with which they are: hostile ones are long, and would take much room."""
-
-_remembered_tls_members = lru_cache(REMEMBERED)(_tls_members)

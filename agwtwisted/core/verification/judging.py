@@ -8,7 +8,7 @@ the issuer DN, and time once more, because a verdict is judged again while its c
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 from weakref import proxy
@@ -248,16 +248,20 @@ def valid_until(chain: Iterable[bytes]) -> float:
     return min(0.0 if each is None else each.not_after.timestamp() for each in certificates)
 
 
+_LONGEST_TIME: Final = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
+
+
 def _period(anchors: Anchors, chain: tuple[bytes, ...]) -> Period | None:
     """Of a chain whose only fault can be its time."""
     if not chain or chain[-1] not in anchors.issuers_by_root:
         return None
-    known = [each for each in (anchors.leaf(chain[0]), *map(anchors.finding, chain[1:])) if each is not None]
-    if len(known) < len(chain):
-        return None
-    begin = max([each.not_before for each in known])
-    end = min([each.not_after for each in known])
-    if begin > end or _chain_reason(chain, anchors, begin):
+    leaf, findings = anchors.leaf(chain[0]), [anchors.finding(each) for each in chain[1:]]
+    begin, end = _LONGEST_TIME
+    for each in (leaf, *findings):
+        if each is None:
+            return None
+        begin, end = max(begin, each.not_before), min(end, each.not_after)
+    if begin > end or _reason(leaf, findings, chain[-1], anchors, begin):
         return None
     return Period(begin, end, end.timestamp(), (chain[0], *map(anchors.own, chain[1:])))
 
@@ -280,14 +284,16 @@ def _shape_reason(chain: tuple[bytes, ...], anchors: Anchors, max_depth: int) ->
 
 def _chain_reason(chain: tuple[bytes, ...], anchors: Anchors, now: datetime) -> str:
     """What is wrong with the certificates of a chain that ends where it should."""
-    leaf = anchors.leaf(chain[0])
+    return _reason(anchors.leaf(chain[0]), [anchors.finding(each) for each in chain[1:]], chain[-1], anchors, now)
+
+
+def _reason(
+    leaf: _Leaf | None, findings: Sequence[_Finding | None], root: bytes, anchors: Anchors, now: datetime
+) -> str:
+    """The same of what is known of them."""
     if leaf is None:
         return reasons.UNREADABLE
-    reason = _leaf_reason(leaf, chain[-1], anchors, now)
-    if reason:
-        return reason
-    findings = [anchors.finding(each) for each in chain[1:]]
-    return _issuers_reason(findings, now) or _policy_reason(leaf, findings)
+    return _leaf_reason(leaf, root, anchors, now) or _issuers_reason(findings, now) or _policy_reason(leaf, findings)
 
 
 def _leaf_reason(leaf: _Leaf, root: bytes, anchors: Anchors, now: datetime) -> str:

@@ -405,7 +405,7 @@ class RememberedTests(SynchronousTestCase):
         second = client_members(client(address='fe80::1%"x', port=1))
         self.assertEqual(second.address, rb'"clientIP":"fe80::1%\"x","clientPort":1')
         self.assertEqual(first.address, b'"clientIP":"185.42.129.24","clientPort":45057')
-        self.assertIs(first.tls, second.tls)
+        self.assertEqual(first.tls, second.tls)
 
     def test_once(self) -> None:
         """The members about one client are rendered once, with the names of refused certificates and without."""
@@ -416,13 +416,25 @@ class RememberedTests(SynchronousTestCase):
         self.assertIs(client_members(refused, names_refused=False), unnamed)
 
     def test_bounded(self) -> None:
-        """So many are remembered, and none with a long name."""
-        self.assertEqual(records._remembered_tls_members.cache_info().maxsize, records.REMEMBERED)
-        for size, kept in ((records.LONGEST_ISSUER, True), (records.LONGEST_ISSUER + 1, False)):
-            certificate = variables(fingerprint=FINGERPRINT, issuer=b"x" * size)
-            first, second = (client_members(client(certificate=certificate)) for _ in range(2))
-            self.assertEqual(first, second)
-            self.assertEqual(first.tls is second.tls, kept)
+        """What is remembered for all clients holds nothing of a certificate, whose members are each client's own."""
+        before = records._tls_members.cache_info()
+        found = [
+            client_members(client(certificate=variables(fingerprint=FINGERPRINT, issuer=b"CN=%d" % number))).tls
+            for number in range(3)
+        ]
+        self.assertEqual(len({*found}), 3)
+        after = records._tls_members.cache_info()
+        self.assertLessEqual(after.currsize, before.currsize + 1)
+        self.assertEqual(after.maxsize, 256)
+
+    def test_long_issuer(self) -> None:
+        """The name of an issuer is escaped, and cut where it is too long."""
+        quoted, long = (
+            client_members(client(certificate=variables(fingerprint=FINGERPRINT, issuer=issuer))).tls
+            for issuer in (b'CN="', b"x" * (LONGEST_FIELD + 1))
+        )
+        self.assertTrue(quoted.endswith(rb'"sslClientCertificateIssuerName":"CN=\""'), quoted)
+        self.assertTrue(long.endswith(rb'xx\u2026(of %d bytes)"' % (LONGEST_FIELD + 1)), long)
 
 
 def named(client: PendingClient, server_name: str) -> PendingClient:
