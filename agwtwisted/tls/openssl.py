@@ -198,6 +198,16 @@ _ID: Final = 3
 """Its place in a session's ASN.1 form: behind two versions and the cipher suite."""
 
 
+def store_sessions(context: SSL.Context, stores: bool) -> None:
+    """Whether sessions with ids of handshakes that end from now on are stored; those stored already are found.
+
+    pyOpenSSL has no method for a context that was used. Only where `KNOWN`.
+    """
+    inside: Any = context
+    not_stored = SSL.SESS_CACHE_SERVER | SSL.SESS_CACHE_NO_INTERNAL_STORE
+    lib.SSL_CTX_set_session_cache_mode(inside._context, SSL.SESS_CACHE_SERVER if stores else not_stored)
+
+
 def peer_certificate(connection: SSL.Connection) -> bytes | None:
     """The peer's own certificate (DER), None where it has shown none; after a resumed handshake, too."""
     certificate = connection.get_peer_certificate()
@@ -280,6 +290,7 @@ _TYPES: Final = {
     "BIO_get_mem_data": "long(*)(BIO *, char * *)",
     "BIO_new": "BIO *(*)(BIO_METHOD *)",
     "BIO_s_mem": "BIO_METHOD *(*)()",
+    "SSL_CTX_set_session_cache_mode": "long(*)(SSL_CTX *, long)",
     "SSL_CTX_set_verify": "void(*)(SSL_CTX *, int, int(*)(int, X509_STORE_CTX *))",
     "SSL_do_handshake": "int(*)(SSL *)",
     "SSL_set_bio": "void(*)(SSL *, BIO *, BIO *)",

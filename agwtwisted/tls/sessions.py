@@ -16,7 +16,7 @@ from OpenSSL import SSL
 
 from agwtwisted.core.tls.policies import TlsPolicy
 from agwtwisted.tls.contexts import SetVerify, apply_policy, restrict
-from agwtwisted.tls.openssl import KNOWN, session_id, set_groups
+from agwtwisted.tls.openssl import KNOWN, session_id, set_groups, store_sessions
 from agwtwisted.transport.clocks import monotonic_time
 
 SESSION_LIFE: Final = 7200
@@ -85,6 +85,7 @@ class SessionContexts:
         self._seconds = seconds
         self._until = seconds() + CONTEXT_LIFE
         self._ids = IdRoom()
+        self._stores = True  # the sessions with ids
         self._contexts = self._all_made()
         self._coming = deque([self._all_made() for _ in range(1, days)])
 
@@ -95,17 +96,22 @@ class SessionContexts:
 
     def context(self, keys: Keys = Keys.USUAL) -> SSL.Context:
         """That of a new connection."""
-        if self._seconds() >= self._until:
+        now = self._seconds()
+        if now >= self._until:
             self._renew()
+        elif not self._stores and self._ids.has_room(now):
+            self._store(True)
         return self._contexts[keys]
 
     def completed(self, connection: SSL.Connection, received: int) -> None:
         """After a full handshake of TLS 1.2, in which the client sent so many bytes, certificates among them.
 
-        A session with an id is forgotten at once where there is no room for it.
+        Once the sessions with ids take all their room no more of them are stored, until the first of them are over.
         """
-        if session_id(connection) and not self._ids.admits(_OF_ONE + _PARSED * received, self._seconds()):
-            forget_session(connection)
+        if self._stores and session_id(connection):
+            self._ids.take(_OF_ONE + _PARSED * received, self._seconds())
+            if not self._ids.has_room(self._seconds()):
+                self._store(False)
 
     def _renew(self) -> None:
         """Goes on to the keys of today."""
@@ -117,6 +123,17 @@ class SessionContexts:
             self._contexts = self._all_made()
             self._until = now + CONTEXT_LIFE
         self._ids = IdRoom()
+        self._stores = True
+
+    def _store(self, stores: bool) -> None:
+        """Whether the sessions with ids of handshakes that end from now on are stored; those stored are found.
+
+        A stored session is left to OpenSSL: to take it away (SSL_set_session) would make a connection forget what it
+        has agreed on, its protocol among that, and take its close_notify for a defect.
+        """
+        self._stores = stores
+        for keys in (Keys.USUAL, Keys.OTHER):
+            store_sessions(self._contexts[keys], stores)
 
     def _all_made(self) -> dict[Keys, SSL.Context]:
         return {keys: self._made(resumable=keys is not Keys.NONE) for keys in Keys}
@@ -149,22 +166,13 @@ class IdRoom:
         self._taken = 0
         self._until: deque[tuple[float, int]] = deque()
 
-    def admits(self, size: int, now: float) -> bool:
-        """Whether there is room for so many bytes more; they are taken then, for the life of a session."""
-        while self._until and self._until[0][0] <= now:
-            self._taken -= self._until.popleft()[1]
-        if self._taken + size > self._room:
-            return False
+    def take(self, size: int, now: float) -> None:
+        """So many bytes more, for the life of a session; what was taken for the last one may go beyond the room."""
         self._taken += size
         self._until.append((now + SESSION_LIFE, size))
-        return True
 
-
-def forget_session(connection: SSL.Connection) -> None:
-    """Has OpenSSL forget the session of a connection, which goes on.
-
-    To set a session says that the present one is not to be trusted, if no close_notify was sent (SSL_set_session).
-    """
-    session = connection.get_session()
-    if session is not None:
-        connection.set_session(session)
+    def has_room(self, now: float) -> bool:
+        """Whether one more session may be stored: what others have taken whose life is over is given back first."""
+        while self._until and self._until[0][0] <= now:
+            self._taken -= self._until.popleft()[1]
+        return self._taken < self._room

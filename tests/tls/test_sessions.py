@@ -9,10 +9,10 @@ from agwtwisted.core.verification.verdicts import Trusted
 from agwtwisted.tls import sessions
 from agwtwisted.tls.openssl import session_id, session_reused
 from agwtwisted.tls.port_contexts import PortContexts, servername_callback
-from agwtwisted.tls.sessions import CONTEXT_LIFE, SESSION_LIFE, IdRoom, Keys, SessionContexts, forget_session
+from agwtwisted.tls.sessions import CONTEXT_LIFE, SESSION_LIFE, IdRoom, Keys, SessionContexts
 from tests import configurations
 from tests.clients import TLS_1_2, Gateway, client_context, device, files, text
-from tests.tls.test_resumption import LENIENT, come_back, found, left, session_of, ways
+from tests.tls.test_resumption import LENIENT, come_back, found, session_of, ways
 
 
 def contexts_of(gateway: Gateway) -> SessionContexts:
@@ -20,6 +20,15 @@ def contexts_of(gateway: Gateway) -> SessionContexts:
     assert gateway.contexts
     assert gateway.contexts.sessions
     return gateway.contexts.sessions
+
+
+def full_gateway(keys: str = "") -> Gateway:
+    """One whose sessions with ids take all their room."""
+    *_, (_, context) = ways(device())
+    gateway = Gateway(text(f"basic strict{keys}"))
+    contexts_of(gateway)._ids = IdRoom(1)
+    gateway.shake_hands(context)
+    return gateway
 
 
 class ContextTests(SynchronousTestCase):
@@ -99,23 +108,49 @@ class IdTests(SynchronousTestCase):
     """Sessions that OpenSSL keeps by their ids."""
 
     def test_room(self) -> None:
-        """What is taken is given back once the life of a session is over."""
+        """What is taken is given back once the life of a session is over; the last one may go beyond the room."""
         room = IdRoom(100)
-        self.assertEqual([room.admits(size, 0) for size in (60, 41, 40, 1)], [True, False, True, False])
-        self.assertFalse(room.admits(1, SESSION_LIFE - 1))
-        self.assertTrue(room.admits(100, SESSION_LIFE))
-        self.assertFalse(room.admits(1, SESSION_LIFE))
+        room.take(60, 0)
+        self.assertTrue(room.has_room(0))
+        room.take(60, 1)
+        self.assertFalse(room.has_room(SESSION_LIFE - 1))
+        self.assertTrue(room.has_room(SESSION_LIFE))
+        room.take(40, SESSION_LIFE)
+        self.assertFalse(room.has_room(SESSION_LIFE))
 
     def test_without_room(self) -> None:
-        """They are forgotten at once where they would take more than there is room for; tickets need none."""
+        """Sessions with ids are not stored while others take all the room; tickets need none."""
         for (way, context), resumed in zip(ways(device()), (True, True, False), strict=True):
             with self.subTest(way=way):
-                gateway = Gateway(text("basic strict"))
-                contexts_of(gateway)._ids = IdRoom(0)
+                gateway = full_gateway()
                 session = session_of(gateway, context)
                 client = come_back(gateway, context, session)
                 self.assertEqual(session_reused(client.tls), resumed)
                 self.assertEqual(found(client).verdict, Trusted())
+
+    def test_those_stored(self) -> None:
+        """What is stored already may come back while there is no room, and new ones are stored once there is again."""
+        *_, (_, context) = ways(device())
+        gateway = Gateway(text("basic strict"))
+        contexts_of(gateway)._ids = IdRoom(1)
+        session = session_of(gateway, context)
+        self.assertTrue(session_reused(come_back(gateway, context, session).tls))
+        self.assertFalse(session_reused(come_back(gateway, context, session_of(gateway, context)).tls))
+        gateway.reactor.advance(SESSION_LIFE)
+        self.assertTrue(session_reused(come_back(gateway, context, session_of(gateway, context)).tls))
+
+    def test_connections_without_room(self) -> None:
+        """A connection whose session is not stored goes on as every other one, and ends well by close_notify."""
+        *_, (_, context) = ways(device())
+        context.set_alpn_protos([b"h2"])
+        gateway = full_gateway("; enable_http2 = true")
+        client = gateway.shake_hands(context)
+        server = client.server_side
+        self.assertEqual(server.get_alpn_proto_negotiated(), b"h2")
+        self.assertEqual(found(client).connection.tls_version, "TLSv1.2")
+        self.assertEqual(server.get_finished(), client.tls.get_peer_finished())
+        client.leave()
+        self.assertEqual((client.connection.end_reason, client.connection.cut), ("", False))
 
     def test_which_have_one(self) -> None:
         """Sessions of TLS 1.2 clients that know no tickets have ids."""
@@ -126,20 +161,9 @@ class IdTests(SynchronousTestCase):
                 if server.get_protocol_version() == TLS_1_2:
                     self.assertEqual(bool(session_id(server)), has_id)
 
-    def test_forgotten(self) -> None:
-        """A session is forgotten while its connection goes on."""
-        *_, (_, context) = ways(device())
-        gateway = Gateway(text("basic strict"))
-        client = gateway.shake_hands(context)
-        forget_session(client.server_side)
-        session = left(gateway, client)
-        self.assertIn(b"204 No Content", client.received)
-        self.assertFalse(session_reused(come_back(gateway, context, session).tls))
-
     def test_no_session(self) -> None:
-        """A connection without a session has no id, and nothing to forget."""
+        """A connection without a session has no id."""
         connection = SSL.Connection(SSL.Context(SSL.TLS_METHOD), None)
         connection.set_accept_state()
         self.assertEqual(session_id(connection), b"")
-        forget_session(connection)
         self.assertIsNotNone(client_context())
