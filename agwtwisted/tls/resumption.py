@@ -18,7 +18,6 @@ from agwtwisted.core.certificates.variables import certificate_variables
 from agwtwisted.core.identity.clients import NO_PROOF, CertificateProof
 from agwtwisted.core.identity.verified_chains import TAKEN, Intermediates, VerifiedChain, VerifiedChains
 from agwtwisted.core.listening.admission import address_block
-from agwtwisted.core.verification.judging import Period
 from agwtwisted.core.verification.verdicts import TRUSTED, Trusted, Unchecked
 from agwtwisted.interfaces import NO_SIBLINGS, Siblings
 from agwtwisted.tls.anew import judged_anew
@@ -104,11 +103,13 @@ class Resumption:
         period = anchors.period((leaf, *issuers))
         if period is None:
             return  # longer than what is remembered
-        sent = [each for each in issuers if each not in anchors.authorities]
+        authorities = anchors.authorities
+        sent = [each for each in issuers if each not in authorities]
         if sent:
             issuers = tuple(map(self._intermediates.own, issuers))
-        times = Period(period.begin, period.end, period.until)  # without all that the anchors remember with theirs
-        if self._chains.put(chosen.sessions_of, leaf, VerifiedChain(issuers, times, TAKEN + sum(map(len, sent))), now):
+        takes = TAKEN + sum(map(len, sent))
+        chain = VerifiedChain(issuers, period.begin.timestamp(), period.until, takes)
+        if self._chains.put(chosen.sessions_of, leaf, chain, now):
             for each in sent:
                 if self._intermediates.add(each):
                     self._siblings.publish(CHAINS, each)

@@ -104,7 +104,11 @@ def relative_names(content: bytes) -> bytes:
     that cannot be taken apart are ``#`` and their hexadecimal octets.
     """
     try:
-        return b",".join([text for entry in reversed(elements(content)) if (text := _relative_name(entry))])
+        texts = [
+            (_known_relative_name if len(octets) <= _LONGEST_KNOWN else _read_relative_name)(tag, octets)
+            for tag, octets in reversed(elements(content))
+        ]
+        return b",".join([text for text in texts if text])
     except DerError:
         return _dumped(content)
 
@@ -178,10 +182,6 @@ def value_text(value: Element) -> str | None:
         return None if octets is None else octets.decode()
     except UnicodeError:
         return None
-
-
-def _relative_name(entry: Element) -> bytes:
-    return (_known_relative_name if len(entry[1]) <= _LONGEST_KNOWN else _read_relative_name)(*entry)
 
 
 def _read_relative_name(tag: int, content: bytes) -> bytes:

@@ -141,7 +141,12 @@ def extensions_of(parts: Sequence[Element]) -> tuple[Extension, ...]:
     """
     for part in parts:
         if part.tag == EXTENSIONS:
-            return tuple(map(_extension, der.elements(der.first_of(part.content, der.SEQUENCE))))
+            return tuple(
+                [
+                    (_known_extension if len(octets) <= _LONGEST_KNOWN else _read_extension)(tag, octets)
+                    for tag, octets in der.elements(der.first_of(part.content, der.SEQUENCE))
+                ]
+            )
     return ()
 
 
@@ -191,11 +196,6 @@ _LONGEST_TIME: Final = 32
 _TAGS: Final = (der.INTEGER, *[der.SEQUENCE] * 5)
 
 
-def _extension(element: Element) -> Extension:
-    """Most certificates of a fleet have most extensions in common."""
-    return (_known_extension if len(element.content) <= _LONGEST_KNOWN else _read_extension)(*element)
-
-
 def _read_extension(tag: int, octets: bytes) -> Extension:
     """DEFAULT FALSE may be written out, and every octet but zero is true."""
     parts = der.elements(octets)
@@ -208,7 +208,7 @@ def _read_extension(tag: int, octets: bytes) -> Extension:
     return Extension(parts[0].content, critical, der.string_octets(content))
 
 
-_known_extension: Final = lru_cache(256)(_read_extension)
+_known_extension: Final = lru_cache(256)(_read_extension)  # most certificates of a fleet have most in common
 _LONGEST_KNOWN: Final = 256
 """Octets of an extension that is remembered."""
 

@@ -17,7 +17,6 @@ import attrs
 
 from agwtwisted.core.base.values import value
 from agwtwisted.core.certificates.reading import certificate_of
-from agwtwisted.core.verification.judging import Period
 
 ROOM: Final = 1 << 24
 """Bytes that all chains may take in memory."""
@@ -37,10 +36,11 @@ ABOVE: Final = 16
 
 @value
 class VerifiedChain:
-    """A chain above its leaf, and when it is trusted."""
+    """A chain above its leaf, and when it is trusted, in seconds since 1970, both ends included."""
 
     issuers: tuple[bytes, ...]  # DER, as in a `CertificateProof`
-    period: Period
+    begin: float
+    until: float
     takes: int = TAKEN  # bytes
 
 
@@ -80,11 +80,11 @@ class VerifiedChains:
         kept = self._kept.get(key)
         if kept is None:
             return None
-        period = kept.chain.period
-        if not period.begin.timestamp() <= now <= period.until or now >= kept.until:
+        chain = kept.chain
+        if not chain.begin <= now <= chain.until or now >= kept.until:
             return None
-        self._keep(key, kept.chain, now)
-        return kept.chain
+        self._keep(key, chain, now)
+        return chain
 
     def put(self, profile: str, leaf: bytes, chain: VerifiedChain, now: float) -> bool:
         """Keeps a chain that was verified at `now`; whether it was not known, or known as another."""
@@ -98,7 +98,7 @@ class VerifiedChains:
         self._forget(key)
         while kept and (next(iter(kept.values())).until <= now or self._taken + chain.takes > self._room):
             self._forget(next(iter(kept)))
-        kept[key] = _Kept(chain, min(now + self._life, chain.period.until))
+        kept[key] = _Kept(chain, min(now + self._life, chain.until))
         self._taken += chain.takes
 
     def _forget(self, key: _Key) -> None:

@@ -273,7 +273,8 @@ _NOT_CHECKED: Final = NOT_CHECKED.status.value, NOT_CHECKED.source.value, NOT_CH
 
 
 def _revocation(client: Client) -> _Revocation:
-    return client.revocation_status.value, client.revocation_source.value, client.ocsp_status.value
+    # Before Python 3.12 each `value` of a member of an Enum costs two calls.
+    return client.revocation_status._value_, client.revocation_source._value_, client.ocsp_status._value_
 
 
 def _tls(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.identity.verified_chains import (
@@ -14,7 +12,6 @@ from agwtwisted.core.identity.verified_chains import (
     VerifiedChain,
     VerifiedChains,
 )
-from agwtwisted.core.verification.judging import Period
 from tests import pki
 
 LIFE = 7200.0
@@ -22,8 +19,7 @@ LIFE = 7200.0
 
 def chain(begin: float = 0, until: float = 1e9, issuer: bytes = b"issuer", takes: int = TAKEN) -> VerifiedChain:
     """A chain that is trusted in this period."""
-    period = Period(datetime.fromtimestamp(begin, UTC), datetime.fromtimestamp(until, UTC), until)
-    return VerifiedChain((issuer,), period, takes)
+    return VerifiedChain((issuer,), begin, until, takes)
 
 
 class VerifiedChainsTests(SynchronousTestCase):
