@@ -20,7 +20,8 @@ INTERVAL: Final = 5.0
 """Seconds between two looks. What has passed nothing large in one is released: its next data costs the memory anew."""
 
 AT_ONCE: Final = 500
-"""Connections that a look has release their memory: each takes two microseconds."""
+"""Connections that a look has release their memory: each takes two microseconds. One that cannot does not count, or
+some that never can would keep all others from it."""
 
 
 class GrownBuffers(Service):
@@ -55,8 +56,7 @@ class GrownBuffers(Service):
     def _look(self) -> None:
         left = AT_ONCE
         for each in tuple(self._grown):
-            if left and each.rests():
+            if left and each.rests() and each.release():
                 left -= 1
-                if each.release():
-                    self._grown.discard(each)
+                self._grown.discard(each)
         self._wait()

@@ -63,6 +63,16 @@ class GrownBuffersTests(SynchronousTestCase):
             self.look()
         self.assertEqual((records.released, self.grown), (2, {records}))
 
+    def test_many_unread(self) -> None:
+        """However many cannot release theirs, those that can do."""
+        stuck, others = ([SomeRecords() for _ in range(count)] for count in (2 * AT_ONCE, 20))
+        for each in stuck:
+            each.releases = False
+        self.grown |= {*stuck, *others}
+        self.look()
+        self.look()
+        self.assertEqual({each.released for each in others}, {1})
+
     def test_many(self) -> None:
         """A look releases a bounded number, the next ones the others."""
         self.grown |= {SomeRecords() for _ in range(AT_ONCE + 1)}
