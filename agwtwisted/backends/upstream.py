@@ -93,7 +93,6 @@ class UpstreamConnection:
         self._turn = self.transport.turn
         self._timeout, self._parser, self._to_head_request = timeout, parser, to_head_request
         self._request_whole, self.begun = bool(request), False
-        self._reader = None
         if request:
             self.transport.write(request)
         self._watch()

@@ -250,6 +250,13 @@ class ReuseTests(_Case):
             self.assertEqual((self.user.ended, self.server.take(), self.line.reset), (1, None, True), response)
             self.assertEqual(self.network.timers(), [])
 
+    def test_body_behind_head(self) -> None:
+        """What follows the head that answers HEAD is no body, and would answer the next request: the connection ends."""
+        self.begun(head=True)
+        self.line.send(OK)
+        self.assertEqual((self.user.heads[0].status, self.user.data, self.user.ended), (200, b"", 1))
+        self.assertEqual((self.server.take(), self.line.reset), (None, True))
+
     def test_incomplete_request(self) -> None:
         """Not while the request is not whole."""
         self.begun(whole=False)
