@@ -8,13 +8,15 @@ from typing import Any
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.exchange.decisions import CertificateRequired, Forwarded
+from agwtwisted.core.exchange.decisions import CertificateRequired, Forwarded, decide
 from agwtwisted.core.http.messages import RequestHead, UnfitRequest
 from agwtwisted.core.http.pages import ErrorInfo
+from agwtwisted.core.http.request_reader import LONGEST_REPEATED
 from agwtwisted.core.identity.clients import Admitted, TurnedAway
 from agwtwisted.core.plan.routing import Site, Sites
 from agwtwisted.core.resources.resources import PathCertificate, PathRule, RedirectConfiguration, RedirectType
 from agwtwisted.core.verification.verdicts import Missing, NotAsked, Refused, Verdict
+from agwtwisted.exchange import deciding
 from agwtwisted.exchange.context import ExchangeContext, OwnAnswer
 from agwtwisted.exchange.deciding import RequestOutcome, route, turn_away, unauthenticated
 from agwtwisted.exchange.record import ExchangeRecord
@@ -93,6 +95,18 @@ class RouteTests(SynchronousTestCase):
         self.assertIsInstance(outcomes[2], Forwarded)
         self.assertNotEqual(outcomes[2], outcomes[0])
         self.assertIsInstance(outcomes[3], CertificateRequired)
+
+    def test_long_request(self) -> None:
+        """A long head is not kept for the next request: it is decided about each time."""
+        context, client = Stand(Network()).exchanges, identities.admitted(NotAsked())
+        session: Any = SimpleNamespace(sites=Sites.of((site("a.example"),)), profile=None)
+        long = attrs.evolve(HEAD, size=LONGEST_REPEATED + 1)
+        decided: list[RequestHead] = []
+        self.patch(deciding, "decide", lambda *given: (decided.append(given[1]), decide(*given))[1])
+        for request in (HEAD, HEAD, long, long):
+            record = ExchangeRecord(context, request, client, "connection's")
+            self.assertIsInstance(route(context, session, client)(request, record, None), Forwarded)
+        self.assertEqual(decided, [HEAD, long, long])
 
     def test_other_sites(self) -> None:
         """What a connection remembers of its sites and its profile goes with them."""

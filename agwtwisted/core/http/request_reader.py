@@ -339,7 +339,7 @@ class RequestReader:
         """Nothing more is read."""
         self._state = _DONE
         self.done = True
-        self._ahead = self._said = None
+        self._ahead = None
         self._forget()
 
     def _need_data(self) -> Mark:

@@ -456,6 +456,21 @@ class EndlessTests(SynchronousTestCase):
                 reading.next_request()
                 self.assertIsInstance(reading.next_event(), RequestHead)
 
+    def test_whole_last_request(self) -> None:
+        """Behind the last request, body included, nothing more is read."""
+        for request in (
+            get(b"Connection: close\r\n"),
+            post(b"Connection: close\r\nContent-Length: 0\r\n"),
+            post(b"Connection: close\r\nContent-Length: 3\r\n", b"abc"),
+        ):
+            reading = reader()
+            reading.feed(request)
+            self.assertIsInstance(reading.next_event(), RequestHead)
+            reading.whole_body()
+            self.assertTrue(reading.done)
+            reading.feed(get())
+            self.assertEqual(reading.unread, 0)
+
     def test_long_reads_are_no_offence(self) -> None:
         """A read that ends in another head than it began in says nothing about either."""
         reading = reader()

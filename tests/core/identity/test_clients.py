@@ -51,6 +51,15 @@ class PendingTests(SynchronousTestCase):
         self.assertRaises(TypeError, CertificateProof)
         self.assertRaises(TypeError, PendingClient, connection=ClientConnection(address="192.0.2.1", port=1))
 
+    def test_after_handshake(self) -> None:
+        """A handshake adds what it has shown, and leaves the other facts as they were, each of them."""
+        names = [field.name for field in attrs.fields(ClientConnection)]
+        before = ClientConnection(**{name: f"{name} before" for name in names})  # type: ignore[arg-type]
+        shown = ("tls_version", "cipher", "server_name", "protocol", "offered_suites", "ja4", "session_reused")
+        after = before.after_handshake(**{name: f"{name} shown" for name in shown})  # type: ignore[arg-type]
+        for name in names:
+            self.assertEqual(getattr(after, name), f"{name} {'shown' if name in shown else 'before'}")
+
     def test_is_frozen(self) -> None:
         """A verdict is never changed, a new client takes the old one's place."""
         proof = CertificateProof(verdict=Missing())
