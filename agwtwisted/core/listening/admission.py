@@ -34,10 +34,8 @@ def address_block(address: str) -> str:
     if ":" not in address:
         return address
     try:
-        found = ipaddress.ip_address(address.partition("%")[0])
+        found = ipaddress.IPv6Address(address.partition("%")[0])
     except ValueError:
-        return address
-    if isinstance(found, ipaddress.IPv4Address):  # which mypy does not know to be impossible
         return address
     mapped = found.ipv4_mapped
     if mapped is not None:
