@@ -175,7 +175,7 @@ class _Ports:
         ports = self._plan.relay_ports.items()
         if not ports:
             return {}
-        from agwtwisted.relay.port import RelayPort  # there: `loading`
+        from agwtwisted.relay.port import RelayPort  # `loading` has imported it
 
         return {
             address: RelayPort(port, self._contexts.get(address), self._environment, backends=backends)

@@ -107,7 +107,7 @@ class HttpSession:
         self._ending: IDelayedCall | None = None
         self._is_http2 = client.connection.protocol == HTTP2
         if self._is_http2:
-            from agwtwisted.http2.client_protocol import Http2ClientProtocol  # there: `loading`
+            from agwtwisted.http2.client_protocol import Http2ClientProtocol  # `loading` has
 
             protocol: Http2ClientProtocol | Frontend = Http2ClientProtocol(connection, self, handling, port.clock)
         else:
