@@ -196,6 +196,11 @@ class RecordsTests(SynchronousTestCase):
                 sealed = sealed_by(records, data)
                 self.assertEqual(peer.decrypt(sealed), (b"waits" * (size == SIZES[0]) + data, None))
                 records.release()
+            # pyOpenSSL's methods have the new BIOs, too: those before are freed.
+            server.bio_write(sealed_by(peer, b"by the methods"))
+            self.assertEqual(server.recv(RECORD), b"by the methods")
+            server.sendall(b"back")
+            self.assertEqual(peer.decrypt(server.bio_read(RECORD)), (b"back", None))
             self.assertTrue(sealed_by(records, b"end"))
             client.shutdown()
             self.assertIsInstance(records.decrypt(client.bio_read(RECORD))[1], SSL.ZeroReturnError)
