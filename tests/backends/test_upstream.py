@@ -251,7 +251,7 @@ class ReuseTests(_Case):
             self.assertEqual(self.network.timers(), [])
 
     def test_body_behind_head(self) -> None:
-        """What follows the head that answers HEAD is no body, and would answer the next request: the connection ends."""
+        """What follows the head that answers HEAD is no body, and would answer the next request: it is closed."""
         self.begun(head=True)
         self.line.send(OK)
         self.assertEqual((self.user.heads[0].status, self.user.data, self.user.ended), (200, b"", 1))
