@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import tempfile
@@ -267,7 +268,13 @@ class WorktreeTests(SynchronousTestCase):
 
     def test_commit(self) -> None:
         """A commit has a working copy as long as it is needed; a directory is its own; another name is an error."""
-        with tempfile.TemporaryDirectory() as place, patch.object(worktrees, "REPOSITORY", Path(place)):
+        alone = {name: text for name, text in os.environ.items() if not name.startswith("GIT_")}  # no hook's repository
+        alone |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+        with (
+            tempfile.TemporaryDirectory() as place,
+            patch.object(worktrees, "REPOSITORY", Path(place)),
+            patch.dict(os.environ, alone, clear=True),
+        ):
             one = ("git", "-C", place, "-c", "user.name=a", "-c", "user.email=a@example.com")
             for words in (("init", "--quiet"), ("commit", "--quiet", "--allow-empty", "--message=first")):
                 subprocess.run([*one, *words], check=True)
