@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import subprocess
 import sys
+import unittest
 from unittest import mock
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -47,6 +49,7 @@ class ProcessTests(SynchronousTestCase):
         )
         self.assertEqual((done.stdout, done.stderr), (f"LeanEPollReactor {process.COLLECTED} True\n", ""))
 
+    @unittest.skipUnless(hasattr(ctypes.CDLL(None), "mallopt"), "the C library has no mallopt")
     def test_keeps(self) -> None:
         """Memory of large reads is used again: the kernel makes no page anew for each."""
         words = [sys.executable, "-P", "-c", KEEPS]
