@@ -19,6 +19,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from agwtwisted.core.tls.ja4 import ClientHelloReader, ja4
 from agwtwisted.tls.codec import MAX_CONTROL, RECORD
 from agwtwisted.tls.handshake import HANDSHAKE_ROOM, ServerHandshake
+from agwtwisted.tls.records import DirectRecords
 from agwtwisted.transport.connection import LINGER, Connection
 from agwtwisted.transport.outbox import Outbox
 from agwtwisted.transport.receiver import NO_RECEIVER
@@ -161,6 +162,14 @@ class TicketTests(SynchronousTestCase):
             client.tls.sendall(request)
         client.give(last + client.outgoing())
         return client
+
+    def test_memory(self) -> None:
+        """What the handshake took is released once, at its end."""
+        released: list[bool] = []
+        release = DirectRecords.release
+        self.patch(DirectRecords, "release", lambda records: released.append(release(records)))
+        self.last_flight(Gateway(OPEN), TLS_1_3, b"")
+        self.assertEqual(released, [True])
 
     def test_with_the_answer(self) -> None:
         """In TLS 1.3 a client that asked already gets its tickets with the answer, before it in one piece."""

@@ -9,6 +9,7 @@ from OpenSSL import SSL
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.tls import records as records_module
+from agwtwisted.tls.openssl import lib
 from agwtwisted.tls.records import GROWN, LARGE, PIECE, RECORD, REST, DirectRecords, PublicRecords, Records
 from tests import pki
 from tests.clients import TLS_1_2, TLS_1_3, client_context, device, partners
@@ -165,6 +166,15 @@ class RecordsTests(SynchronousTestCase):
             records.decrypt(b"\x17\x03\x03\x00\x10" + bytes(16))
             said: list[bytes | memoryview] = []
             self.assertEqual((records.encrypt(b"data", said.append), said), (False, []))
+
+    def test_closed(self) -> None:
+        """Nor behind close_notify; the error is not left to another connection, which would fail by it."""
+        for records, _, _ in self.each():
+            said: list[bytes] = []
+            records.close_notify(lambda piece, to=said: to.append(bytes(piece)))  # type: ignore[misc]
+            count = len(said)
+            self.assertFalse(records.encrypt(b"data", said.append))  # type: ignore[arg-type]
+            self.assertEqual((len(said), lib.ERR_peek_error()), (count, 0))
 
     def test_no_memory_between(self) -> None:
         """Connections share the room to work in, and nothing else."""

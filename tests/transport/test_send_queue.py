@@ -81,6 +81,15 @@ class QueueTests(_Case):
         self.assertEqual(self.line.received, data)
         self.assertFalse(self.connection.busy)
 
+    def test_views(self) -> None:
+        """What the kernel does not take of a view is copied: that shows other bytes once this has returned."""
+        room = bytearray(b"one after another")
+        self.line.stall(3)
+        self.connection.send(memoryview(room))
+        room[:] = bytes(len(room))
+        self.line.read()
+        self.assertEqual(self.line.received, b"one after another")
+
     def test_all_at_once(self) -> None:
         """What is queued leaves as soon as the kernel takes it, all in one turn; what it takes no more of waits."""
         self.line.stall(0)
@@ -212,6 +221,14 @@ class TurnTests(SynchronousTestCase):
         self.assertEqual(
             (bytes(self.line.received), self.connection.busy, self.connection.bytes_out), (b"ab", False, 2)
         )
+
+    def test_views(self) -> None:
+        """Nor does a view wait for the end of the turn: what it shows now is sent."""
+        room = bytearray(b"short")
+        self.connection.send(memoryview(room))
+        room[:] = bytes(len(room))
+        self.outbox.close()
+        self.assertEqual(self.line.received, b"short")
 
     def test_next_turn(self) -> None:
         """Each turn has its own; between turns bytes leave at once."""
