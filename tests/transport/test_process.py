@@ -14,11 +14,13 @@ from agwtwisted.transport import process
 from tests import running
 
 INSTALLS = """
-import gc, sys
+import gc, linecache, sys
 from agwtwisted.transport.process import install_reactor, spare_the_collector
 assert "twisted.internet.reactor" not in sys.modules
 install_reactor()
+assert linecache.cache
 spare_the_collector()
+assert not linecache.cache
 from twisted.internet import reactor
 print(type(reactor).__name__, gc.get_threshold(), gc.get_freeze_count() > 10000)
 """
@@ -42,7 +44,7 @@ class ProcessTests(SynchronousTestCase):
     """In a process of its own, and where the system lacks something."""
 
     def test_installs(self) -> None:
-        """The reactor is ours, and the collector of cycles looks at little, and not at modules."""
+        """The reactor is ours; the collector looks at little, and not at modules, whose texts are not kept."""
         words = [sys.executable, "-P", "-c", INSTALLS]
         done = subprocess.run(
             words, env=running.environment(), capture_output=True, text=True, check=False, timeout=running.PATIENCE

@@ -87,6 +87,10 @@ class RoomTests(SynchronousTestCase):
     def test_too_heavy(self) -> None:
         """Long bytes are not kept, nor what would take half of the room alone."""
         heavy = remembering_within(self.measure, 100, lambda octets, result: len(octets))
-        for octets in (bytes(51), bytes(51), bytes(50), bytes(50), bytes(LONGEST + 1), bytes(LONGEST + 1)):
-            heavy(octets)
-        self.assertEqual(list(map(len, self.asked)), [51, 51, 50, LONGEST + 1, LONGEST + 1])
+        for size in (51, 51, 50, 50):
+            heavy(bytes(size))
+        self.assertEqual(list(map(len, self.asked)), [51, 51, 50])
+        self.asked.clear()
+        for size in (LONGEST, LONGEST, LONGEST + 1, LONGEST + 1):
+            self.recall(bytes(size))
+        self.assertEqual(list(map(len, self.asked)), [LONGEST, LONGEST + 1, LONGEST + 1])
