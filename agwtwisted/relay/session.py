@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import Enum
 from math import inf
+from typing import Final
 
 import attrs
 from twisted.internet.interfaces import IReactorTime
@@ -58,7 +59,7 @@ class _Side:
         other, relay = self.other, self._relay
         try:
             other.write(data)
-            relay.deadline.set(relay.timeout)
+            relay.deadline.at = relay.now() + relay.timeout  # its timer runs, to an earlier time
             if other.full:
                 self.connection.pause()
         except Exception:
@@ -114,6 +115,7 @@ class Relay:
         self.timeout = timeout
         self._over: Callable[[End], None] | None = over
         self.deadline = Deadline(clock, self._idle)
+        self.now: Final = clock.seconds
         self._taken: tuple[int, ...] = ()  # what slow readers had acknowledged when they were looked at last
         self._on_hold = False
         self._end_passed = False  # that of the client

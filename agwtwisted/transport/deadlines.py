@@ -14,23 +14,19 @@ class Deadline:
     A connection moves its deadline with every request, so this is on the hot path.
     """
 
-    __slots__ = ("_at", "_clock", "_timer", "_timer_at", "missed")
+    __slots__ = ("_clock", "_timer", "_timer_at", "at", "missed")
 
     def __init__(self, clock: IReactorTime, missed: Callable[[], None]) -> None:
         self.missed = missed
         self._clock = clock
-        self._at: float | None = None
+        self.at: float | None = None
+        """When it is, on its clock; None while there is none. One that is set may be put later here, never earlier."""
         self._timer: IDelayedCall | None = None
         self._timer_at = 0.0
 
-    @property
-    def at(self) -> float | None:
-        """When it is, on its clock; None while there is none."""
-        return self._at
-
     def set(self, seconds: float) -> None:
         """Puts the deadline `seconds` from now."""
-        at = self._at = self._clock.seconds() + seconds
+        at = self.at = self._clock.seconds() + seconds
         if self._timer is None:
             self._start(seconds, at)
         elif at < self._timer_at:
@@ -42,19 +38,19 @@ class Deadline:
 
         A sender gets time for each byte this way, and its credit is bounded.
         """
-        at = self._at
+        at = self.at
         if at is None or at + seconds > self._clock.seconds() + at_most:
             self.set(at_most)
         else:
-            self._at = at + seconds  # not before the timer that runs
+            self.at = at + seconds  # not before the timer that runs
 
     def clear(self) -> None:
         """There is no deadline until the next `set`; the timer may still run, in vain."""
-        self._at = None
+        self.at = None
 
     def stop(self) -> None:
         """No deadline, and no timer left behind."""
-        self._at = None
+        self.at = None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -70,13 +66,13 @@ class Deadline:
 
     def _fired(self) -> None:
         self._timer = None
-        if self._at is None:
+        if self.at is None:
             return
-        left = self._at - self._clock.seconds()
+        left = self.at - self._clock.seconds()
         if left > 0:
-            self._start(left, self._at)
+            self._start(left, self.at)
         else:
-            self._at = None
+            self.at = None
             self.missed()
 
 

@@ -149,15 +149,15 @@ class StreamSocket:
 
     __slots__ = (
         "__weakref__",
-        "_aborting",
         "_broken",
-        "_connected",
-        "_longest_read",
         "_number",
         "_owner",
         "_peer",
         "_reactor",
+        "connected",
+        "longest_read",
         "read_size",
+        "reader",
         "send",
     )
 
@@ -165,14 +165,14 @@ class StreamSocket:
         self, reactor: Reactor, connected: socket.socket, owner: Owner, peer: tuple[str, int], number: int = 0
     ) -> None:
         self.read_size = READ
-        self._longest_read = LONG_READ
+        self.longest_read = LONG_READ
         self._reactor = reactor
-        self._connected = connected
+        self.connected = connected
         self.send: Final[Callable[[bytes | memoryview], int]] = connected.send  # as `Socket` says
         self._owner: Owner | None = owner  # None once the socket is closed
+        self.reader: Owner | None = owner  # who gets what is read; None, too, once the connection is aborted
         self._peer = peer
         self._number = number
-        self._aborting = False
         self._broken = False
         reactor.addReader(self)
 
@@ -207,17 +207,17 @@ class StreamSocket:
 
     def bound_reads(self, size: int) -> None:
         """As `Socket` says."""
-        self._longest_read, self.read_size = size or LONG_READ, min(self.read_size, size or READ)
+        self.longest_read, self.read_size = size or LONG_READ, min(self.read_size, size or READ)
 
     def bound_unsent(self, size: int) -> None:
         """As `Socket` says."""
         with suppress(OSError):  # it is gone
-            self._connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, size)
+            self.connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, size)
 
     def shut_down_output(self) -> None:
         """As `Socket` says."""
         with suppress(OSError):  # it is gone, as the reactor will find
-            self._connected.shutdown(socket.SHUT_WR)
+            self.connected.shutdown(socket.SHUT_WR)
 
     def close_now(self) -> None:
         """As `Socket` says."""
@@ -232,7 +232,7 @@ class StreamSocket:
     def abort(self) -> None:
         """As `Socket` says."""
         if self._is_open:
-            self._aborting = True
+            self.reader = None
             self._reactor.removeReader(self)
             self._reactor.removeWriter(self)
             self._reactor.callLater(0, self.connectionLost, Failure(ConnectionAborted()))
@@ -240,7 +240,7 @@ class StreamSocket:
     def has_unread(self) -> bool:
         """As `Socket` says."""
         try:
-            return bool(self._connected.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+            return bool(self.connected.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
         except OSError:  # there are none, or no socket any more
             return False
 
@@ -261,7 +261,7 @@ class StreamSocket:
 
     def getHost(self) -> IPv4Address | IPv6Address:
         """As `Socket` says."""
-        return address_of(self._connected.getsockname())
+        return address_of(self.connected.getsockname())
 
     def getPeer(self) -> IPv4Address | IPv6Address:
         """The other end."""
@@ -271,7 +271,7 @@ class StreamSocket:
 
     def fileno(self) -> int:
         """The descriptor; -1 once it is closed."""
-        return self._connected.fileno()
+        return self.connected.fileno()
 
     def logPrefix(self) -> str:
         """What the log calls it."""
@@ -281,22 +281,23 @@ class StreamSocket:
         """What has come, none of it where the peer has finished; the exception of a lost connection; None: nothing."""
         size = self.read_size
         try:
-            data = self._connected.recv(size)
+            data = self.connected.recv(size)
         except OSError as error:
-            return None if error.errno == EWOULDBLOCK else CONNECTION_LOST
-        if len(data) == size:
-            self.read_size = self._longest_read
+            return self.read_none(error)
+        self.read_size = self.longest_read if len(data) == size else size
         return data
+
+    def read_none(self, error: OSError) -> Exception | None:
+        """What `read` returns for what the kernel has raised."""
+        return None if error.errno == EWOULDBLOCK else CONNECTION_LOST
 
     def hand_on(self, data: bytes | Exception) -> Exception | None:
         """Gives the owner what `read` has returned; returns what ends the reading, as `doRead` does."""
-        owner = self._owner
-        if owner is None or self._aborting:
+        owner = self.reader
+        if owner is None:
             return None
-        if data.__class__ is not bytes:
-            return data  # type: ignore[return-value]
-        if not data:
-            return CONNECTION_DONE
+        if data.__class__ is not bytes or not data:
+            return data or CONNECTION_DONE  # type: ignore[return-value]
         owner.dataReceived(data)
         return None
 
@@ -324,23 +325,23 @@ class StreamSocket:
 
     def connectionLost(self, reason: Failure) -> None:
         """The end, by either side; the owner hears of it once."""
-        owner, self._owner = self._owner, None
+        owner, self._owner, self.reader = self._owner, None, None
         if owner is None:
             return
         self._reactor.removeReader(self)  # while it has its descriptor
         self._reactor.removeWriter(self)
         if reason.check(ConnectionAborted):
             with suppress(OSError):
-                self._connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-        self._connected.close()
+                self.connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        self.connected.close()
         owner.connectionLost(reason)
 
     @property
     def _is_open(self) -> bool:
-        return self._owner is not None and not self._aborting
+        return self.reader is not None
 
     def _info(self) -> bytes:
-        info: bytes = self._connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO_SIZE)
+        info: bytes = self.connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO_SIZE)
         return info
 
 

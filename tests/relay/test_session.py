@@ -12,7 +12,6 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.relay.session import End, Relay
 from agwtwisted.transport.connection import Connection
-from agwtwisted.transport.deadlines import Deadline
 from agwtwisted.transport.outbox import NO_OUTBOX
 from agwtwisted.transport.send_queue import QUEUE_LIMIT
 from tests.wires import READ, Line, Network, Recorder
@@ -369,7 +368,7 @@ class DefectTests(_Case):
             self.network.advance(TIMEOUT)
 
         cases = (
-            (Deadline, "set", lambda: self.client.send(b"a")),
+            (Connection, "write", lambda: self.client.send(b"a")),
             (Connection, "write", lambda: self.backend.send(b"a")),
             (Relay, "finished", lambda: self.client.hang_up()),
             (Relay, "lost", lambda: self.backend.crash()),

@@ -34,6 +34,14 @@ class DeadlineTests(SynchronousTestCase):
         self.clock.pump([2, 2.9, 0.1])
         self.assertEqual(self.missed, [8])
 
+    def test_put_later(self) -> None:
+        """One that is set may be put later by its time alone."""
+        self.deadline.set(5)
+        self.clock.advance(3)
+        self.deadline.at = 8.0
+        self.clock.pump([2, 2.9, 0.1])
+        self.assertEqual(self.missed, [8])
+
     def test_moved_earlier(self) -> None:
         """Moved earlier, it is missed earlier, by one timer."""
         self.deadline.set(50)

@@ -120,7 +120,7 @@ class _Ahead(StreamSocket):
     def connectionLost(self, reason: Failure) -> None:
         """It is over."""
         self.told.append(f"lost {reason.type.__name__}")
-        self._owner = None
+        self._owner = self.reader = None
 
 
 class LeanReactorTests(SynchronousTestCase):

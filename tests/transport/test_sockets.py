@@ -189,7 +189,7 @@ class StreamTests(TestCase):
         while count := taken(more, bytes(READ)):
             usual += count
         self.assertLessEqual(bounded, usual)  # by how much less depends on the system's own bounds
-        unsent = owner.socket._connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT)
+        unsent = owner.socket.connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT)
         self.assertEqual(unsent, READ)
         owner.socket.close_now()
         owner.socket.bound_unsent(READ)
