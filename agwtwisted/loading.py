@@ -279,6 +279,7 @@ def _import_for(plan: Plan) -> None:
     if plan.relay_ports:
         from agwtwisted.relay import port  # noqa: F401
     if any(site.listener.http2 for each in plan.http_ports.values() for site in each.sites.all()):
+        from agwtwisted.core.http2 import requests, responses  # noqa: F401
         from agwtwisted.http2 import client_protocol  # noqa: F401
     if plan.gateway.revocation_store is not None:
         from agwtwisted.revocation import redis_knowledge, redis_server  # noqa: F401

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import pickle
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,9 +23,22 @@ from agwtwisted.loading import LARGEST, READINGS, Files, load, load_files, place
 from agwtwisted.operations.followed_files import signature_of
 from agwtwisted.tls import contexts, system_roots
 from agwtwisted.tls.contexts import AuthorityError, CertificateError, GroupsError
-from tests import clients, configurations, pki
+from tests import clients, configurations, pki, running
 
 NOW = datetime.now(UTC)
+
+FIRST_HTTP2_CLIENT = """
+import sys
+from agwtwisted.core.http.header_names import HeaderNames
+from agwtwisted.http import port
+from agwtwisted.loading import load
+plan = load(sys.argv[1], None)
+before = set(sys.modules)
+port._translator(plan.gateway, HeaderNames())
+port._blocks()
+from agwtwisted.http2 import client_protocol
+print(sorted(set(sys.modules) - before))
+"""
 
 
 class Directory(SynchronousTestCase):
@@ -69,6 +84,14 @@ class LoadTests(Directory):
         self.assertEqual([listener.port for listener in plan.config.http_listeners], [8443])
         self.assertTrue(plan.config.warnings)
         self.assertEqual(plan, load(self.file, None))
+
+    def test_imports(self) -> None:
+        """What the first HTTP/2 client needs is imported with the plan, in no turn of the reactor, nor after an upgrade
+        has taken the files away."""
+        file = self.configure(lambda text: text.replace("[gateway]", "[gateway]\nenable_http2 = true", 1))
+        words = [sys.executable, "-c", FIRST_HTTP2_CLIENT, file]
+        done = subprocess.run(words, env=running.environment(), capture_output=True, text=True, check=True)
+        self.assertEqual(done.stdout, "[]\n")
 
     def test_authorities_of_everybody(self) -> None:
         """It is unwise to trust, of clients, an authority that the machine trusts of servers."""
