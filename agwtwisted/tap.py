@@ -25,6 +25,7 @@ from agwtwisted.core.plan.descriptors import budget_of, too_few
 from agwtwisted.core.plan.plan import Address, Plan
 from agwtwisted.listening.activation import Binding, Inherited
 from agwtwisted.loading import Loaded, fallbacks, placed
+from agwtwisted.operations.late_imports import refuse_replaced
 from agwtwisted.resource_manager.source import AnySource, PlaneSource, source_of
 from agwtwisted.transport.clocks import monotonic_time
 from agwtwisted.transport.descriptors import raise_limit
@@ -170,6 +171,7 @@ def _start(loaded: Loaded, source: AnySource, options: Options, begun: float) ->
     if not counts:
         print(f"WARNING {source.file}: {_NOT_MONOTONIC.format(type(reactor).__name__)}", file=sys.stderr)
     descriptors = _descriptors(plan)
+    refuse_replaced()
     keep_freed_memory()
     spare_the_collector()
     with placed(plan):

@@ -29,6 +29,7 @@ from agwtwisted.core.operations.questions import Question, QuestionError
 from agwtwisted.core.operations.routes import ControlRoute, Form, Operation
 from agwtwisted.core.operations.status import GatewayStatus
 from agwtwisted.operations.events import KINDS
+from agwtwisted.operations.late_imports import ReplacedError
 from agwtwisted.reload import STOPPING, Rejected, ReloadOutcome
 from agwtwisted.transport.deferreds import log_failure
 
@@ -152,6 +153,8 @@ class ControlSite:
         match error:
             case QuestionError():
                 _refuse(request, error.status, error.message)
+            case ReplacedError():
+                _refuse(request, 503, str(error))
             case TimeoutError() | CancelledError():
                 _refuse(request, 504, f"the gateway has not answered in {ASK_TIMEOUT:.0f} s")
             case _:

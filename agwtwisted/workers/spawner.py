@@ -27,6 +27,7 @@ from agwtwisted._version import VERSION
 from agwtwisted.core.base.errors import ConfigError, Place, Problem
 from agwtwisted.core.plan.plan import Address
 from agwtwisted.loading import Loaded, placed, plan_of
+from agwtwisted.operations.late_imports import refuse_replaced
 from agwtwisted.tls.contexts import VariablesOf, trusted_variables
 from agwtwisted.tls.plan_contexts import make_contexts
 from agwtwisted.tls.port_contexts import PortContexts
@@ -200,6 +201,7 @@ def main(descriptor: int) -> None:
     end = socket.socket(fileno=descriptor)
     end.setblocking(True)
     end.set_inheritable(False)
+    refuse_replaced()
     keep_freed_memory()
     spare_the_collector()  # both also of the workers, which share the memory of what it does not look at
     Spawner(end).run()

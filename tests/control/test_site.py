@@ -20,6 +20,7 @@ from agwtwisted.core.operations.measurements import Collected, Measurements
 from agwtwisted.core.operations.questions import Question, QuestionError
 from agwtwisted.core.operations.routes import ROUTES, Form
 from agwtwisted.core.plan.changes import Changes
+from agwtwisted.operations.late_imports import ReplacedError
 from agwtwisted.reload import STOPPING, Rejected, Reloaded
 from tests.control.sites import STATUS, SiteCase, received
 from tests.sockets import until
@@ -141,6 +142,13 @@ class AnswerTests(SiteCase):
         self.assertEqual(answer.status, 500)
         self.assertNotIn(b"secret", answer.body)
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+
+    async def test_replaced(self) -> None:
+        """What would take another version's modules is answered with 503, and with what to do; it is no defect."""
+        self.answers[Question.BACKENDS] = ReplacedError("file", "agwtwisted.part")
+        answer = await self.exchange("GET", "/backends")
+        self.assertEqual(answer.status, 503)
+        self.assertIn("start the gateway anew to use agwtwisted.part", answer.members["error"])
 
     async def test_defect_of_the_site(self) -> None:
         """A defect before a question is asked ends the connection, and is in the log."""
