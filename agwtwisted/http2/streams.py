@@ -178,6 +178,8 @@ class Http2Stream:
             raise AssertionError("the stream is half-closed")
         fault = body.add(data, frame.size, end=frame.end_stream)
         if fault is not None:
+            if self.phase is RUNNING and not body.paused:  # what came before the fault counts, as if it had come alone
+                self._hand_on(body.take())
             return fault
         if frame.size > len(data):
             self._owner.consumed(self, frame.size - len(data))

@@ -284,6 +284,17 @@ class BodyTests(Http2Case):
             self.assertEqual(self.last.refused, (400, ErrorInfo.INVALID_REQUEST))
         self.assertFalse(any(isinstance(frame, HeadersFrame) for frame in client.frames))
 
+    def test_data_before_a_fault(self) -> None:
+        """DATA ahead of a frame that is a fault is handed on and counts, though they came in one read."""
+        client = self.frames()
+        client.send(
+            client.headers(1, get("/", ("content-length", "9"), method="POST"), "END_HEADERS"),
+            DataFrame(1, b"four"),
+            DataFrame(1, b"more", flags=["END_STREAM"]),
+        )
+        self.assertEqual((self.last.data, self.last.whole), (b"four", False))
+        self.assertEqual(self.last.refused, (400, ErrorInfo.INVALID_REQUEST))
+
     def test_too_long(self) -> None:
         """More than max_body_bytes gets 413: at once where that is said, else once it has come."""
         client = self.browser()
