@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.certificates.der import DerError, Element
-from agwtwisted.core.certificates.reading import Certificate, certificate_of, moment, signature_of
+from agwtwisted.core.certificates.reading import Certificate, certificate_of, moment, signature_of, to_be_signed
 from tests import odd, pki
-from tests.strategies import certificates, damaged
+from tests.strategies import certificate, certificates, damaged
 
 ROOT = pki.Authority.root("Root")
 
@@ -70,6 +70,17 @@ class ReadTests(SynchronousTestCase):
         found = certificate_of(der)
         if found is not None:
             self.assertEqual(found.der, der)
+
+
+class RememberedTests(SynchronousTestCase):
+    """What strangers send is remembered where it is short."""
+
+    def test_parts(self) -> None:
+        """The parts of a certificate are found once, but for those of a long one, which are found each time."""
+        for octets, is_known in ((100, True), (9000, False)):
+            der = certificate(public_key=pki.tlv(0x30, bytes(octets)))
+            first, second = to_be_signed(der), to_be_signed(der)
+            self.assertEqual((first == second, first is second), (True, is_known))
 
 
 class MomentTests(SynchronousTestCase):
