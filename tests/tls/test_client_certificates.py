@@ -9,9 +9,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from twisted.trial.unittest import SynchronousTestCase
 
+from agwtwisted.core.certificates.variables import certificate_variables
 from agwtwisted.core.verification import reasons
+from agwtwisted.core.verification.judging import Period
 from agwtwisted.core.verification.verdicts import UNJUDGED, Absent, Missing, Refused, Trusted, Unchecked
-from agwtwisted.tls.client_certificates import ClientCertificates
+from agwtwisted.tls.client_certificates import ClientCertificates, trusted_proof
 from agwtwisted.tls.openssl import GO_ON
 from agwtwisted.tls.port_contexts import PortContexts
 from tests import clients, configurations, odd, pki
@@ -401,3 +403,19 @@ class ExcessTests(SynchronousTestCase):
         notes = ClientCertificates(pki.NOW.timestamp)
         notes.site_context = PortContexts.of(port.sites, max_depth=8).first
         return notes
+
+
+class TrustedProofTests(SynchronousTestCase):
+    """What a chain that is remembered proves."""
+
+    def test_of_each_verdict(self) -> None:
+        """One value for each verdict of a site: a chain that one site has verified is unchecked at another."""
+        leaf, issuer = device().der, b"its issuer"
+        period = Period(pki.NOW, pki.NOW, 5.0, (leaf, issuer))
+        verdicts = (Trusted(), Unchecked(), Trusted(), Unchecked())
+        proofs = [trusted_proof(period, verdict, certificate_variables) for verdict in verdicts]
+        self.assertEqual(tuple(proof.verdict for proof in proofs), verdicts)
+        self.assertEqual({proof.strict_verdict for proof in proofs}, {Trusted()})
+        self.assertEqual({(proof.chain_der, proof.until) for proof in proofs}, {((issuer,), 5.0)})
+        self.assertIs(proofs[0], proofs[2])
+        self.assertIs(proofs[1], proofs[3])
