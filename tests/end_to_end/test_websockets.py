@@ -258,8 +258,10 @@ class EndTests(SocketCase):
     def test_nothing_is_left(self) -> None:
         """However they end, the gateway has no more sockets afterwards."""
         before = self.gateway.open_sockets()
+        # Few over TLS: the client reads in one thread and writes in another, which Python's ssl before 3.13 does not
+        # keep apart, so that once in a thousand times its request is lost.
         for number in range(10):
-            with self.dial() as client:
+            with self.dial(door="strict" if number < 2 else "plain") as client:
                 there = self.served()
                 if number % 2:
                     hang_up(client.socket)
